@@ -1,0 +1,3 @@
+from tflreplay.cli import main
+
+main()
