@@ -1,0 +1,174 @@
+"""The vectorized rules against literal transcriptions of the C++ in Python integers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tflreplay.rounding import (
+    INT32_MAX,
+    INT32_MIN,
+    RULES,
+    Accumulation,
+    Multiplier,
+    high_mul,
+    quantize_multiplier,
+    requantize,
+    round_half_away,
+    rounding_divide_by_pot,
+)
+
+int32s = st.integers(INT32_MIN, INT32_MAX) | st.sampled_from(
+    [0, 1, -1, 2**30, -(2**30), INT32_MAX, INT32_MIN]
+)
+reals = st.floats(2.0**-40, 2.0**8) | st.integers(-40, 8).map(lambda e: 2.0**e)
+
+
+def c_divide(a: int, b: int) -> int:
+    """C++ integer division: truncates toward zero."""
+    return abs(a) // abs(b) * (1 if (a < 0) == (b < 0) else -1)
+
+
+def oracle_high_mul(a: int, b: int) -> int:
+    """gemmlowp's SaturatingRoundingDoublingHighMul, statement by statement."""
+    if a == b == INT32_MIN:
+        return INT32_MAX
+    product = a * b
+    nudge = 1 << 30 if product >= 0 else 1 - (1 << 30)
+    return c_divide(product + nudge, 1 << 31)
+
+
+def oracle_divide_by_pot(x: int, exponent: int) -> int:
+    """gemmlowp's RoundingDivideByPOT, statement by statement."""
+    mask = (1 << exponent) - 1
+    remainder = x & mask
+    threshold = (mask >> 1) + (1 if x < 0 else 0)
+    return (x >> exponent) + (1 if remainder > threshold else 0)
+
+
+def oracle_quantize_multiplier(real: float) -> tuple[int, int]:
+    """TFLite's QuantizeMultiplier, statement by statement."""
+    fraction, shift = math.frexp(real)
+    scaled = fraction * 2.0**31
+    mantissa = math.floor(scaled + 0.5)
+    if mantissa == 1 << 31:
+        mantissa //= 2
+        shift += 1
+    return (0, 0) if shift < -31 else (mantissa, shift)
+
+
+def wrap(x: int) -> int:
+    return (x + 2**31) % 2**32 - 2**31
+
+
+def oracle_double(acc: int, mantissa: int, shift: int) -> int:
+    shifted = wrap(acc << max(shift, 0))
+    return oracle_divide_by_pot(oracle_high_mul(shifted, mantissa), max(-shift, 0))
+
+
+def oracle_single(acc: int, mantissa: int, shift: int) -> int:
+    total = 31 - shift
+    return (acc * mantissa + (1 << (total - 1))) >> total
+
+
+def oracle_float_away64(acc: int, real: float) -> int:
+    scaled = float(acc) * real
+    whole = math.trunc(scaled)
+    if abs(scaled - whole) >= 0.5:
+        whole += 1 if scaled > 0 else -1
+    return whole if INT32_MIN <= whole <= INT32_MAX else INT32_MIN
+
+
+@given(int32s, int32s)
+def test_high_mul(a: int, b: int) -> None:
+    assert high_mul(np.int64(a), np.int64(b)) == oracle_high_mul(a, b)
+
+
+def test_high_mul_on_every_small_and_tied_product() -> None:
+    small = [*range(-300, 300), *(k << 15 for k in range(-300, 300))]
+    for b in (1 << 15, 3 << 14, (1 << 30) - 1, 1 << 30, 5):
+        ours = high_mul(np.array(small, np.int64), b)
+        assert ours.tolist() == [oracle_high_mul(a, b) for a in small]
+
+
+@given(int32s, st.integers(0, 31))
+def test_rounding_divide_by_pot(x: int, exponent: int) -> None:
+    assert rounding_divide_by_pot(np.int64(x), exponent) == oracle_divide_by_pot(x, exponent)
+
+
+@given(reals)
+def test_quantize_multiplier(real: float) -> None:
+    mantissa, shift = quantize_multiplier(np.float64(real))
+    assert (int(mantissa), int(shift)) == oracle_quantize_multiplier(real)
+
+
+@pytest.mark.parametrize("real", [0.0, 1 - 2.0**-33, 0.5, 1.0, 2.0**-32, 2.0**-33, 2.0**-31])
+def test_quantize_multiplier_edges(real: float) -> None:
+    mantissa, shift = quantize_multiplier(np.float64(real))
+    assert (int(mantissa), int(shift)) == oracle_quantize_multiplier(real)
+
+
+@given(int32s, reals)
+def test_rules(acc: int, real: float) -> None:
+    m = Multiplier.of(real)
+    mantissa, shift = int(m.mantissa), int(m.shift)
+    values = np.array([acc], np.int64)
+    assert RULES["double"](values, m).item() == oracle_double(acc, mantissa, shift)
+    assert RULES["float-away64"](values, m).item() == oracle_float_away64(acc, real)
+    if abs(acc * real) < 2**31:
+        assert RULES["single"](values, m).item() == oracle_single(acc, mantissa, shift)
+
+
+@given(st.floats(-1e6, 1e6) | st.integers(-1000, 1000).map(lambda n: n / 2))
+def test_round_half_away(x: float) -> None:
+    expected = math.copysign(math.floor(abs(x) + 0.5), x)
+    if abs(x) + 0.5 != math.floor(abs(x)) + 1 or abs(x) % 1 == 0.5:  # abs(x) + 0.5 is exact
+        assert round_half_away(np.float64(x)) == expected
+    assert round_half_away(np.float64(0.49999999999999994)) == 0
+
+
+@given(
+    st.sampled_from(sorted(RULES)),
+    st.lists(reals, min_size=1, max_size=5),
+    st.integers(-128, 127),
+    st.sampled_from([np.int32, np.int64, np.float32]),
+    st.integers(0, 2**32 - 1),
+)
+def test_the_short_cut_never_changes_a_result(
+    rule_name: str, real: list[float], zero_point: int, dtype: type, seed: int
+) -> None:
+    """requantize by a float32 product equals the rule applied to every element."""
+    rule = RULES[rule_name]
+    rng = np.random.default_rng(seed)
+    multiplier = Multiplier.of(real if len(real) > 1 else real[0])
+    # Accumulators around ties: half-integers divided by the multiplier, and neighbours.
+    targets = rng.integers(-300, 300, (400, len(real))) + 0.5
+    acc = np.round(targets / real) + rng.integers(-2, 3, targets.shape)
+    limit = 2**24 if dtype is np.float32 else 2**31 - 1
+    acc = np.clip(acc, -limit, limit).astype(dtype)
+    ours = requantize(Accumulation(acc, multiplier, zero_point, -128, 127, np.dtype(np.int8)), rule)
+    wide = rule(acc.astype(np.int64), multiplier) + zero_point
+    expected = np.clip((wide + 2**31) % 2**32 - 2**31, -128, 127)
+    np.testing.assert_array_equal(ours, expected)
+
+
+def test_a_channel_count_that_does_not_divide_the_block() -> None:
+    rng = np.random.default_rng(0)
+    channels = 37
+    acc = rng.integers(-50_000, 50_000, (3000, channels)).astype(np.int32)
+    multiplier = Multiplier.of(rng.uniform(1e-4, 1e-2, channels))
+    ours = requantize(
+        Accumulation(acc, multiplier, 3, -128, 127, np.dtype(np.int8)), RULES["double"]
+    )
+    expected = [
+        [
+            np.clip(oracle_double(int(v), int(q), int(s)) + 3, -128, 127)
+            for v, q, s in zip(row, multiplier.mantissa, multiplier.shift, strict=True)
+        ]
+        for row in acc[::100]
+    ]
+    np.testing.assert_array_equal(ours[::100], expected)

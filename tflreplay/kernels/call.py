@@ -1,0 +1,109 @@
+"""What a kernel is handed, and the helpers that all op families share.
+
+A kernel is a plain function ``kernel(call, *arrays)``. It returns an
+:class:`~tflreplay.rounding.Accumulation` (the replay then requantizes it by the rule in force), a
+finished array, or a tuple of arrays for an op with several outputs. Arrays come in the order of the
+op's inputs; an optional input left out is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tflreplay.arithmetic import Arithmetic
+from tflreplay.errors import NotReplayed
+from tflreplay.model import Operator, Tensor
+from tflreplay.rounding import Accumulation, Array, Multiplier, Rule, round_half_away
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operator, its tensors and the arithmetic in force.
+
+    ``rule`` is the requantization rule, for ops that also rescale their inputs by it.
+    """
+
+    op: Operator
+    inputs: tuple[Tensor | None, ...]
+    outputs: tuple[Tensor, ...]
+    arithmetic: Arithmetic
+    rule: Rule
+
+    @property
+    def output(self) -> Tensor:
+        return self.outputs[0]
+
+    def input(self, position: int) -> Tensor:
+        """The input tensor at ``position``.
+
+        Raises:
+            NotReplayed: the operator leaves it out.
+        """
+        tensor = self.inputs[position] if position < len(self.inputs) else None
+        if tensor is None:
+            raise NotReplayed(f"{self.op.name} without input {position}")
+        return tensor
+
+    def option(self, name: str) -> Any:
+        """A field of the operator's option table.
+
+        Raises:
+            NotReplayed: the operator has no such table.
+        """
+        if name not in self.op.options:
+            raise NotReplayed(f"{self.op.name} without its options (no {name})")
+        return self.op.options[name]
+
+
+Kernel = Callable[..., Accumulation | Array | tuple[Array, ...]]
+
+
+def type_range(tensor: Tensor) -> tuple[int, int]:
+    info = np.iinfo(tensor.numpy_dtype)
+    return int(info.min), int(info.max)
+
+
+_ACTIVATION_BOUNDS: dict[str, tuple[float | None, float | None]] = {
+    "NONE": (None, None),
+    "RELU": (0.0, None),
+    "RELU_N1_TO_1": (-1.0, 1.0),
+    "RELU6": (0.0, 6.0),
+    "RELU_0_TO_1": (0.0, 1.0),  # an op of its own, never a fused activation
+    # The quantized kernels ignore these two.
+    "TANH": (None, None),
+    "SIGN_BIT": (None, None),
+}
+
+
+def activation_range(activation: str, output: Tensor) -> tuple[int, int]:
+    """Lowest and highest code that a fused activation lets through.
+
+    ``CalculateActivationRangeQuantized`` in ``tflite/kernels/kernel_util.cc``: a bound f becomes
+    ``zero_point + round_half_away(float32(f / scale))``, cut to the type's range.
+    """
+    low, high = type_range(output)
+    bounds = _ACTIVATION_BOUNDS[activation]
+
+    def code(bound: float) -> int:
+        scaled = np.asarray(np.float32(bound) / np.float32(output.scale))
+        return output.zero_point + int(round_half_away(scaled))
+
+    if bounds[0] is not None:
+        low = max(low, code(bounds[0]))
+    if bounds[1] is not None:
+        high = min(high, code(bounds[1]))
+    return low, high
+
+
+def accumulation(
+    call: Call, values: Array, multiplier: Multiplier, activation: str = "NONE"
+) -> Accumulation:
+    """``values`` with the output's zero point and activation range."""
+    low, high = activation_range(activation, call.output)
+    return Accumulation(
+        values, multiplier, call.output.zero_point, low, high, call.output.numpy_dtype
+    )

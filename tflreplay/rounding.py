@@ -1,0 +1,259 @@
+"""Requantization rules: how an integer accumulator becomes an output code.
+
+Pure arithmetic: knows no op and no graph. A rule takes exact accumulators and a
+:class:`Multiplier` and returns ``round(acc * multiplier)`` in its own way of rounding, before the
+output zero point and the clamp. All rules are vectorized over numpy int64 and agree bit for bit
+with the C++ they name; ``tests/test_rounding.py`` holds literal transcriptions as oracles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+INT32_MIN = -(2**31)
+INT32_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Multiplier:
+    """A real multiplier and its Q31 form: ``real ~ mantissa * 2**(shift - 31)``.
+
+    ``real`` is float64 and ``mantissa``, ``shift`` are int64; all have shape ``()`` for one
+    multiplier a tensor, or ``(channels,)`` for one for each index of the last axis.
+    """
+
+    real: Array
+    mantissa: Array
+    shift: Array
+
+    @classmethod
+    def of(cls, real: Any) -> Multiplier:
+        """The Q31 form that ``QuantizeMultiplier`` gives."""
+        real = np.asarray(real, np.float64)
+        return cls(real, *quantize_multiplier(real))
+
+    def tiled(self, length: int) -> Multiplier:
+        """The per-channel values repeated to ``length``, a multiple of their number."""
+        if self.real.ndim == 0:
+            return self
+        times = length // self.real.size
+        return Multiplier(
+            np.tile(self.real, times), np.tile(self.mantissa, times), np.tile(self.shift, times)
+        )
+
+    def __getitem__(self, key: slice | Array) -> Multiplier:
+        if self.real.ndim == 0:
+            return self
+        return Multiplier(self.real[key], self.mantissa[key], self.shift[key])
+
+
+@dataclass(frozen=True)
+class Accumulation:
+    """What stands between a kernel's two halves: exact sums, and how they become codes.
+
+    ``values`` holds exact integers in any dtype that holds them (int32, int64, or float32 when
+    below 2**24), in the output's shape. The output is
+    ``clamp(rule(values, multiplier) + zero_point, low, high)`` as ``dtype``.
+    """
+
+    values: Array
+    multiplier: Multiplier
+    zero_point: int
+    low: int
+    high: int
+    dtype: np.dtype[Any]
+
+
+def quantize_multiplier(real: Array) -> tuple[Array, Array]:
+    """Q31 mantissa and power-of-two exponent of non-negative real multipliers.
+
+    ``QuantizeMultiplier`` in ``tflite/kernels/internal/quantization_util.cc``:
+    ``fraction, shift = frexp(real)``, ``mantissa = round_half_away(fraction * 2**31)``; a mantissa
+    of 2**31 is halved with ``shift + 1``; below 2**-31 both are 0.
+    """
+    fraction, exponent = np.frexp(np.asarray(real, np.float64))
+    mantissa = np.floor(np.abs(fraction) * 2.0**31 + 0.5).astype(np.int64)
+    mantissa = np.where(fraction < 0, -mantissa, mantissa)
+    shift = exponent.astype(np.int64)
+    carried = np.abs(mantissa) == 2**31
+    mantissa = np.where(carried, mantissa // 2, mantissa)
+    shift = shift + carried
+    tiny = (shift < -31) | (mantissa == 0)
+    return np.where(tiny, 0, mantissa), np.where(tiny, 0, shift)
+
+
+def wrap32(values: Array) -> Array:
+    """int64 reduced to the int32 value that a wrapping 32-bit register would hold."""
+    return values.astype(np.int32).astype(np.int64)
+
+
+def high_mul(a: Array, b: Array | int) -> Array:
+    """``SaturatingRoundingDoublingHighMul`` of gemmlowp ``fixedpoint/fixedpoint.h`` on int32.
+
+    The C++ adds a nudge that depends on the product's sign and divides, which truncates toward
+    zero. Both branches come to ``(a * b + 2**30) >> 31`` with a flooring shift: ties go up.
+    """
+    product: Array = a * b
+    product += 2**30
+    product >>= 31
+    # Only INT32_MIN * INT32_MIN reaches 2**31.
+    return np.asarray(np.minimum(product, INT32_MAX))
+
+
+def rounding_divide_by_pot(x: Array, exponent: Array | int) -> Array:
+    """``RoundingDivideByPOT`` of gemmlowp ``fixedpoint/fixedpoint.h``: ties away from zero."""
+    exponent = np.asarray(exponent)
+    half = (1 << exponent) >> 1
+    negative = (x >> 63) & -(exponent > 0).astype(np.int64)
+    return np.asarray((x + half + negative) >> exponent)
+
+
+def double(acc: Array, m: Multiplier) -> Array:
+    """Double rounding: high-mul (ties up), then a right shift with ties away from zero.
+
+    ``MultiplyByQuantizedMultiplier(int32_t, ...)`` in ``tflite/kernels/internal/common.cc``, built
+    without ``TFLITE_SINGLE_ROUNDING``.
+    """
+    left, right = np.maximum(m.shift, 0), np.maximum(-m.shift, 0)
+    x = wrap32(acc << left) if left.any() else acc
+    return rounding_divide_by_pot(high_mul(x, m.mantissa), right)
+
+
+def single(acc: Array, m: Multiplier) -> Array:
+    """Single rounding: one 64-bit product, one right shift, ties up.
+
+    ``MultiplyByQuantizedMultiplier`` built with ``TFLITE_SINGLE_ROUNDING``:
+    ``(acc * mantissa + 2**(30 - shift)) >> (31 - shift)``.
+    """
+    total = 31 - m.shift
+    return np.asarray((acc * m.mantissa + (1 << (total - 1))) >> total)
+
+
+def float_away64(acc: Array, m: Multiplier) -> Array:
+    """float64 product, halves away from zero, then a C cast to int32.
+
+    ``reference_integer_ops::FullyConnected`` in
+    ``tflite/kernels/internal/reference/integer_ops/fully_connected.h`` (LiteRT 1.3.0 on). A value
+    outside int32 becomes INT32_MIN, as x86's ``cvttsd2si`` gives.
+    """
+    scaled = acc.astype(np.float64) * m.real
+    rounded = round_half_away(scaled)
+    in_range = (rounded >= INT32_MIN) & (rounded <= INT32_MAX)
+    return np.where(in_range, rounded, INT32_MIN).astype(np.int64)
+
+
+def round_half_away(x: Array) -> Array:
+    """C ``round``: nearest integer, halves away from zero, in x's own float type."""
+    whole = np.trunc(x)
+    return np.asarray(whole + np.copysign(np.abs(x - whole) >= 0.5, x).astype(x.dtype))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A way of rounding ``acc * multiplier`` to an integer.
+
+    ``apply(acc, multiplier)`` takes int64 accumulators and returns int64, both of any one shape;
+    a per-channel multiplier broadcasts along the last axis. ``slack(multiplier)``, of the
+    multiplier's shape, bounds how far from a tie, in output codes, the rule may still differ from
+    rounding the real product to the nearest integer.
+    """
+
+    name: str
+    apply: Callable[[Array, Multiplier], Array]
+    slack: Callable[[Multiplier], Array]
+
+    def __call__(self, acc: Array, multiplier: Multiplier) -> Array:
+        return self.apply(acc, multiplier)
+
+
+def _double_slack(m: Multiplier) -> Array:
+    # The first of the two roundings moves the value by up to half a unit of its 2**shift.
+    return np.asarray(np.exp2(np.minimum(m.shift, 0) - 1.0))
+
+
+def _no_slack(m: Multiplier) -> Array:
+    return np.zeros(m.real.shape)
+
+
+RULES: dict[str, Rule] = {
+    rule.name: rule
+    for rule in (
+        Rule("double", double, _double_slack),
+        Rule("single", single, _no_slack),
+        Rule("float-away64", float_away64, _no_slack),
+    )
+}
+
+# Elements requantized at a time: the temporaries stay in the second-level cache.
+_BLOCK = 32768
+# A float32 product of an 8-bit op's accumulator is off by less than this, in output codes: three
+# roundings of 2**-24 each on a value that matters only up to 512.
+_FLOAT32_ERROR = 2.0**-13
+# Above this, too many elements lie near a tie for the float32 short cut to pay.
+_MOST_DOUBT = 0.15
+
+
+def requantize(accumulation: Accumulation, rule: Rule) -> Array:
+    """The second half of a kernel: accumulators to codes of ``accumulation.dtype``.
+
+    Every rule rounds to the nearest integer except near a tie, so a float32 product decides the
+    elements that lie further from one than the rule's slack and the product's error together; the
+    rule itself decides the rest. Where the slack is large, or the sum with the zero point could
+    wrap, the rule decides all.
+    """
+    a = accumulation
+    values = np.ascontiguousarray(a.values).reshape(-1)
+    codes = np.empty(values.shape, a.dtype)
+    doubt = rule.slack(a.multiplier) + _FLOAT32_ERROR
+    wraps = bool((np.abs(a.multiplier.real) >= 0.5).any())
+    if doubt.mean() < _MOST_DOUBT and not wraps and a.dtype.itemsize == 1:
+        doubtful = _round_to_nearest(a, values, doubt, codes)
+        multiplier = a.multiplier[doubtful % max(doubt.size, 1)]
+        codes[doubtful] = _by_rule(a, values[doubtful], multiplier, rule)
+    else:
+        multiplier = a.multiplier.tiled(_block(a, values.size))
+        for part in _blocks(a, values.size):
+            acc = values[part]
+            codes[part] = _by_rule(a, acc, multiplier[: acc.size], rule)
+    return codes.reshape(a.values.shape)
+
+
+def _by_rule(a: Accumulation, acc: Array, multiplier: Multiplier, rule: Rule) -> Array:
+    code = wrap32(rule(acc.astype(np.int64), multiplier) + a.zero_point)
+    return code.clip(a.low, a.high, out=code)
+
+
+def _round_to_nearest(a: Accumulation, values: Array, doubt: Array, codes: Array) -> Array:
+    """Fill ``codes`` by a float32 product; the indices of elements within ``doubt`` of a tie."""
+    block = _block(a, values.size)
+    times = block // doubt.size
+    real = np.tile(a.multiplier.real.astype(np.float32), times)
+    certain = np.tile((0.5 - doubt).astype(np.float32), times)
+    doubtful = []
+    for part in _blocks(a, values.size):
+        acc = values[part]
+        product = acc.astype(np.float32, copy=False) * real[: acc.size]
+        nearest = np.rint(product)
+        product -= nearest
+        np.abs(product, out=product)
+        doubtful.append(np.flatnonzero(product >= certain[: acc.size]) + part.start)
+        nearest += a.zero_point
+        codes[part] = nearest.clip(a.low, a.high, out=nearest)
+    return np.concatenate(doubtful) if doubtful else np.empty(0, np.intp)
+
+
+def _block(a: Accumulation, size: int) -> int:
+    """Elements in a block: whole runs of channels, so that one tiled multiplier serves all."""
+    channels = max(a.multiplier.real.size, 1)
+    return min(max(_BLOCK // channels, 1) * channels, max(size, channels))
+
+
+def _blocks(a: Accumulation, size: int) -> Iterator[slice]:
+    block = _block(a, size)
+    return (slice(start, start + block) for start in range(0, size, block))
