@@ -1,0 +1,135 @@
+"""One run of a model in a child process: start it, wait for it, read what it left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tflreplay.errors import CaptureError
+
+Array = np.ndarray[Any, Any]
+
+PROGRAM = Path(__file__).with_name("child.py")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    ``stage`` is the step it was in: import, load, allocate, invoke, read or done. ``error`` is the
+    exception's text, and ``death`` what killed the process (a signal's name), where one did.
+    ``last_words`` is the last line it printed.
+    """
+
+    stage: str
+    version: str = ""
+    error: str = ""
+    death: str = ""
+    last_words: str = ""
+    tensors: dict[int, Array] = field(default_factory=dict, repr=False)
+    missing: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        return not self.error and not self.death
+
+
+class Child:
+    """A running child process.
+
+    It is killed, and its files removed, when it is waited for, when nobody holds this object any
+    more, and when Python exits.
+    """
+
+    def __init__(
+        self, request: Mapping[str, Any], content: bytes, inputs: Mapping[int, Array]
+    ) -> None:
+        """Start running the model ``content`` on ``inputs``.
+
+        ``request`` holds the runtime's ``module``, the ``resolver``'s name, ``threads`` and the
+        indices of the ``tensors`` to read.
+
+        Raises:
+            CaptureError: the temporary files cannot be written.
+        """
+        try:
+            holder = tempfile.TemporaryDirectory(prefix="tflreplay-")
+            self._directory = Path(holder.name)
+            self._write("request.json", json.dumps({**request, "inputs": list(inputs)}).encode())
+            self._write("model.tflite", content)
+            for index, array in inputs.items():
+                np.save(self._directory / f"input_{index}.npy", array, allow_pickle=False)
+            with open(self._directory / "log", "wb") as log:
+                self._process = subprocess.Popen(
+                    [sys.executable, str(PROGRAM), holder.name],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+                )
+        except OSError as error:
+            raise CaptureError(f"cannot start the capture: {error}") from None
+        self._stop = weakref.finalize(self, _stop, self._process, holder)
+
+    def wait(self) -> Outcome:
+        try:
+            return self._outcome(self._process.wait())
+        finally:
+            self._stop()
+
+    def _write(self, name: str, content: bytes) -> None:
+        (self._directory / name).write_bytes(content)
+
+    def _outcome(self, code: int) -> Outcome:
+        status: dict[str, Any] = {"stage": "start"}
+        path = self._directory / "status.jsonl"
+        if path.exists():
+            for line in path.read_text(encoding="utf-8").splitlines():
+                status |= json.loads(line)
+        log = (self._directory / "log").read_text(encoding="utf-8", errors="replace").split("\n")
+        done = status["stage"] == "done" and code == 0
+        return Outcome(
+            stage=status["stage"],
+            version=status.get("version", ""),
+            error=textwrap.shorten(status.get("error", ""), 300, placeholder=" ..."),
+            death=_death(code),
+            last_words=next((line.strip() for line in reversed(log) if line.strip()), ""),
+            tensors=self._tensors(status["tensors"]) if done else {},
+            missing={int(key): text for key, text in status["missing"].items()} if done else {},
+        )
+
+    def _tensors(self, entries: Mapping[str, tuple[str, Sequence[int], int]]) -> dict[int, Array]:
+        """Read-only views of one buffer."""
+        buffer = np.fromfile(self._directory / "tensors.bin", np.uint8)
+        buffer.flags.writeable = False
+        return {
+            int(index): np.ndarray(tuple(shape), np.dtype(dtype), buffer, offset)
+            for index, (dtype, shape, offset) in entries.items()
+        }
+
+
+def _death(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}" if code else ""
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
+def _stop(process: subprocess.Popen[bytes], holder: tempfile.TemporaryDirectory[str]) -> None:
+    process.kill()
+    process.wait()
+    holder.cleanup()
