@@ -1,0 +1,149 @@
+"""Differences are counted right, and a planted error shows where it was planted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from tflreplay import arithmetic as tables
+from tflreplay.comparison import compare, difference
+from tflreplay.inputs import Inputs
+from tflreplay.model import Model, Operator, Tensor
+from tflreplay.replayer import replay, replay_isolated
+from tflreplay.runtimes import Capture
+
+
+@given(arrays(np.int8, array_shapes(max_dims=4, max_side=5)), st.data())
+def test_difference_counts(ours: np.ndarray, data: st.DataObject) -> None:
+    theirs = data.draw(arrays(np.int8, ours.shape, elements=st.integers(-3, 3)))
+    axis = data.draw(st.integers(0, ours.ndim - 1))
+    found = difference(ours, theirs, axis)
+    diff = ours.astype(int) - theirs
+    assert found.elements == diff.size
+    assert found.mismatches == np.count_nonzero(diff)
+    assert found.plus_one == np.count_nonzero(diff == 1)
+    assert found.minus_one == np.count_nonzero(diff == -1)
+    assert found.max_abs == np.abs(diff).max()
+    assert found.mean == pytest.approx(diff.mean())
+    assert found.histogram == {int(d): int((diff == d).sum()) for d in np.unique(diff)}
+    assert found.exact == (ours == theirs).all()
+    for channel in range(ours.shape[axis]):
+        part = diff.take(channel, axis)
+        assert found.channels.elements == part.size
+        assert found.channels.mismatches[channel] == np.count_nonzero(part)
+        assert found.channels.plus_one[channel] == np.count_nonzero(part == 1)
+        assert found.channels.minus_one[channel] == np.count_nonzero(part == -1)
+        assert found.channels.max_abs[channel] == np.abs(part).max()
+        assert found.channels.mean[channel] == pytest.approx(part.mean())
+        for d in set(part.ravel()) - {0}:
+            assert [channel, d, np.count_nonzero(part == d)] in found.channel_histogram.tolist()
+
+
+def test_floating_point_matches_bit_for_bit() -> None:
+    ours = np.array([[1.0, np.nan, 0.0, 2.0]], np.float32)
+    assert difference(ours, ours.copy(), 1).exact
+    found = difference(ours, np.array([[1.0, np.nan, -0.0, 2.5]], np.float32), 1)
+    assert (found.mismatches, found.max_abs) == (2, 0.5)
+    assert difference(ours, np.array([[1.0, 3.0, 0.0, 2.0]], np.float32), 1).max_abs == np.inf
+
+
+def test_a_scalar_has_one_channel() -> None:
+    found = difference(np.array(3, np.int8), np.array(5, np.int8), 0)
+    assert (found.mismatches, found.max_abs, len(found.channels)) == (1, 2, 1)
+
+
+def test_exact_model_is_exact(
+    seven_ops: Model, seven_inputs: Inputs, seven_captured: Capture
+) -> None:
+    chained = replay(seven_ops, seven_inputs.arrays)
+    isolated = replay_isolated(seven_ops, seven_captured.tensors)
+    comparison = compare(seven_ops, seven_captured.tensors, chained, isolated)
+    assert comparison.exact
+    assert len(comparison.layers) == len(seven_ops.main.operators)
+    assert comparison.first_divergence is None
+
+
+def with_weights(model: Model, op: Operator, weights: np.ndarray) -> Model:
+    """The model with other weights in one operator."""
+    graph = model.main
+    index = op.inputs[1]
+    changed: Tensor = replace(graph.tensors[index], raw=memoryview(weights.tobytes()))
+    tensors = (*graph.tensors[:index], changed, *graph.tensors[index + 1 :])
+    return replace(model, subgraphs=(replace(graph, tensors=tensors), *model.subgraphs[1:]))
+
+
+@pytest.mark.parametrize("op_name", ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"])
+def test_a_flipped_weight_shows_in_its_layer_and_channel(
+    seven_ops: Model, seven_inputs: Inputs, seven_captured: Capture, op_name: str
+) -> None:
+    op = [op for op in seven_ops.main.operators if op.name == op_name][-1]
+    weights = np.array(seven_ops.main.tensors[op.inputs[1]].data)
+    channel = 2
+    # Depthwise weights hold their channels last, the others first. The largest weight of the
+    # channel is flipped; of a FULLY_CONNECTED the one that meets the largest input.
+    own = weights[..., channel] if op_name == "DEPTHWISE_CONV_2D" else weights[channel]
+    x = seven_ops.main.tensors[op.inputs[0]]
+    size = np.abs(own.astype(int))
+    if op_name == "FULLY_CONNECTED":
+        size *= np.abs(seven_captured.tensors[x.index].ravel().astype(int) - x.zero_point)
+    own[np.unravel_index(size.argmax(), own.shape)] *= -1
+    broken = with_weights(seven_ops, op, weights)
+    chained = replay(broken, seven_inputs.arrays)
+    isolated = replay_isolated(broken, seven_captured.tensors)
+    comparison = compare(broken, seven_captured.tensors, chained, isolated)
+
+    differ = {
+        mode: [layer.op_index for layer in comparison.layers if not getattr(layer, mode).exact]
+        for mode in ("isolated", "chained")
+    }
+    assert differ["isolated"] == [op.index]
+    assert differ["chained"][0] == op.index
+    layer = comparison.layers[op.index]
+    assert comparison.first_divergence is layer
+    assert layer.isolated is not None
+    assert np.flatnonzero(layer.isolated.channels.mismatches).tolist() == [channel]
+    output = op.outputs[0]
+    expected = isolated.tensors[output].astype(int) - seven_captured.tensors[output]
+    assert layer.isolated.mismatches == np.count_nonzero(expected) > 0
+    assert layer.isolated.plus_one == np.count_nonzero(expected == 1)
+    assert layer.isolated.minus_one == np.count_nonzero(expected == -1)
+
+
+def test_another_rounding_rule_shows_as_off_by_one(
+    seven_ops: Model,
+    seven_inputs: Inputs,
+    seven_captured: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """CONV_2D replayed with single rounding, as a port to CMSIS-NN might have it."""
+    table = tuple(
+        replace(row, rule="single") if row.op == "CONV_2D" else row for row in tables.REFERENCE
+    )
+    monkeypatch.setitem(tables.TABLES, "reference", table)
+    isolated = replay_isolated(seven_ops, seven_captured.tensors)
+    comparison = compare(seven_ops, seven_captured.tensors, isolated=isolated)
+    wrong = comparison.mismatched
+    assert wrong
+    assert {layer.op for layer in wrong} == {"CONV_2D"}
+    for layer in wrong:
+        assert layer.isolated is not None
+        assert layer.isolated.max_abs == 1
+        assert layer.isolated.mismatches == layer.isolated.plus_one + layer.isolated.minus_one
+        assert layer.isolated.rate < 0.05
+        assert layer.rule == "single"
+
+
+def test_what_was_not_compared_is_never_zero(seven_ops: Model, seven_captured: Capture) -> None:
+    isolated = replay_isolated(seven_ops, seven_captured.tensors)
+    index = seven_ops.main.operators[3].outputs[0]
+    tensors = {i: array for i, array in seven_captured.tensors.items() if i != index}
+    layer = compare(
+        seven_ops, tensors, isolated=isolated, missing={index: "the runtime gave none"}
+    ).layers[3]
+    assert (layer.isolated, layer.chained, layer.status) == (None, None, "not replayed")
+    assert layer.reason == "the runtime gave none"

@@ -1,0 +1,99 @@
+"""The loop: chained, isolated, and past an op that cannot be replayed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.conftest import EFFICIENTNET, IMAGE
+from tflreplay import kernels
+from tflreplay.comparison import compare
+from tflreplay.inputs import Inputs, read_inputs
+from tflreplay.model import Model, load
+from tflreplay.replayer import replay, replay_isolated
+from tflreplay.runtimes import Capture, capture
+
+
+def rename_op(model: Model, index: int, name: str) -> Model:
+    graph = model.main
+    operators = list(graph.operators)
+    operators[index] = replace(operators[index], name=name)
+    return replace(model, subgraphs=(replace(graph, operators=tuple(operators)),))
+
+
+def test_efficientnet_is_exact_chained_and_isolated() -> None:
+    """The main job: all 242 layers, 0 mismatches."""
+    model = load(EFFICIENTNET)
+    inputs = read_inputs(model, [str(IMAGE)])
+    captured = capture(model, inputs.arrays)
+    chained = replay(model, inputs.arrays)
+    # Without the chained replay, so that every op is computed again.
+    isolated = replay_isolated(model, captured.tensors)
+    comparison = compare(model, captured.tensors, chained, isolated)
+    assert len(comparison.layers) == 242
+    assert comparison.exact
+    assert all(layer.isolated is not None for layer in comparison.layers)
+    assert all(layer.chained is not None for layer in comparison.layers)
+
+
+def test_isolated_reuses_only_identical_inputs(
+    seven_ops: Model, seven_inputs: Inputs, seven_captured: Capture
+) -> None:
+    chained = replay(seven_ops, seven_inputs.arrays)
+    other = {i: np.bitwise_xor(array, 1) for i, array in seven_captured.tensors.items()}
+    with_help = replay_isolated(seven_ops, other, chained=chained)
+    alone = replay_isolated(seven_ops, other)
+    assert with_help.tensors.keys() == alone.tensors.keys()
+    for index, array in alone.tensors.items():
+        np.testing.assert_array_equal(with_help.tensors[index], array)
+
+
+def test_unknown_op_is_passed_over_from_the_captured_tensor(
+    seven_ops: Model, seven_inputs: Inputs, seven_captured: Capture
+) -> None:
+    model = rename_op(seven_ops, 4, "CUSTOM:mine")
+    chained = replay(model, seven_inputs.arrays, captured=lambda: seven_captured.tensors)
+    isolated = replay_isolated(model, seven_captured.tensors, chained=chained)
+    assert chained.not_replayed.keys() == {4}
+    assert "no reference kernel for CUSTOM:mine" in chained.not_replayed[4]
+    comparison = compare(model, seven_captured.tensors, chained, isolated)
+    assert [layer.op_index for layer in comparison.not_replayed] == [4]
+    assert not comparison.mismatched
+    assert not comparison.exact
+
+
+def test_without_a_capture_everything_after_an_unknown_op_says_so(
+    seven_ops: Model, seven_inputs: Inputs
+) -> None:
+    model = rename_op(seven_ops, 0, "CUSTOM:mine")
+    result = replay(model, seven_inputs.arrays)
+    assert "is not known" in result.not_replayed[1]
+
+
+def test_a_kernel_that_fails_takes_only_its_layer_along(
+    seven_ops: Model,
+    seven_inputs: Inputs,
+    seven_captured: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> np.ndarray:
+        raise IndexError("out of luck")
+
+    monkeypatch.setitem(kernels.KERNELS, "MEAN", broken)
+    result = replay(seven_ops, seven_inputs.arrays, captured=lambda: seven_captured.tensors)
+    assert {seven_ops.main.operators[i].name for i in result.not_replayed} == {"MEAN"}
+    assert all("IndexError: out of luck" in reason for reason in result.not_replayed.values())
+
+
+def test_every_row_of_the_tables_has_a_kernel() -> None:
+    from tflreplay.arithmetic import TABLES
+    from tflreplay.rounding import RULES
+
+    for table in TABLES.values():
+        for row in table:
+            assert row.op in kernels.KERNELS
+            assert row.rule == "" or row.rule in RULES
+            assert row.source
+    assert {row.op for row in TABLES["reference"]} == set(kernels.KERNELS)
