@@ -1,0 +1,210 @@
+"""The page in a real browser, from file://, without a network."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+
+import pytest
+
+from tests.reports.synthetic import efficientnet_like, few_layers, make_run
+from tflreplay.reports.write import write
+
+playwright = pytest.importorskip("playwright.sync_api")
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium installed")
+WIDTHS = (1280, 800)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as api:
+        browser = api.chromium.launch(
+            executable_path=BROWSER,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory):
+    """Directories of a big run with mismatches, a small one of every kind, and an exact one."""
+    root = tmp_path_factory.mktemp("reports")
+    layers = efficientnet_like()
+    exact = [layer for layer in few_layers() if layer.name == "exact layer"]
+    for name, chosen in (("big", layers), ("small", few_layers()), ("exact", exact)):
+        write(make_run(chosen), root / name)
+    return root
+
+
+@pytest.fixture(params=WIDTHS)
+def page(browser, request):
+    """A page that fails the test on any error in the console or any request but for the file."""
+    context = browser.new_context(viewport={"width": request.param, "height": 900}, offline=True)
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(f"console: {message.text}"))
+    page.on("pageerror", lambda error: problems.append(f"error: {error}"))
+    page.on("dialog", lambda dialog: (problems.append("a dialog"), dialog.dismiss()))
+    page.on(
+        "request",
+        lambda call: (
+            None
+            if call.url.startswith("file://") and "report.html" in call.url
+            else problems.append(f"request: {call.url[:100]}")
+        ),
+    )
+    yield page
+    context.close()
+    assert problems == []
+
+
+def rows_of(directory, name):
+    with (directory / name).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+def assert_fits(page):
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def panel_numbers(page) -> dict[str, list[str]]:
+    lines = page.locator("#measures tbody tr").all()
+    return {line.locator("td").first.inner_text(): line.locator("td.number").all_inner_texts()
+            for line in lines}  # fmt: skip
+
+
+def test_filter_then_open_a_layer(page, reports):
+    directory = reports / "big"
+    layers = rows_of(directory, "layers.csv")
+    page.goto((directory / "report.html").as_uri())
+    assert page.locator("h1").inner_text().strip().endswith("Mismatch")
+    assert_fits(page)
+    visible = page.locator("#table tbody tr:visible")
+    assert visible.count() == len(layers) == 242
+
+    page.get_by_text("Own difference").click()
+    own = [row for row in layers if row["isolated_mismatches"] not in ("", "0")]
+    assert visible.count() == len(own) == 6
+    page.locator("select[name=op]").select_option("LOGISTIC")
+    chosen = [row for row in own if row["op"] == "LOGISTIC"]
+    assert visible.count() == len(chosen) > 0
+    page.locator("input[type=search]").fill("no such name")
+    assert visible.count() == 0
+    page.locator("input[type=search]").fill(chosen[0]["op_index"])
+
+    row = chosen[0]
+    cells = visible.first.locator("td.count").all_inner_texts()
+    assert [number(cell) for cell in cells] == [
+        int(row["isolated_mismatches"]), int(row["chained_mismatches"]),
+    ]  # fmt: skip
+    visible.first.click()
+    page.locator("#panel .main-svg").first.wait_for()
+    shown = panel_numbers(page)
+    for label, isolated, chained in (
+        ("mismatches", "isolated_mismatches", "chained_mismatches"),
+        ("+1", "plus_one", "chained_plus_one"),
+        ("−1", "minus_one", "chained_minus_one"),  # noqa: RUF001
+        ("max |difference|", "max_abs_diff", "chained_max_abs_diff"),
+    ):
+        assert [number(text) for text in shown[label]] == [int(row[isolated]), int(row[chained])]
+    assert_fits(page)
+
+    # What the charts draw, against the CSV.
+    playwright.expect(page.locator("#panel .js-plotly-plot")).to_have_count(2)
+    drawn = page.evaluate(
+        "[...document.querySelectorAll('#panel .js-plotly-plot')].map((chart) =>"
+        " chart.data.map(({ name, x, y }) => ({ name, x: [...x], y: [...y] })))"
+    )
+    histogram: dict[str, dict[int, int]] = {"isolated": {}, "chained": {}}
+    for line in rows_of(directory, "histogram.csv"):
+        if line["op_index"] == row["op_index"]:
+            for mode, counts in histogram.items():
+                place = int(line["difference"])
+                counts[place] = counts.get(place, 0) + int(line[mode])
+    for trace in drawn[0]:
+        pairs = dict(zip(trace["x"], trace["y"], strict=True))
+        expected = {place: count for place, count in histogram[trace["name"]].items() if count}
+        assert pairs == expected
+    channels = [line for line in rows_of(directory, "channels.csv")
+                if line["op_index"] == row["op_index"]]  # fmt: skip
+    plus = next(trace for trace in drawn[1] if trace["name"] == "+1")
+    assert plus["y"] == [int(line["isolated_plus_one"]) for line in channels]
+    page.locator("#panel").get_by_role("radio", name="chained").check()
+    total = (
+        "[...document.querySelectorAll('#panel .js-plotly-plot')].at(-1)"
+        ".data.flatMap(({ y }) => [...y]).reduce((a, b) => a + b)"
+    )
+    for _ in range(50):
+        if page.evaluate(total) == int(row["chained_mismatches"]):
+            break
+        page.wait_for_timeout(100)
+    assert page.evaluate(total) == int(row["chained_mismatches"])
+
+
+def test_first_divergence_link_and_keyboard(page, reports):
+    page.goto((reports / "big" / "report.html").as_uri())
+    page.locator(".first a").click()
+    heading = page.locator("#panel h2")
+    heading.wait_for()
+    assert heading.inner_text() == "op 7 DEPTHWISE_CONV_2D"
+    page.keyboard.press("ArrowDown")
+    playwright.expect(heading).to_have_text("op 8 MUL")
+    playwright.expect(page).to_have_url(re.compile("#op8-t9$"))
+    page.keyboard.press("Escape")
+    assert page.locator("#panel").is_hidden()
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    playwright.expect(heading).to_have_text("op 7 DEPTHWISE_CONV_2D")
+    page.keyboard.press("/")  # the search field
+    page.keyboard.type("gather")
+    assert page.locator("#table tbody tr:visible").count() == 2
+
+
+def test_every_kind_of_layer(page, reports):
+    page.goto((reports / "small" / "report.html").as_uri())
+    rows = page.locator("#table tbody tr")
+    story = page.locator("#panel .story")
+    for index, text, charts in (
+        (0, "Exact: all 144 elements identical", 0),
+        (1, "the difference is made here", 2),
+        (2, "all of it comes from earlier layers", 2),
+        (3, "Not replayed: no kernel for CUSTOM:</script>.", 0),
+        (4, "1 of 10 elements differs", 1),  # floating point: no histogram
+        (5, "Exact: all 0 elements", 0),
+        (6, "In the chained replay", 2),
+    ):
+        page.keyboard.press("Escape")
+        rows.nth(index).click()
+        playwright.expect(story).to_contain_text(text)
+        playwright.expect(page.locator("#panel .js-plotly-plot")).to_have_count(charts)
+        assert page.locator("#panel .chart").count() == charts
+        assert_fits(page)
+        if index == 1:
+            assert page.locator("#panel .tensor").inner_text() == "<script>alert(1)</script>"
+            assert page.locator("#panel .tensor script").count() == 0
+    assert page.locator("script").count() == 4  # three, and the chart library
+
+
+def test_an_exact_report_does_not_unpack_the_chart_library(page, reports):
+    page.goto((reports / "exact" / "report.html").as_uri())
+    assert page.locator("h1").inner_text().strip().endswith("Exact")
+    page.locator("#table tbody tr").first.click()
+    page.locator("#panel .story").wait_for()
+    assert page.evaluate("typeof window.Plotly") == "undefined"

@@ -1,0 +1,120 @@
+"""``report.html``: one file that opens offline, straight from disk.
+
+The summary and the table of layers are plain HTML. What a chosen layer's panel shows, and the
+chart library, are embedded gzipped; the browser inflates each when it is first needed, so that
+the page itself opens at once.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from tflreplay.comparison import Difference, LayerDiff
+from tflreplay.errors import OutputError
+from tflreplay.reports.rows import shape_text
+from tflreplay.reports.run import Run, story
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Row:
+    """A layer as the table shows it."""
+
+    layer: LayerDiff
+    key: str
+    shape: str
+
+    @property
+    def kind(self) -> str:
+        """The status, and of a mismatch whether the layer makes it or only inherits it."""
+        layer = self.layer
+        if layer.status != "mismatch":
+            return layer.status.replace(" ", "-")
+        if layer.isolated is None:
+            return "mismatch"
+        return "inherited" if layer.isolated.exact else "own"
+
+    def counts(self) -> list[tuple[str, Difference | None, int]]:
+        """For isolated and chained: the mode, the difference and its bar's length in percent."""
+        sides = (("isolated", self.layer.isolated), ("chained", self.layer.chained))
+        return [(mode, diff, _bar(diff.rate) if diff is not None else 0) for mode, diff in sides]
+
+
+def render(run: Run, data: str, library: str) -> str:
+    """The page. ``data`` is ``report.json``; ``library`` is what :func:`plotly` gives."""
+    environment = Environment(
+        loader=PackageLoader("tflreplay.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["thousands"] = lambda value: f"{value:,}"
+    environment.globals["story"] = story
+    layers = run.comparison.layers
+    first = run.comparison.first_divergence
+    rows = [Row(layer, key(layer), shape_text(layer.shape)) for layer in layers]
+    return environment.get_template("report.html.j2").render(
+        run=run,
+        rows=rows,
+        kinds=Counter(row.kind for row in rows),
+        ops=sorted(Counter(layer.op for layer in layers).items()),
+        first=first,
+        first_key=key(first) if first is not None else "",
+        data=pack(data.encode()),
+        library=library,
+        css=_static("report.css"),
+        js=_static("report.js"),
+    )
+
+
+def key(layer: LayerDiff) -> str:
+    """A layer's name in links: unique, and safe in a URL."""
+    return f"op{layer.op_index}-t{layer.tensor.index}"
+
+
+@cache
+def plotly() -> str:
+    """The chart library out of the plotly package, packed.
+
+    Raises:
+        OutputError: the package is not installed, or holds no plotly.min.js.
+    """
+    # Found, not imported: importing plotly takes longer than compressing it is worth.
+    spec = find_spec("plotly")
+    try:
+        if spec is None or spec.origin is None:
+            raise FileNotFoundError
+        script = (Path(spec.origin).parent / "package_data" / "plotly.min.js").read_bytes()
+    except OSError:
+        raise OutputError(
+            "report.html: the chart library plotly.min.js is missing; "
+            "install it again: pip install --force-reinstall plotly"
+        ) from None
+    return pack(script)
+
+
+def pack(content: bytes) -> str:
+    """gzip in base64. The fastest level: higher ones double the time for a tenth of the size."""
+    return base64.b64encode(zlib.compress(content, 1, wbits=31)).decode("ascii")
+
+
+def _static(name: str) -> str:
+    return (_HERE / "static" / name).read_text(encoding="utf-8")
+
+
+def _bar(rate: float) -> int:
+    """Length in percent on a logarithmic scale from one in a million to all."""
+    if rate == 0:
+        return 0
+    return max(4, round(100 * (1 + math.log10(rate) / 6)))

@@ -1,0 +1,146 @@
+"""``report.json``: everything a report says, for machines.
+
+Numbers that were not computed, or are not finite, are null. ``layers`` holds an object for each
+op output; its ``isolated`` and ``chained`` are null or hold the counts, ``histogram`` as pairs
+[difference, count] and, where the layer is not exact, ``by_channel`` arrays.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from tflreplay.comparison import Array, Difference, LayerDiff
+from tflreplay.model import Model, Tensor
+from tflreplay.reports.run import Run, story
+
+# 1: the first.
+FORMAT_VERSION = 1
+
+
+def document(run: Run) -> dict[str, Any]:
+    """The report as plain dicts, lists, strings and numbers."""
+    comparison, capture = run.comparison, run.capture
+    first = comparison.first_divergence
+    return {
+        "format_version": FORMAT_VERSION,
+        "tflreplay_version": run.tflreplay_version,
+        "command": run.command,
+        "model": {"path": str(run.model.path), "sha256": run.model.sha256},
+        "inputs": list(run.inputs),
+        "capture": {
+            "runtime": capture.runtime,
+            "version": capture.version,
+            "engine": capture.engine,
+            "threads": capture.threads,
+            "note": capture.note,
+            "failure": capture.failure,
+            "missing": [
+                {"tensor": tensor, "reason": reason} for tensor, reason in capture.missing.items()
+            ],
+        },
+        "seconds": {stage: _number(value) for stage, value in run.seconds.items()},
+        "summary": {
+            "verdict": run.verdict,
+            "text": run.headline,
+            "layers": len(comparison.layers),
+            "exact": len(comparison.layers)
+            - len(comparison.mismatched)
+            - len(comparison.not_replayed),
+            "mismatched": len(comparison.mismatched),
+            "not_replayed": len(comparison.not_replayed),
+            "elements": run.elements,
+            "isolated_mismatches": run.mismatches("isolated"),
+            "chained_mismatches": run.mismatches("chained"),
+            "first_divergence": None
+            if first is None
+            else {"op_index": first.op_index, "op": first.op, "tensor": first.tensor.index},
+        },
+        "layers": [_layer(run.model, layer) for layer in comparison.layers],
+    }
+
+
+def dumps(run: Run) -> str:
+    """The report as compact JSON, in ASCII."""
+    return json.dumps(document(run), separators=(",", ":"), allow_nan=False)
+
+
+def _layer(model: Model, layer: LayerDiff) -> dict[str, Any]:
+    graph = model.main
+    inputs = [index for index in graph.operators[layer.op_index].inputs if index >= 0]
+    return {
+        "op_index": layer.op_index,
+        "op": layer.op,
+        "status": layer.status,
+        "text": story(layer),
+        "reason": layer.reason or None,
+        "rule": layer.rule or None,
+        "output": _tensor(layer.tensor, layer.shape),
+        "inputs": [_tensor(graph.tensors[index], graph.tensors[index].shape) for index in inputs],
+        "elements": math.prod(layer.shape),
+        "channel_axis": layer.channel_axis,
+        "channels": len(layer.main.channels) if layer.main is not None else None,
+        "isolated": _difference(layer.isolated),
+        "chained": _difference(layer.chained),
+    }
+
+
+def _tensor(tensor: Tensor, shape: tuple[int, ...]) -> dict[str, Any]:
+    return {
+        "tensor": tensor.index,
+        "name": tensor.name,
+        "shape": list(shape),
+        "dtype": tensor.dtype,
+        "constant": tensor.is_constant,
+        "quantization": _quantization(tensor),
+    }
+
+
+def _quantization(tensor: Tensor) -> dict[str, Any] | None:
+    """Per tensor the parameters; per axis how many there are, and their range."""
+    found = tensor.quantization
+    if found is None:
+        return None
+    if not found.per_axis:
+        return {"scale": tensor.scale, "zero_point": tensor.zero_point}
+    return {
+        "axis": found.axis,
+        "scales": found.scale.size,
+        "scale_range": [float(found.scale.min()), float(found.scale.max())],
+        "zero_point_range": [int(found.zero_point.min()), int(found.zero_point.max())],
+    }
+
+
+def _difference(diff: Difference | None) -> dict[str, Any] | None:
+    if diff is None:
+        return None
+    channels = diff.channels
+    result: dict[str, Any] = {
+        "mismatches": diff.mismatches,
+        "rate": diff.rate,
+        "plus_one": diff.plus_one,
+        "minus_one": diff.minus_one,
+        "max_abs_diff": _number(diff.max_abs),
+        "mean_diff": _number(diff.mean),
+        "channels_affected": int((channels.mismatches > 0).sum()),
+        "histogram": [[difference, diff.histogram[difference]] for difference in diff.histogram],
+    }
+    if not diff.exact:
+        result["by_channel"] = {
+            "elements": channels.elements,
+            "mismatches": channels.mismatches.tolist(),
+            "plus_one": channels.plus_one.tolist(),
+            "minus_one": channels.minus_one.tolist(),
+            "max_abs_diff": _numbers(channels.max_abs),
+            "mean_diff": _numbers(channels.mean),
+        }
+    return result
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _numbers(values: Array) -> list[float | None]:
+    return [_number(value) for value in values.tolist()]

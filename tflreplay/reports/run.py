@@ -1,0 +1,168 @@
+"""What a report is made from: one run, and the sentences every report says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from tflreplay.comparison import Comparison, Difference, LayerDiff
+from tflreplay.model import Model
+
+_RUNTIMES = {"litert": "LiteRT", "tensorflow": "TensorFlow"}
+
+
+class Provenance(Protocol):
+    """Where the captured tensors came from: the part of a capture that a report tells.
+
+    ``note`` says what was changed for the runtime to accept the model, and ``failure`` how it
+    failed; both are empty otherwise. ``missing`` says, by index, why a tensor was not obtained.
+    """
+
+    @property
+    def runtime(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def engine(self) -> str: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def note(self) -> str: ...
+    @property
+    def failure(self) -> str: ...
+    @property
+    def missing(self) -> Mapping[int, str]: ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """One replay of a model against one runtime.
+
+    Args:
+        inputs: for each input, a sentence that says where it came from and how it was converted.
+        command: what to type to do the same again.
+        seconds: wall time by stage.
+    """
+
+    model: Model
+    comparison: Comparison
+    capture: Provenance
+    inputs: tuple[str, ...]
+    command: str
+    tflreplay_version: str
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Run({self.model.path.name!r}, {self.headline})"
+
+    @property
+    def against(self) -> str:
+        """The other side, in words: ``LiteRT 2.3.0 reference kernels``."""
+        capture = self.capture
+        name = _RUNTIMES.get(capture.runtime, capture.runtime)
+        return f"{name} {capture.version} {capture.engine} kernels"
+
+    @property
+    def verdict(self) -> str:
+        """``exact``, ``mismatch``, or ``incomplete``: nothing differs, but not all was compared."""
+        if self.comparison.mismatched:
+            return "mismatch"
+        if self.comparison.exact and not self.capture.failure:
+            return "exact"
+        return "incomplete"
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Which comparisons were made: ``isolated``, ``chained`` or both."""
+        return tuple(
+            mode
+            for mode in ("isolated", "chained")
+            if any(getattr(layer, mode) is not None for layer in self.comparison.layers)
+        )
+
+    @property
+    def elements(self) -> int:
+        """The elements compared."""
+        compared = (layer.main for layer in self.comparison.layers)
+        return sum(diff.elements for diff in compared if diff is not None)
+
+    def mismatches(self, mode: str) -> int | None:
+        """Elements that differ over all layers; None where ``mode`` was not compared at all."""
+        if mode not in self.modes:
+            return None
+        found: list[Difference | None] = [getattr(layer, mode) for layer in self.comparison.layers]
+        return sum(diff.mismatches for diff in found if diff is not None)
+
+    @property
+    def headline(self) -> str:
+        """The verdict on one line."""
+        layers = self.comparison.layers
+        skipped = len(self.comparison.not_replayed)
+        compared = len(layers) - skipped
+        how = " and ".join(reversed(self.modes))
+        if self.verdict == "exact":
+            return (
+                f"EXACT: {compared} of {len(layers)} layers, {self.elements:,} elements, "
+                f"0 mismatches, {how}, against {self.against}"
+            )
+        untold = [f"{skipped} of {len(layers)} layers not replayed"] if skipped else []
+        if self.capture.failure:
+            untold.append("the runtime failed")
+        first = self.comparison.first_divergence
+        if first is None:
+            same = f"{compared} of {len(layers)} layers are exact" if compared else "no comparison"
+            return printable(f"INCOMPLETE: {', '.join([same, *untold])}; against {self.against}")
+        differ = len(self.comparison.mismatched)
+        parts = [f"{differ} of {len(layers)} layers {'differs' if differ == 1 else 'differ'}"]
+        return printable(
+            f"MISMATCH: first divergence at op {first.op_index} {first.op}, "
+            f"{', '.join([*parts, *untold])}; against {self.against}"
+        )
+
+
+def story(layer: LayerDiff) -> str:
+    """What was found in one layer, in words."""
+    isolated, chained = layer.isolated, layer.chained
+    if layer.main is None:
+        return f"Not replayed: {layer.reason}."
+    if layer.status == "exact":
+        how = " and ".join(
+            mode for mode in ("isolated", "chained") if getattr(layer, mode) is not None
+        )
+        note = f" {layer.reason}." if layer.reason else ""
+        return f"Exact: all {layer.main.elements:,} elements identical, {how}.{note}"
+    sentences = []
+    if isolated is not None:
+        sentences.append(
+            "Fed the captured inputs, this op is exact."
+            if isolated.exact
+            else f"Fed the captured inputs, {_differing(isolated)}: the difference is made here."
+        )
+    if chained is not None:
+        sentences.append(
+            "In the chained replay all elements are identical."
+            if chained.exact
+            else f"In the chained replay, {_differing(chained)}"
+            + (
+                ": all of it comes from earlier layers."
+                if isolated is not None and isolated.exact
+                else "."
+            )
+        )
+    if layer.reason:
+        sentences.append(f"{layer.reason}.")
+    return " ".join(sentences)
+
+
+def _differing(diff: Difference) -> str:
+    others = diff.mismatches - diff.plus_one - diff.minus_one
+    kinds = [("+1", diff.plus_one), ("−1", diff.minus_one), ("further apart", others)]  # noqa: RUF001
+    split = ", ".join(f"{count:,} {name}" for name, count in kinds if count)
+    differ = "differs" if diff.mismatches == 1 else "differ"
+    return f"{diff.mismatches:,} of {diff.elements:,} elements {differ} ({split})"
+
+
+def printable(text: str) -> str:
+    """``text`` without control characters, which a model's names may hold."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -1,0 +1,112 @@
+"""The terminal's table: the verdict, then what a reader must look at, in 80 columns."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from tflreplay.comparison import Difference, LayerDiff
+from tflreplay.reports.rows import shape_text
+from tflreplay.reports.run import Run, printable
+
+WIDTH = 80
+SHOWN = 30  # layers listed one by one; layers.csv has the others
+_OP_WIDTH = 17  # DEPTHWISE_CONV_2D
+_COLUMNS = ("#", "op", "shape", "elements", "isolated", "chained", "+1/-1", "max", "status")
+# Left out, in this order, where the table would be wider than the terminal.
+_DISPENSABLE = ("elements", "status", "shape", "max")
+
+
+def render(run: Run) -> str:
+    """The table and, as its last line, the verdict.
+
+    A short model is shown whole; a long one as a summary by op, then the layers that differ or
+    were not replayed.
+    """
+    comparison = run.comparison
+    listed: Sequence[LayerDiff] = comparison.layers
+    parts = []
+    if len(listed) > SHOWN:
+        parts.append(_by_op(listed))
+        listed = [layer for layer in listed if layer.status != "exact"]
+    shown = _telling(listed)
+    if shown:
+        parts.append(_fitted([_layer_row(layer) for layer in shown]))
+    if len(listed) > SHOWN:
+        parts.append(f"... and {len(listed) - SHOWN} more: see layers.csv")
+    reasons = defaultdict(list)
+    for layer in comparison.not_replayed:
+        reasons[printable(layer.reason)].append(f"#{layer.op_index}")
+    parts.extend(
+        f"Not replayed: {', '.join(ops[:8])}{', ...' if len(ops) > 8 else ''}: {reason}"
+        for reason, ops in reasons.items()
+    )
+    return "\n\n".join([*parts, run.headline])
+
+
+def _telling(layers: Sequence[LayerDiff]) -> list[LayerDiff]:
+    """At most SHOWN layers, in order; those that only inherit a difference give way."""
+    chosen = sorted(layers, key=lambda layer: layer.main is not None and layer.main.exact)
+    return sorted(chosen[:SHOWN], key=lambda layer: layer.op_index)
+
+
+def _by_op(layers: Sequence[LayerDiff]) -> str:
+    groups: dict[str, list[LayerDiff]] = defaultdict(list)
+    for layer in layers:
+        groups[layer.op].append(layer)
+    rows = [
+        (
+            _short(op),
+            len(group),
+            sum(layer.status == "exact" for layer in group),
+            f"{sum(layer.main.elements for layer in group if layer.main is not None):,}",
+            _total([layer.isolated for layer in group]),
+            _total([layer.chained for layer in group]),
+        )
+        for op, group in groups.items()
+    ]
+    return _tabulate(rows, ("op", "layers", "exact", "elements", "isolated", "chained"))
+
+
+def _total(diffs: list[Difference | None]) -> str:
+    computed = [diff.mismatches for diff in diffs if diff is not None]
+    return f"{sum(computed):,}" if computed else "-"
+
+
+def _layer_row(layer: LayerDiff) -> tuple[Any, ...]:
+    main = layer.main
+    return (
+        layer.op_index,
+        _short(layer.op),
+        shape_text(layer.shape),
+        f"{main.elements:,}" if main is not None else "-",
+        f"{layer.isolated.mismatches:,}" if layer.isolated is not None else "-",
+        f"{layer.chained.mismatches:,}" if layer.chained is not None else "-",
+        f"{main.plus_one}/{main.minus_one}" if main is not None else "-",
+        f"{main.max_abs:g}" if main is not None else "-",
+        layer.status,
+    )
+
+
+def _fitted(rows: list[tuple[Any, ...]]) -> str:
+    """The rows as a table, without its least needed columns if it is too wide."""
+    for dropped in range(len(_DISPENSABLE) + 1):
+        keep = [i for i, name in enumerate(_COLUMNS) if name not in _DISPENSABLE[:dropped]]
+        text = _tabulate([[row[i] for i in keep] for row in rows], [_COLUMNS[i] for i in keep])
+        if max(map(len, text.splitlines())) <= WIDTH:
+            break
+    return text
+
+
+def _tabulate(rows: Sequence[Sequence[Any]], headers: Sequence[str]) -> str:
+    left = {"op", "shape", "status"}
+    align = ["left" if name in left else "right" for name in headers]
+    return str(tabulate(rows, headers, "simple", colalign=align, disable_numparse=True))
+
+
+def _short(op: str) -> str:
+    op = printable(op)
+    return op if len(op) <= _OP_WIDTH else f"{op[: _OP_WIDTH - 3]}..."

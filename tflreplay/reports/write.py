@@ -1,0 +1,100 @@
+"""Write the files of a report: all of them, or none."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any
+
+from tflreplay.comparison import Comparison
+from tflreplay.errors import OutputError
+from tflreplay.reports import json_report, rows
+from tflreplay.reports.run import Run
+
+_TABLES: dict[str, tuple[rows.Row, Callable[[Comparison], Iterable[rows.Block]]]] = {
+    "layers.csv": (rows.LAYER_COLUMNS, rows.layer_rows),
+    "channels.csv": (rows.CHANNEL_COLUMNS, rows.channel_blocks),
+    "histogram.csv": (rows.HISTOGRAM_COLUMNS, rows.histogram_blocks),
+}
+FILES = (*_TABLES, "report.json", "report.html")
+
+
+def write(run: Run, directory: str | Path, overwrite: bool = False) -> list[Path]:
+    """Write :data:`FILES` into ``directory``, which is created if it is missing.
+
+    Returns:
+        The paths, in the order of :data:`FILES`.
+
+    Raises:
+        OutputError: one of the files exists and ``overwrite`` is not set, or the directory cannot
+            be written to; it then holds what it held before.
+    """
+    directory = Path(directory)
+    check(directory, overwrite)
+    targets = [directory / name for name in FILES]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        # Beside the targets, so that moving them into place is a rename.
+        with tempfile.TemporaryDirectory(prefix=".tflreplay-", dir=directory) as scratch:
+            _write_all(run, Path(scratch))
+            for target in targets:
+                os.replace(Path(scratch, target.name), target)
+    except OSError as error:
+        raise OutputError(
+            f"{directory}: cannot write the report: {error.strerror}; "
+            "make room there or choose another directory"
+        ) from None
+    return targets
+
+
+def check(directory: Path, overwrite: bool = False) -> None:
+    """Raise the :class:`OutputError` of a report that :func:`write` would refuse to replace."""
+    for target in (directory / name for name in FILES):
+        if not overwrite and os.path.lexists(target):
+            raise OutputError(
+                f"{target}: already there, and not overwritten without being asked; "
+                "choose another directory, or ask for it with --force (overwrite=True)"
+            )
+
+
+def _write_all(run: Run, directory: Path) -> None:
+    from tflreplay.reports import html  # jinja2 is slow to import, and only a page needs it
+
+    with ThreadPoolExecutor(1) as background:
+        library = background.submit(html.plotly)  # compression leaves the interpreter free
+        for name, (columns, blocks) in _TABLES.items():
+            with _open(directory / name) as file:
+                file.write(_lines(columns))
+                for block in blocks(run.comparison):
+                    file.write(_lines(block))
+        data = json_report.dumps(run)
+        (directory / "report.json").write_text(data, encoding="ascii")
+        page = html.render(run, data, library.result())
+    with _open(directory / "report.html") as file:
+        file.write(page)
+
+
+def _open(path: Path) -> IO[str]:
+    # A path that is not valid Unicode is written escaped.
+    return open(path, "w", newline="", encoding="utf-8", errors="backslashreplace")
+
+
+def _lines(block: rows.Block) -> str:
+    """CSV lines of a block. Columns that vary hold numbers, which need no quotes."""
+    varying = [column for column in block if isinstance(column, list | range)]
+    line = (
+        ",".join("%s" if isinstance(column, list | range) else _field(column) for column in block)
+        + "\n"
+    )
+    return "".join(map(line.__mod__, zip(*varying, strict=True))) if varying else line % ()
+
+
+def _field(value: Any) -> str:
+    """A value as RFC 4180 writes it, in a format string."""
+    text = "" if value is None else str(value)
+    if any(char in text for char in ',"\r\n'):
+        text = '"' + text.replace('"', '""') + '"'
+    return text.replace("%", "%%")
