@@ -12,10 +12,12 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from tflreplay.engine import Engine
 from tflreplay.model import parse
 from tflreplay.replayer import replay
 
 REFERENCE = OpResolverType.BUILTIN_REF
+REFERENCE_ENGINE = Engine()
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def run_engine(
 
 
 def run_replay(
-    content: bytes, inputs: Sequence[np.ndarray], engine: str = "reference"
+    content: bytes, inputs: Sequence[np.ndarray], engine: Engine = REFERENCE_ENGINE
 ) -> list[np.ndarray]:
     """The model's outputs by our replay."""
     parsed = parse(content, Path("single_op.tflite"))

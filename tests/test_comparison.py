@@ -122,7 +122,8 @@ def test_another_rounding_rule_shows_as_off_by_one(
 ) -> None:
     """CONV_2D replayed with single rounding, as a port to CMSIS-NN might have it."""
     table = tuple(
-        replace(row, rule="single") if row.op == "CONV_2D" else row for row in tables.REFERENCE
+        replace(row, rule="single") if row.op == "CONV_2D" else row
+        for row in tables.TABLES["reference"]
     )
     monkeypatch.setitem(tables.TABLES, "reference", table)
     isolated = replay_isolated(seven_ops, seven_captured.tensors)

@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tflreplay.arithmetic import Arithmetic, arithmetic
+from tflreplay.engine import Engine
 from tflreplay.errors import NotReplayed
-from tflreplay.kernels import KERNELS, PAIRWISE
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.lookup import look_up_pairs, pair_codes
 from tflreplay.model import Model, Operator, Subgraph, Tensor
 from tflreplay.rounding import RULES, Accumulation, Array, requantize
 
 Tensors = Mapping[int, Array]
+REFERENCE = Engine()
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Replay:
     in force for the others, both by op index.
     """
 
-    engine: str
+    engine: Engine
     tensors: dict[int, Array] = field(default_factory=dict, repr=False)
     not_replayed: dict[int, str] = field(default_factory=dict)
     rules: dict[int, str] = field(default_factory=dict, repr=False)
@@ -45,7 +46,7 @@ class Replay:
 def replay(
     model: Model,
     inputs: Tensors,
-    engine: str = "reference",
+    engine: Engine = REFERENCE,
     captured: Callable[[], Tensors] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Replay:
@@ -72,7 +73,7 @@ def replay(
 def replay_isolated(
     model: Model,
     captured: Tensors,
-    engine: str = "reference",
+    engine: Engine = REFERENCE,
     chained: Replay | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Replay:
@@ -102,7 +103,7 @@ def _attempt(
     """The op's outputs; or None, with the reason noted in ``result``."""
     try:
         row = arithmetic(result.engine, graph, op)
-        outputs = run_op(graph, op, tensors, row)
+        outputs = run_op(graph, op, tensors, result.engine, row)
     except NotReplayed as reason:
         result.not_replayed[op.index] = str(reason)
         return None
@@ -110,7 +111,9 @@ def _attempt(
     return outputs
 
 
-def run_op(graph: Subgraph, op: Operator, tensors: Tensors, row: Arithmetic) -> dict[int, Array]:
+def run_op(
+    graph: Subgraph, op: Operator, tensors: Tensors, engine: Engine, row: Arithmetic
+) -> dict[int, Array]:
     """One op on the given tensors, in the arithmetic of ``row``: its outputs by tensor index.
 
     Raises:
@@ -119,7 +122,7 @@ def run_op(graph: Subgraph, op: Operator, tensors: Tensors, row: Arithmetic) -> 
     inputs = tuple(graph.tensors[index] if index >= 0 else None for index in op.inputs)
     outputs = tuple(graph.tensors[index] for index in op.outputs)
     arrays = [None if tensor is None else _value(tensor, tensors) for tensor in inputs]
-    call = Call(op, inputs, outputs, row, RULES[row.rule or "double"])
+    call = Call(op, inputs, outputs, engine, row, RULES[row.rule or "double"])
     try:
         results = _by_pairs(call, arrays) or _compute(call, arrays)
     except NotReplayed:
@@ -133,7 +136,7 @@ def run_op(graph: Subgraph, op: Operator, tensors: Tensors, row: Arithmetic) -> 
 
 
 def _compute(call: Call, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
-    result = KERNELS[call.op.name](call, *arrays)
+    result = call.arithmetic.kernel(call, *arrays)
     if isinstance(result, Accumulation):
         result = requantize(result, call.rule)
     return result if isinstance(result, tuple) else (result,)
@@ -144,7 +147,7 @@ def _by_pairs(call: Call, arrays: Sequence[Array | None]) -> tuple[Array, ...] |
 
     A table of all 65,536 pairs costs as many computations as it has entries.
     """
-    if call.op.name not in PAIRWISE:
+    if not call.arithmetic.pairwise:
         return None
     a, b = arrays
     assert a is not None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tflreplay.errors import NotReplayed
-from tflreplay.kernels.call import Call, accumulation, type_range
+from tflreplay.kernels.call import Call, accumulation
 from tflreplay.kernels.lookup import centred_codes, look_up
 from tflreplay.rounding import Accumulation, Array, Multiplier, round_half_away
 
@@ -47,7 +47,7 @@ def leaky_relu(call: Call, x: Array) -> Array:
     centred = centred_codes(ti)
     negative = call.rule(centred, Multiplier.of(abs(slope))) * np.int64(np.sign(slope))
     scaled = np.where(centred < 0, negative, call.rule(centred, Multiplier.of(si / so)))
-    table = np.clip(scaled + to.zero_point, *type_range(to)).astype(to.numpy_dtype)
+    table = np.clip(scaled + to.zero_point, *to.code_range).astype(to.numpy_dtype)
     return look_up(x, table)
 
 
@@ -105,5 +105,5 @@ def _float_table(call: Call, x: Array, function: Callable[[Array], Array]) -> Ar
     ti, to = call.input(0), call.output
     real = np.float32(ti.scale) * centred_codes(ti).astype(np.float32)
     rescaled = round_half_away(function(real) * (np.float32(1) / np.float32(to.scale)))
-    codes = np.clip(rescaled + np.float32(to.zero_point), *type_range(to))
+    codes = np.clip(rescaled + np.float32(to.zero_point), *to.code_range)
     return look_up(x, codes.astype(to.numpy_dtype))

@@ -14,10 +14,38 @@ from typing import Any
 
 import numpy as np
 
-from tflreplay.arithmetic import Arithmetic
+from tflreplay.engine import Engine
 from tflreplay.errors import NotReplayed
-from tflreplay.model import Operator, Tensor
+from tflreplay.model import Operator, Subgraph, Tensor
 from tflreplay.rounding import Accumulation, Array, Multiplier, Rule, round_half_away
+
+Kernel = Callable[..., Accumulation | Array | tuple[Array, ...]]
+Condition = Callable[[Engine, Subgraph, Operator], bool]
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """One row of an engine's table: how it computes ``op`` on activations of ``types``.
+
+    ``rule`` is a name in :data:`tflreplay.rounding.RULES`, empty where nothing is requantized by
+    one; ``algorithm`` then says what happens instead. ``multiplier`` says in which precision and
+    order the real multiplier is computed. ``source`` is the file of LiteRT (under
+    ``tflite/kernels``) that the row was read from. ``pairwise`` says that each output is a function
+    of one pair of input codes. ``when`` restricts the row to some operators.
+    """
+
+    op: str
+    types: tuple[str, ...]
+    kernel: Kernel
+    rule: str = ""
+    multiplier: str = ""
+    algorithm: str = ""
+    source: str = ""
+    pairwise: bool = False
+    when: Condition | None = None
+
+    def applies(self, engine: Engine, graph: Subgraph, op: Operator) -> bool:
+        return self.when is None or self.when(engine, graph, op)
 
 
 @dataclass(frozen=True)
@@ -30,6 +58,7 @@ class Call:
     op: Operator
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
+    engine: Engine
     arithmetic: Arithmetic
     rule: Rule
 
@@ -59,14 +88,6 @@ class Call:
         return self.op.options[name]
 
 
-Kernel = Callable[..., Accumulation | Array | tuple[Array, ...]]
-
-
-def type_range(tensor: Tensor) -> tuple[int, int]:
-    info = np.iinfo(tensor.numpy_dtype)
-    return int(info.min), int(info.max)
-
-
 _ACTIVATION_BOUNDS: dict[str, tuple[float | None, float | None]] = {
     "NONE": (None, None),
     "RELU": (0.0, None),
@@ -85,7 +106,7 @@ def activation_range(activation: str, output: Tensor) -> tuple[int, int]:
     ``CalculateActivationRangeQuantized`` in ``tflite/kernels/kernel_util.cc``: a bound f becomes
     ``zero_point + round_half_away(float32(f / scale))``, cut to the type's range.
     """
-    low, high = type_range(output)
+    low, high = output.code_range
     bounds = _ACTIVATION_BOUNDS[activation]
 
     def code(bound: float) -> int:

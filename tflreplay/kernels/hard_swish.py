@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tflreplay.errors import NotReplayed
-from tflreplay.kernels.call import Call, type_range
+from tflreplay.kernels.call import Call
 from tflreplay.kernels.lookup import centred_codes, look_up
 from tflreplay.rounding import Array, Multiplier, rounding_divide_by_pot
 
@@ -47,7 +47,7 @@ def hard_swish(call: Call, x: Array) -> Array:
     product = np.sign(product) * (np.abs(product) >> 15)
     code = rounding_divide_by_pot(product, -value_shift) + to.zero_point
     code = code.astype(np.int16)  # the sum wraps in a 16-bit register
-    return look_up(x, np.clip(code, *type_range(to)).astype(to.numpy_dtype))
+    return look_up(x, np.clip(code, *to.code_range).astype(to.numpy_dtype))
 
 
 def _multiplier16(real: np.float32) -> tuple[int, int]:

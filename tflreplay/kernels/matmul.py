@@ -13,13 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from tflreplay.arithmetic import DOUBLE, FLOAT32_PRODUCT
 from tflreplay.errors import NotReplayed
 from tflreplay.kernels.call import Call
 from tflreplay.model import Tensor
 from tflreplay.rounding import INT32_MAX, Array, Multiplier
 
 FLOAT32_EXACT = 2**24
+
+# How the real multiplier of weights is computed (s1: input scale, s2: weights', so: output's).
+DOUBLE = "float64 s1*s2/so"
+FLOAT32_PRODUCT = "float64 (float32 s1*s2)/so"
 
 
 def exact_dtype(bound: int) -> type[np.float32] | type[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tflreplay.errors import NotReplayed
-from tflreplay.kernels.call import Call, accumulation, type_range
+from tflreplay.kernels.call import Call, accumulation
 from tflreplay.model import Tensor
 from tflreplay.rounding import (
     INT32_MIN,
@@ -50,7 +50,7 @@ def _from_float(to: Tensor, x: Array) -> Array:
         quotient = x / scale
     quotient = np.where(np.abs(quotient) < 2.0**31, quotient, np.float32(INT32_MIN))
     code = wrap32(round_half_away(quotient).astype(np.int64) + zero_point)
-    return np.clip(code, *type_range(to)).astype(to.numpy_dtype)
+    return np.clip(code, *to.code_range).astype(to.numpy_dtype)
 
 
 def dequantize(call: Call, x: Array) -> Array:

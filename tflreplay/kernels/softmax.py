@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tflreplay.errors import NotReplayed
-from tflreplay.kernels.call import Call, type_range
+from tflreplay.kernels.call import Call
 from tflreplay.kernels.fixed_point import exp_on_negative_values, one_over_one_plus_x
 from tflreplay.rounding import Array, Multiplier, high_mul, rounding_divide_by_pot
 
@@ -40,7 +40,7 @@ def softmax(call: Call, x: Array) -> Array:
     bits = np.frexp(total.astype(np.float64))[1].astype(np.int64)
     fraction = (total << (32 - bits)) - 2**31  # total = (1 + fraction) * 2**(bits - 20)
     probability = high_mul(one_over_one_plus_x(fraction), e)
-    low, high = type_range(to)
+    low, high = to.code_range
     code: Array = rounding_divide_by_pot(probability, bits - 20 + 23) + low
     return code.clip(max=high).astype(to.numpy_dtype)
 

@@ -1,0 +1,50 @@
+"""Which arithmetic an engine uses for each op: tables that a person can print.
+
+A row (:class:`~tflreplay.kernels.call.Arithmetic`) says, for an op and the type of its activations,
+which kernel and which requantization rule the engine uses. Engines are layered as the runtime
+itself falls back: XNNPACK over the optimized kernels over the reference kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tflreplay.arithmetic import reference
+from tflreplay.engine import Engine
+from tflreplay.errors import NotReplayed
+from tflreplay.kernels.call import Arithmetic
+from tflreplay.model import Operator, Subgraph
+
+__all__ = ["LAYERS", "TABLES", "Arithmetic", "arithmetic", "rows"]
+
+TABLES: dict[str, tuple[Arithmetic, ...]] = {"reference": reference.ROWS}
+
+# For each engine the tables to look in, the first one first.
+LAYERS: dict[str, tuple[str, ...]] = {"reference": ("reference",)}
+
+# Ops whose first input is not the activation that decides the arithmetic.
+_ACTIVATION_INPUT = {"SPLIT": 1, "TRANSPOSE_CONV": 2}
+
+
+def rows(engine: Engine) -> Iterator[Arithmetic]:
+    """The engine's rows in the order in which they are tried."""
+    return (row for layer in LAYERS[engine.name] for row in TABLES[layer])
+
+
+def arithmetic(engine: Engine, graph: Subgraph, op: Operator) -> Arithmetic:
+    """The engine's row for an operator, by the type of its activation.
+
+    Raises:
+        NotReplayed: the engine's tables have no row for this op and type.
+    """
+    position = _ACTIVATION_INPUT.get(op.name, 0)
+    present = [index for index in op.inputs[position:] if index >= 0]
+    dtype = graph.tensors[present[0]].dtype if present else "nothing"
+    known = [row for row in rows(engine) if row.op == op.name]
+    for row in known:
+        if dtype in row.types and row.applies(engine, graph, op):
+            return row
+    if not known:
+        raise NotReplayed(f"no {engine} kernel for {op.name} (version {op.version})")
+    types = ", ".join(sorted({name for row in known for name in row.types}))
+    raise NotReplayed(f"no {engine} kernel for {op.name} on {dtype} (there is one for {types})")
