@@ -148,3 +148,12 @@ def test_what_was_not_compared_is_never_zero(seven_ops: Model, seven_captured: C
     ).layers[3]
     assert (layer.isolated, layer.chained, layer.status) == (None, None, "not replayed")
     assert layer.reason == "the runtime gave none"
+
+
+def test_differences_too_far_apart_for_a_table() -> None:
+    ours = np.array([[0, 2**30], [5, -(2**31)]], np.int32)
+    theirs = np.array([[0, 0], [4, 2**31 - 1]], np.int32)
+    found = difference(ours, theirs, 1)
+    assert found.histogram == {0: 1, 1: 1, 2**30: 1, 1 - 2**32: 1}
+    assert found.channel_histogram.tolist() == [[0, 1, 1], [1, 1 - 2**32, 1], [1, 2**30, 1]]
+    assert found.channels.max_abs.tolist() == [1, 2**32 - 1]

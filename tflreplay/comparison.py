@@ -220,32 +220,69 @@ def difference(ours: Array, theirs: Array, axis: int) -> Difference:
     columns = (-1, channels)
     left = np.moveaxis(np.atleast_1d(ours), axis, -1).reshape(columns)
     right = np.moveaxis(np.atleast_1d(theirs), axis, -1).reshape(columns)
-    unequal = _bits(left) != _bits(right)
-    diff: Array
     if np.issubdtype(ours.dtype, np.inexact):
-        with np.errstate(invalid="ignore"):
-            diff = left.astype(np.float64) - right.astype(np.float64)
-        diff = np.where(unequal, np.nan_to_num(diff, nan=np.inf), 0.0)
-        histogram: dict[int, int] = {}
-        rows = np.empty((0, 3), np.int64)
-    else:
-        diff = left.astype(np.int64) - right.astype(np.int64)
-        values, counts = np.unique(diff, return_counts=True)
-        histogram = dict(zip(values.tolist(), counts.tolist(), strict=True))
-        where = np.nonzero(diff)
-        pairs = np.stack([where[1], diff[where]], axis=1)
-        pairs, counts = np.unique(pairs, axis=0, return_counts=True)
-        rows = np.column_stack([pairs, counts])
+        return _floating_difference(left, right)
+    diff = left.astype(np.int64) - right.astype(np.int64)
+    channel, value, count = _count(diff)
+
+    def by_channel(weights: Array) -> Array:
+        return np.bincount(channel, weights, channels).astype(np.int64)
+
+    largest = np.zeros(channels, np.int64)
+    np.maximum.at(largest, channel, np.abs(value))
     table = Channels(
         per_channel,
+        by_channel(count * (value != 0)),
+        by_channel(count * (value == 1)),
+        by_channel(count * (value == -1)),
+        largest,
+        by_channel(count * value) / per_channel,
+    )
+    values, place = np.unique(value, return_inverse=True)
+    totals = np.bincount(place, count).astype(np.int64)
+    histogram = dict(zip(values.tolist(), totals.tolist(), strict=True))
+    rows = np.column_stack([channel, value, count])[value != 0]
+    return _summary(diff, table, histogram, rows)
+
+
+def _count(diff: Array) -> tuple[Array, Array, Array]:
+    """Channels, differences and counts of ``diff``, of shape ``(elements, channels)``.
+
+    Sorted by channel, then difference; only pairs that occur.
+    """
+    channels = diff.shape[1]
+    low, high = int(diff.min()), int(diff.max())
+    span = high - low + 1
+    if span * channels > 4 * diff.size + 2**20:  # a table of all pairs would be mostly empty
+        order = np.stack([np.broadcast_to(np.arange(channels), diff.shape), diff], axis=-1)
+        pairs, counts = np.unique(order.reshape(-1, 2), axis=0, return_counts=True)
+        return pairs[:, 0], pairs[:, 1], counts
+    key = diff - low
+    key += np.arange(channels) * span
+    counts = np.bincount(key.reshape(-1), minlength=span * channels)
+    (found,) = np.nonzero(counts)
+    return found // span, found % span + low, counts[found]
+
+
+def _floating_difference(left: Array, right: Array) -> Difference:
+    unequal = _bits(left) != _bits(right)
+    with np.errstate(invalid="ignore"):
+        diff = left.astype(np.float64) - right.astype(np.float64)
+    diff = np.where(unequal, np.nan_to_num(diff, nan=np.inf), 0.0)
+    table = Channels(
+        len(diff),
         unequal.sum(axis=0),
         (diff == 1).sum(axis=0),
         (diff == -1).sum(axis=0),
         np.abs(diff).max(axis=0),
         diff.mean(axis=0),
     )
+    return _summary(diff, table, {}, np.empty((0, 3), np.int64))
+
+
+def _summary(diff: Array, table: Channels, histogram: dict[int, int], rows: Array) -> Difference:
     return Difference(
-        ours.size,
+        diff.size,
         int(table.mismatches.sum()),
         int(table.plus_one.sum()),
         int(table.minus_one.sum()),
