@@ -403,7 +403,7 @@ function filter() {
 byId("filters").addEventListener("input", filter);
 byId("filters").addEventListener("submit", (event) => event.preventDefault());
 
-byId("copy").addEventListener("click", async () => {
+byId("copy")?.addEventListener("click", async () => {
   getSelection().selectAllChildren(byId("command"));
   await navigator.clipboard?.writeText(byId("command").textContent);
   byId("copy").textContent = "Copied";
