@@ -156,6 +156,19 @@ def test_the_short_cut_never_changes_a_result(
     np.testing.assert_array_equal(ours, expected)
 
 
+def test_the_short_cut_on_products_that_float32_cannot_tell_from_a_tie() -> None:
+    """Small multipliers put accumulators so near a tie that a float32 product lands on it."""
+    rng = np.random.default_rng(1)
+    for real in rng.uniform(2.0**-17, 2.0**-14, 200):
+        multiplier = Multiplier.of(real)
+        ties = (rng.integers(-128, 128, 200) + 0.5) / real
+        acc = np.concatenate([np.floor(ties), np.ceil(ties)]).astype(np.int64)
+        ours = requantize(
+            Accumulation(acc, multiplier, 0, -128, 127, np.dtype(np.int8)), RULES["single"]
+        )
+        np.testing.assert_array_equal(ours, np.clip(RULES["single"](acc, multiplier), -128, 127))
+
+
 def test_a_channel_count_that_does_not_divide_the_block() -> None:
     rng = np.random.default_rng(0)
     channels = 37

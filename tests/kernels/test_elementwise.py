@@ -56,6 +56,19 @@ def test_every_pair_of_codes(op: str, dtype: str) -> None:
         assert_exact(build(op, [a, b], [y], {}, OPTIONS[op], version=2), list(pairs))
 
 
+@pytest.mark.parametrize("op", ["ADD", "SUB"])
+def test_scales_in_small_ratios(op: str) -> None:
+    """Sums then lie on or next to ties, where every bit of the common scale matters."""
+    rng = np.random.default_rng(4)
+    codes = np.arange(256, dtype=np.uint8).view(np.int8)
+    pairs = np.repeat(codes, 256), np.tile(codes, 256)
+    for _ in range(8):
+        sa = np.float32(rng.uniform(0.01, 1))
+        sb, so = (np.float32(sa * rng.integers(1, 64) / part) for part in (64, 32))
+        a, b, y = (Spec((65536,), "int8", scale, 0) for scale in (sa, sb, so))
+        assert_exact(build(op, [a, b], [y], {}, OPTIONS[op], version=2), list(pairs))
+
+
 @pytest.mark.parametrize("op", OPTIONS)
 def test_constant_operand(op: str) -> None:
     rng = np.random.default_rng(3)
