@@ -18,6 +18,11 @@ from tflreplay.replayer import replay
 
 REFERENCE = OpResolverType.BUILTIN_REF
 REFERENCE_ENGINE = Engine()
+RESOLVERS = {
+    "reference": REFERENCE,
+    "optimized": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    "xnnpack": OpResolverType.BUILTIN,
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,18 @@ class Spec:
     axis: int = 0
 
 
+@dataclass(frozen=True)
+class Op:
+    """An op to be written. ``options`` are fields of the schema's ``<options_type>T``."""
+
+    name: str
+    inputs: Sequence[Spec | None]
+    outputs: Sequence[Spec]
+    options: dict[str, Any] | None = None
+    options_type: str | None = None
+    version: int = 1
+
+
 def build(
     op: str,
     inputs: Sequence[Spec | None],
@@ -43,39 +60,52 @@ def build(
     options_type: str | None = None,
     version: int = 1,
 ) -> bytes:
-    """A model of the one op. ``options`` are fields of the schema's ``<options_type>T``."""
+    """A model of the one op; arguments as :class:`Op`."""
+    return build_side_by_side([Op(op, inputs, outputs, options, options_type, version)])
+
+
+def build_side_by_side(ops: Sequence[Op]) -> bytes:
+    """A model of ops that have nothing to do with each other, each with its own inputs."""
     result = schema.ModelT()
     result.version = 3
     result.buffers = [schema.BufferT()]
+    result.operatorCodes = []
     graph = schema.SubGraphT()
     graph.name = "main"
-    graph.tensors = []
-    indices = [-1 if spec is None else _add_tensor(result, graph, spec) for spec in inputs]
-    outs = [_add_tensor(result, graph, spec) for spec in outputs]
-    graph.inputs = [
-        index
-        for index, spec in zip(indices, inputs, strict=True)
-        if spec is not None and spec.data is None
-    ]
-    graph.outputs = outs
-    operator = schema.OperatorT()
-    operator.inputs, operator.outputs = indices, outs
-    if options_type is not None:
-        operator.builtinOptionsType = getattr(schema.BuiltinOptions, options_type)
-        operator.builtinOptions = getattr(schema, f"{options_type}T")()
-        for name, value in (options or {}).items():
-            assert hasattr(operator.builtinOptions, name), name
-            setattr(operator.builtinOptions, name, value)
-    graph.operators = [operator]
+    graph.tensors, graph.operators, graph.inputs, graph.outputs = [], [], [], []
+    for op in ops:
+        _add_op(result, graph, op)
     result.subgraphs = [graph]
-    code = schema.OperatorCodeT()
-    code.builtinCode = getattr(schema.BuiltinOperator, op)
-    code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-    code.version = version
-    result.operatorCodes = [code]
     builder = flatbuffers.Builder(1024)
     builder.Finish(result.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def _add_op(result: Any, graph: Any, op: Op) -> None:
+    operator = schema.OperatorT()
+    operator.inputs = [
+        -1 if spec is None else _add_tensor(result, graph, spec) for spec in op.inputs
+    ]
+    operator.outputs = [_add_tensor(result, graph, spec) for spec in op.outputs]
+    graph.inputs += [
+        index
+        for index, spec in zip(operator.inputs, op.inputs, strict=True)
+        if spec is not None and spec.data is None
+    ]
+    graph.outputs += operator.outputs
+    if op.options_type is not None:
+        operator.builtinOptionsType = getattr(schema.BuiltinOptions, op.options_type)
+        operator.builtinOptions = getattr(schema, f"{op.options_type}T")()
+        for name, value in (op.options or {}).items():
+            assert hasattr(operator.builtinOptions, name), name
+            setattr(operator.builtinOptions, name, value)
+    operator.opcodeIndex = len(result.operatorCodes)
+    code = schema.OperatorCodeT()
+    code.builtinCode = getattr(schema.BuiltinOperator, op.name)
+    code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+    code.version = op.version
+    result.operatorCodes.append(code)
+    graph.operators.append(operator)
 
 
 def _add_tensor(result: Any, graph: Any, spec: Spec) -> int:
@@ -102,14 +132,14 @@ def _add_tensor(result: Any, graph: Any, spec: Spec) -> int:
 
 
 def run_engine(
-    content: bytes, inputs: Sequence[np.ndarray], resolver: OpResolverType = REFERENCE
+    content: bytes, inputs: Sequence[np.ndarray], engine: Engine = REFERENCE_ENGINE
 ) -> list[np.ndarray]:
-    """The model's outputs by LiteRT, one thread. ``inputs`` in the order of the graph's inputs."""
+    """The model's outputs by LiteRT. ``inputs`` in the order of the graph's inputs."""
     interpreter = Interpreter(
         model_content=content,
-        experimental_op_resolver_type=resolver,
-        experimental_preserve_all_tensors=resolver == REFERENCE,
-        num_threads=1,
+        experimental_op_resolver_type=RESOLVERS[engine.name],
+        experimental_preserve_all_tensors=engine.name == "reference",
+        num_threads=engine.threads,
     )
     interpreter.allocate_tensors()
     for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
@@ -129,10 +159,21 @@ def run_replay(
     return [result.tensors[index] for index in parsed.main.outputs]
 
 
-def assert_exact(content: bytes, inputs: Sequence[np.ndarray]) -> int:
-    """Replay equals engine bit for bit; returns the number of outputs compared."""
+def assert_exact(
+    content: bytes, inputs: Sequence[np.ndarray], engine: Engine = REFERENCE_ENGINE
+) -> int:
+    """Replay equals engine bit for bit; returns the number of outputs compared.
+
+    0 where XNNPACK refuses the whole model, as it does for a multiplier of 256 or more.
+    """
+    try:
+        expected = run_engine(content, inputs, engine)
+    except RuntimeError as error:
+        if engine.name == "xnnpack" and "failed to create XNNPACK runtime" in str(error):
+            return 0
+        raise
     total = 0
-    for ours, theirs in zip(run_replay(content, inputs), run_engine(content, inputs), strict=True):
+    for ours, theirs in zip(run_replay(content, inputs, engine), expected, strict=True):
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours, theirs)
         total += ours.size

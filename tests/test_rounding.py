@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -70,6 +71,12 @@ def oracle_double(acc: int, mantissa: int, shift: int) -> int:
     return oracle_divide_by_pot(oracle_high_mul(shifted, mantissa), max(-shift, 0))
 
 
+def oracle_double_up(acc: int, mantissa: int, shift: int) -> int:
+    """The second step as NEON's rounding shift: add half, then shift."""
+    high = oracle_high_mul(wrap(acc << max(shift, 0)), mantissa)
+    return (high + (1 << -shift - 1)) >> -shift if shift < 0 else high
+
+
 def oracle_single(acc: int, mantissa: int, shift: int) -> int:
     total = 31 - shift
     return (acc * mantissa + (1 << (total - 1))) >> total
@@ -81,6 +88,12 @@ def oracle_float_away64(acc: int, real: float) -> int:
     if abs(scaled - whole) >= 0.5:
         whole += 1 if scaled > 0 else -1
     return whole if INT32_MIN <= whole <= INT32_MAX else INT32_MIN
+
+
+def oracle_float_even32(acc: int, real: float) -> int:
+    """C: lrintf((float) acc * (float) real), by exact fractions."""
+    product = np.float32(acc) * np.float32(real)
+    return round(Fraction(float(product)))  # Python rounds half to even
 
 
 @given(int32s, int32s)
@@ -118,9 +131,41 @@ def test_rules(acc: int, real: float) -> None:
     mantissa, shift = int(m.mantissa), int(m.shift)
     values = np.array([acc], np.int64)
     assert RULES["double"](values, m).item() == oracle_double(acc, mantissa, shift)
+    assert RULES["double-up"](values, m).item() == oracle_double_up(acc, mantissa, shift)
     assert RULES["float-away64"](values, m).item() == oracle_float_away64(acc, real)
+    even = oracle_float_even32(acc, real)
+    assert RULES["float-even32"](values, m).item() == min(max(even, -(2**30)), 2**30)
+    assert RULES["float-even32-wrapping"](values, m).item() == min(max(even, INT32_MIN), 2**30)
     if abs(acc * real) < 2**31:
         assert RULES["single"](values, m).item() == oracle_single(acc, mantissa, shift)
+
+
+@pytest.mark.parametrize(
+    ("name", "cuts", "up"),
+    [
+        ("neon8", (), [(0, 16), (20, 36), (40, 56)]),
+        ("neon16", (), [(0, 16), (20, 36), (40, 56)]),
+        ("neon16", (9,), []),
+        ("neon8", (9,), [(0, 8), (9, 17), (20, 28), (29, 37), (40, 48), (49, 57)]),
+        ("neon16-flat", (), [(0, 48)]),
+    ],
+)
+def test_vector_rules_round_by_position(
+    name: str, cuts: tuple[int, ...], up: list[tuple[int, int]]
+) -> None:
+    """Of 3 x 20 ties, those in the vector body go up to 0, the others away from zero to -1."""
+    ties = np.full((3, 1, 20), -2, np.int32)
+    multiplier = Multiplier.of(0.25)
+    expected = np.full(60, -1)
+    for start, stop in up:
+        expected[start:stop] = 0
+    accumulation = Accumulation(ties, multiplier, 0, -128, 127, np.dtype(np.int8), cuts)
+    codes = requantize(accumulation, RULES[name])
+    assert codes.shape == ties.shape
+    assert codes.reshape(-1).tolist() == expected.tolist()
+    if not cuts:
+        whole = RULES[name](ties.astype(np.int64), multiplier)
+        np.testing.assert_array_equal(whole, codes)
 
 
 @given(st.floats(-1e6, 1e6) | st.integers(-1000, 1000).map(lambda n: n / 2))

@@ -14,7 +14,7 @@ import hashlib
 import math
 import re
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -299,6 +299,19 @@ def truncated(content: bytes, operators: int) -> bytes:
     # Slot 10 is the field "operators" of the schema's table SubGraph.
     length = graph._tab.Vector(graph._tab.Offset(10)) - 4
     return content[:length] + struct.pack("<I", operators) + content[length + 4 :]
+
+
+def with_outputs(content: bytes, outputs: Sequence[int]) -> bytes:
+    """A copy of the model file whose main subgraph has these tensors as its outputs.
+
+    ``content`` is a model that :func:`parse` accepts, and that has outputs.
+    """
+    graph = tflite.Model.GetRootAs(content, 0).Subgraphs(0)
+    # Slot 8 is the field "outputs" of the schema's table SubGraph: an offset from its own place.
+    place = graph._tab.Pos + graph._tab.Offset(8)
+    patched = bytearray(content + bytes(-len(content) % 4))
+    struct.pack_into("<I", patched, place, len(patched) - place)
+    return bytes(patched) + struct.pack(f"<I{len(outputs)}i", len(outputs), *outputs)
 
 
 def with_valid_axes(content: bytes) -> tuple[bytes, list[str]]:

@@ -9,7 +9,8 @@ with the C++ they name; ``tests/test_rounding.py`` holds literal transcriptions 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,9 @@ class Accumulation:
     ``values`` holds exact integers in any dtype that holds them (int32, int64, or float32 when
     below 2**24), in the output's shape. The output is
     ``clamp(rule(values, multiplier) + zero_point, low, high)`` as ``dtype``.
+
+    ``cuts`` says where the last axis was cut into parts, one a thread; a vector rule starts anew
+    in each.
     """
 
     values: Array
@@ -68,6 +72,7 @@ class Accumulation:
     low: int
     high: int
     dtype: np.dtype[Any]
+    cuts: tuple[int, ...] = ()
 
 
 def quantize_multiplier(real: Array) -> tuple[Array, Array]:
@@ -125,6 +130,17 @@ def double(acc: Array, m: Multiplier) -> Array:
     return rounding_divide_by_pot(high_mul(x, m.mantissa), right)
 
 
+def double_up(acc: Array, m: Multiplier) -> Array:
+    """Double rounding with both ties up: ``(high_mul(...) + 2**(right - 1)) >> right``.
+
+    The vector code: ``MultiplyByQuantizedMultiplier4Rows`` in ``tflite/kernels/internal/common.cc``
+    and ruy's SIMD kernels. It differs from :func:`double` where the second step is a negative tie.
+    """
+    left, right = np.maximum(m.shift, 0), np.maximum(-m.shift, 0)
+    x = wrap32(acc << left) if left.any() else acc
+    return np.asarray((high_mul(x, m.mantissa) + ((1 << right) >> 1)) >> right)
+
+
 def single(acc: Array, m: Multiplier) -> Array:
     """Single rounding: one 64-bit product, one right shift, ties up.
 
@@ -146,6 +162,28 @@ def float_away64(acc: Array, m: Multiplier) -> Array:
     rounded = round_half_away(scaled)
     in_range = (rounded >= INT32_MIN) & (rounded <= INT32_MAX)
     return np.where(in_range, rounded, INT32_MIN).astype(np.int64)
+
+
+def float_even32(acc: Array, m: Multiplier) -> Array:
+    """float32 product, halves to even. The accumulator too is rounded to float32, above 2**24.
+
+    XNNPACK's ``fp32`` requantization, ``src/xnnpack/requantization.h``. The result saturates far
+    outside every output type, so that adding a zero point cannot wrap.
+    """
+    return np.rint(_float32_product(acc, m)).clip(-(2.0**30), 2.0**30).astype(np.int64)
+
+
+def float_even32_wrapping(acc: Array, m: Multiplier) -> Array:
+    """As :func:`float_even32`, but a product below int32 becomes INT32_MIN.
+
+    There a negative zero point wraps around and gives the highest code: XNNPACK's int8 GEMM kernels
+    for AVX-512, which cut the product from above only.
+    """
+    return np.rint(_float32_product(acc, m)).clip(INT32_MIN, 2.0**30).astype(np.int64)
+
+
+def _float32_product(acc: Array, m: Multiplier) -> Array:
+    return np.asarray(acc.astype(np.float32) * m.real.astype(np.float32))
 
 
 def round_half_away(x: Array) -> Array:
@@ -172,6 +210,41 @@ class Rule:
         return self.apply(acc, multiplier)
 
 
+@dataclass(frozen=True)
+class VectorRule(Rule):
+    """The rule of a loop whose body is vector code and whose tail rounds in another way.
+
+    ``apply`` and ``slack`` are the body's, which takes the first ``width * (length // width)``
+    elements of the last axis or, where ``flat``, of the whole output; ``tail`` takes the rest. What
+    a value becomes depends on where it stands, so accumulators must be given whole.
+    """
+
+    tail: Rule
+    width: int
+    flat: bool = False
+
+    def __call__(self, acc: Array, multiplier: Multiplier) -> Array:
+        values = self.loops(acc)
+        codes = np.empty(values.shape, np.int64)
+        for part, rule in self.parts(values.shape[-1]):
+            codes[..., part] = rule(values[..., part], multiplier.tiled(values.shape[-1])[part])
+        return codes.reshape(acc.shape)
+
+    def loops(self, acc: Array) -> Array:
+        """View of ``acc`` whose last axis is what one loop runs over."""
+        return acc.reshape(-1) if self.flat else np.atleast_1d(acc)
+
+    def parts(self, length: int, cuts: tuple[int, ...] = ()) -> Iterator[tuple[slice, Rule]]:
+        """The stretches of a loop over ``length`` elements, each with its rule."""
+        body = Rule(self.name, self.apply, self.slack)
+        for start, stop in pairwise((0, *cuts, length)):
+            middle = stop - (stop - start) % self.width
+            if start < middle:
+                yield slice(start, middle), body
+            if middle < stop:
+                yield slice(middle, stop), self.tail
+
+
 def _double_slack(m: Multiplier) -> Array:
     # The first of the two roundings moves the value by up to half a unit of its 2**shift.
     return np.asarray(np.exp2(np.minimum(m.shift, 0) - 1.0))
@@ -181,12 +254,21 @@ def _no_slack(m: Multiplier) -> Array:
     return np.zeros(m.real.shape)
 
 
+_DOUBLE = Rule("double", double, _double_slack)
+
 RULES: dict[str, Rule] = {
     rule.name: rule
     for rule in (
-        Rule("double", double, _double_slack),
+        _DOUBLE,
+        Rule("double-up", double_up, _double_slack),
+        VectorRule("neon8", double_up, _double_slack, _DOUBLE, 8),
+        VectorRule("neon16", double_up, _double_slack, _DOUBLE, 16),
+        VectorRule("neon16-flat", double_up, _double_slack, _DOUBLE, 16, flat=True),
         Rule("single", single, _no_slack),
         Rule("float-away64", float_away64, _no_slack),
+        # The short cut of requantize() computes this very product, so no element can differ.
+        Rule("float-even32", float_even32, _no_slack),
+        Rule("float-even32-wrapping", float_even32_wrapping, _no_slack),
     )
 }
 
@@ -208,6 +290,8 @@ def requantize(accumulation: Accumulation, rule: Rule) -> Array:
     wrap, the rule decides all.
     """
     a = accumulation
+    if isinstance(rule, VectorRule):
+        return _requantize_parts(a, rule)
     values = np.ascontiguousarray(a.values).reshape(-1)
     codes = np.empty(values.shape, a.dtype)
     doubt = rule.slack(a.multiplier) + _FLOAT32_ERROR
@@ -221,6 +305,16 @@ def requantize(accumulation: Accumulation, rule: Rule) -> Array:
         for part in _blocks(a, values.size):
             acc = values[part]
             codes[part] = _by_rule(a, acc, multiplier[: acc.size], rule)
+    return codes.reshape(a.values.shape)
+
+
+def _requantize_parts(a: Accumulation, rule: VectorRule) -> Array:
+    values = rule.loops(a.values)
+    multiplier = a.multiplier.tiled(values.shape[-1])
+    codes = np.empty(values.shape, a.dtype)
+    for part, rule_of_part in rule.parts(values.shape[-1], a.cuts):
+        piece = replace(a, values=values[..., part], multiplier=multiplier[part])
+        codes[..., part] = requantize(piece, rule_of_part)
     return codes.reshape(a.values.shape)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tests.single_op import Spec, assert_exact, build, random_scale
+from tflreplay.engine import Engine
 from tflreplay.model import parse
 from tflreplay.replayer import replay
 
@@ -32,6 +33,7 @@ def near_tie_ratio(rng: np.random.Generator) -> float:
 
 
 def assert_unary_exact(
+    engine: Engine,
     op: str,
     trials: int,
     seed: int,
@@ -57,7 +59,7 @@ def assert_unary_exact(
             target = Spec(x.shape, dtype, out_scale, random_zero_point(rng, dtype))
         else:
             target = Spec(x.shape, dtype, *output[dtype])
-        total += assert_exact(build(op, [source], [target], options, options_type), [x])
+        total += assert_exact(build(op, [source], [target], options, options_type), [x], engine)
     return total
 
 

@@ -9,6 +9,7 @@ import pytest
 from ai_edge_litert.schema_py_generated import ActivationFunctionType, Padding
 
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
+from tflreplay.engine import Engine
 
 OUTPUTS = 100_000
 ACTIVATIONS = (
@@ -124,25 +125,25 @@ def random_depthwise(rng: np.random.Generator, dtype: str) -> tuple[bytes, np.nd
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
 @pytest.mark.parametrize("make", [random_conv, random_depthwise])
-def test_random(make: Any, dtype: str) -> None:
+def test_random(engine: Engine, make: Any, dtype: str) -> None:
     rng = np.random.default_rng(1)
     total = 0
     while total < OUTPUTS:
         content, x = make(rng, dtype)
-        total += assert_exact(content, [x])
+        total += assert_exact(content, [x], engine)
 
 
-def test_grouped() -> None:
+def test_grouped(engine: Engine) -> None:
     rng = np.random.default_rng(2)
     total = 0
     while total < OUTPUTS:
         content, x = random_conv(rng, "int8", groups=int(rng.integers(2, 5)))
-        total += assert_exact(content, [x])
+        total += assert_exact(content, [x], engine)
 
 
 @pytest.mark.parametrize("depth", [500, 520, 3000])
 @pytest.mark.parametrize("code", [-128, 127])
-def test_sums_around_the_float32_bound(depth: int, code: int) -> None:
+def test_sums_around_the_float32_bound(engine: Engine, depth: int, code: int) -> None:
     """Every product at its largest: 2**24 lies between the first two depths."""
     w = Spec((1, 1, 1, depth), "int8", [0.5], 0, np.full((1, 1, 1, depth), code, np.int8))
     x = Spec((1, 2, 2, depth), "int8", 0.5, 127)
@@ -150,13 +151,13 @@ def test_sums_around_the_float32_bound(depth: int, code: int) -> None:
     y = Spec((1, 2, 2, 1), "int8", 2.0**17, 0)
     content = build("CONV_2D", [x, w, b], [y], {"strideH": 1, "strideW": 1}, "Conv2DOptions", 5)
     for fill in (-128, 127, 126):
-        assert_exact(content, [np.full(x.shape, fill, np.int8)])
+        assert_exact(content, [np.full(x.shape, fill, np.int8)], engine)
 
 
-def test_accumulator_wraps_like_int32() -> None:
+def test_accumulator_wraps_like_int32(engine: Engine) -> None:
     w = Spec((2, 1, 1, 64), "int8", [0.5], 0, np.full((2, 1, 1, 64), 127, np.int8))
     x = Spec((1, 3, 3, 64), "int8", 0.5, -128)
     b = Spec((2,), "int32", [0.25], 0, np.array([2**31 - 5, -(2**31)], np.int32))
     y = Spec((1, 3, 3, 2), "int8", 2.0**23, 3)
     content = build("CONV_2D", [x, w, b], [y], {"strideH": 1, "strideW": 1}, "Conv2DOptions", 5)
-    assert_exact(content, [random_codes(np.random.default_rng(3), x.shape, "int8")])
+    assert_exact(content, [random_codes(np.random.default_rng(3), x.shape, "int8")], engine)

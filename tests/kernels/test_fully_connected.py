@@ -7,11 +7,12 @@ import pytest
 
 from tests.kernels.test_conv import ACTIVATIONS, OUTPUTS, bias_spec, output_scale, zero_point
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
+from tflreplay.engine import Engine
 
 
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
-def test_random(dtype: str, per_channel: bool) -> None:
+def test_random(engine: Engine, dtype: str, per_channel: bool) -> None:
     if dtype == "uint8" and per_channel:
         pytest.skip("uint8 weights are quantized per tensor")
     rng = np.random.default_rng(1)
@@ -40,4 +41,4 @@ def test_random(dtype: str, per_channel: bool) -> None:
         content = build(
             "FULLY_CONNECTED", [x, w, bias], [y], fields, "FullyConnectedOptions", version=5
         )
-        total += assert_exact(content, [random_codes(rng, x.shape, dtype)])
+        total += assert_exact(content, [random_codes(rng, x.shape, dtype)], engine)

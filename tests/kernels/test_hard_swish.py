@@ -4,9 +4,10 @@ import numpy as np
 
 from tests.kernels.common import every_code, random_zero_point
 from tests.single_op import Spec, assert_exact, build, random_scale, run_engine
+from tflreplay.engine import Engine
 
 
-def test_hard_swish() -> None:
+def test_hard_swish(engine: Engine) -> None:
     """Output scales from the finest that the kernel accepts, h / so just below 1, to coarse."""
     rng = np.random.default_rng(6)
     total = 0
@@ -20,15 +21,15 @@ def test_hard_swish() -> None:
             [Spec(x.shape, dtype, scale, random_zero_point(rng, dtype))],
             [Spec(x.shape, dtype, out_scale, random_zero_point(rng, dtype))],
         )
-        total += assert_exact(content, [x])
+        total += assert_exact(content, [x], engine)
     assert total >= 100_000
 
 
-def test_a_sum_that_wraps_in_16_bits() -> None:
+def test_a_sum_that_wraps_in_16_bits(engine: Engine) -> None:
     """At h / so just below 1 the largest value and the zero point together pass 32767."""
     x = every_code("uint8")
     source = Spec(x.shape, "uint8", 0.1, 0)
     target = Spec(x.shape, "uint8", np.float32(0.1 / 128 / 0.99999), 255)
     content = build("HARD_SWISH", [source], [target])
     assert run_engine(content, [x])[0][-1] == 0
-    assert_exact(content, [x])
+    assert_exact(content, [x], engine)

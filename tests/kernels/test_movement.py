@@ -8,6 +8,7 @@ import pytest
 
 from tests.kernels.common import near_tie_ratio, random_zero_point, reason_not_replayed
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
+from tflreplay.engine import Engine
 
 TYPES = ["int8", "uint8", "int16", "int32", "float32"]
 QUANTIZED = (0.25, 3)  # every tensor of a moving op shares its quantization
@@ -30,6 +31,7 @@ def _values(shape: tuple[int, ...], dtype: str) -> np.ndarray:
 
 
 def _check(
+    engine: Engine,
     op: str,
     x: np.ndarray,
     *constants: np.ndarray,
@@ -46,75 +48,80 @@ def _check(
         options,
         options_type,
     )
-    assert assert_exact(content, [x, *(constants if dynamic else ())]) > 0
+    assert assert_exact(content, [x, *(constants if dynamic else ())], engine) > 0
 
 
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("target", [(6, 4), (2, -1), (-1,), (1, 2, 3, 4)])
-def test_reshape(dtype: str, target: tuple[int, ...]) -> None:
+def test_reshape(engine: Engine, dtype: str, target: tuple[int, ...]) -> None:
     x = _values((2, 3, 4), dtype)
     for dynamic in (False, True):
-        _check("RESHAPE", x, _int32(*target), dynamic=dynamic)
-    _check("RESHAPE", x, options={"newShape": list(target)}, options_type="ReshapeOptions")
+        _check(engine, "RESHAPE", x, _int32(*target), dynamic=dynamic)
+    _check(engine, "RESHAPE", x, options={"newShape": list(target)}, options_type="ReshapeOptions")
 
 
-def test_reshape_to_a_scalar() -> None:
+def test_reshape_to_a_scalar(engine: Engine) -> None:
     x = _values((1, 1), "int8")
-    _check("RESHAPE", x, options={"newShape": [0]}, options_type="ReshapeOptions")
+    _check(engine, "RESHAPE", x, options={"newShape": [0]}, options_type="ReshapeOptions")
 
 
 @pytest.mark.parametrize("dims", [[], [0], [0, 2], [-1]])
-def test_squeeze(dims: list[int]) -> None:
+def test_squeeze(engine: Engine, dims: list[int]) -> None:
     x = _values((1, 3, 1, 4, 1), "int8")
-    _check("SQUEEZE", x, options={"squeezeDims": dims}, options_type="SqueezeOptions")
+    _check(engine, "SQUEEZE", x, options={"squeezeDims": dims}, options_type="SqueezeOptions")
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1])
-def test_expand_dims(axis: int) -> None:
-    _check("EXPAND_DIMS", _values((3, 4), "int8"), _int32(axis))
+def test_expand_dims(engine: Engine, axis: int) -> None:
+    _check(engine, "EXPAND_DIMS", _values((3, 4), "int8"), _int32(axis))
 
 
 @pytest.mark.parametrize("out_type", ["int32", "int64"])
-def test_shape(out_type: str) -> None:
+def test_shape(engine: Engine, out_type: str) -> None:
     x = _values((2, 3, 5), "int8")
     options = {"outType": {"int32": 2, "int64": 4}[out_type]}
     content = build("SHAPE", [_spec(x)], [Spec((3,), out_type)], options, "ShapeOptions")
-    assert assert_exact(content, [x]) == 3
+    assert assert_exact(content, [x], engine) == 3
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-def test_transpose(dtype: str) -> None:
+def test_transpose(engine: Engine, dtype: str) -> None:
     rng = np.random.default_rng(14)
     for rank in range(1, 6):
         x = _values(tuple(rng.integers(1, 6, rank).tolist()), dtype)
-        _check("TRANSPOSE", x, rng.permutation(rank).astype(np.int32))
-    _check("TRANSPOSE", _values((2, 3, 4), dtype), _int32(-1, 0, -2))
+        _check(engine, "TRANSPOSE", x, rng.permutation(rank).astype(np.int32))
+    _check(engine, "TRANSPOSE", _values((2, 3, 4), dtype), _int32(-1, 0, -2))
 
 
-def test_tile() -> None:
-    _check("TILE", _values((2, 3, 4), "int8"), _int32(2, 1, 3))
+def test_tile(engine: Engine) -> None:
+    _check(engine, "TILE", _values((2, 3, 4), "int8"), _int32(2, 1, 3))
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1])
-def test_pack_and_unpack(axis: int) -> None:
+def test_pack_and_unpack(engine: Engine, axis: int) -> None:
     x = _values((3, 4), "int8")
     options = {"valuesCount": 3, "axis": axis}
     content = build("PACK", [_spec(x)] * 3, [_spec(x)], options, "PackOptions")
-    assert assert_exact(content, [x, x[::-1], -x]) == 36
+    assert assert_exact(content, [x, x[::-1], -x], engine) == 36
     stacked = _values((4, 4, 4), "uint8")
     options = {"num": 4, "axis": axis}
-    _check("UNPACK", stacked, outputs=4, options=options, options_type="UnpackOptions")
+    _check(engine, "UNPACK", stacked, outputs=4, options=options, options_type="UnpackOptions")
 
 
-def test_unpack_a_vector() -> None:
+def test_unpack_a_vector(engine: Engine) -> None:
     options = {"num": 4, "axis": 0}
     _check(
-        "UNPACK", _values((4,), "int8"), outputs=4, options=options, options_type="UnpackOptions"
+        engine,
+        "UNPACK",
+        _values((4,), "int8"),
+        outputs=4,
+        options=options,
+        options_type="UnpackOptions",
     )
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
-def test_split(axis: int) -> None:
+def test_split(engine: Engine, axis: int) -> None:
     x = _values((4, 8, 12), "int8")
     content = build(
         "SPLIT",
@@ -123,12 +130,13 @@ def test_split(axis: int) -> None:
         {"numSplits": 4},
         "SplitOptions",
     )
-    assert assert_exact(content, [x]) == x.size
+    assert assert_exact(content, [x], engine) == x.size
 
 
 @pytest.mark.parametrize("sizes", [(1, 2, 5), (3, -1, 1), (8,)])
-def test_split_v(sizes: tuple[int, ...]) -> None:
+def test_split_v(engine: Engine, sizes: tuple[int, ...]) -> None:
     _check(
+        engine,
         "SPLIT_V",
         _values((3, 8), "int8"),
         _int32(*sizes),
@@ -144,12 +152,14 @@ def test_split_v(sizes: tuple[int, ...]) -> None:
     ("begin", "size", "shape"),
     [((1, 0, 2), (2, -1, 4), (2, 5, 4)), ((3, 4, 5), (-1, 1, -1), (1, 1, 1))],
 )
-def test_slice(begin: Any, size: Any, shape: tuple[int, ...], constant: bool) -> None:
+def test_slice(
+    engine: Engine, begin: Any, size: Any, shape: tuple[int, ...], constant: bool
+) -> None:
     x = _values((4, 5, 6), "int8")
     bounds = [_int32(*begin), _int32(*size)]
     inputs = [_spec(x), *(_spec(bound, data=constant) for bound in bounds)]
     content = build("SLICE", inputs, [_spec(np.empty(shape, np.int8))])
-    assert assert_exact(content, [x, *([] if constant else bounds)]) == math.prod(shape)
+    assert assert_exact(content, [x, *([] if constant else bounds)], engine) == math.prod(shape)
 
 
 @pytest.mark.parametrize(
@@ -164,9 +174,10 @@ def test_slice(begin: Any, size: Any, shape: tuple[int, ...], constant: bool) ->
         (((1, 0), (2, 2)), 2, -1),
     ],
 )
-def test_gather(indices: Any, axis: int, batch_dims: int) -> None:
+def test_gather(engine: Engine, indices: Any, axis: int, batch_dims: int) -> None:
     x = _values((2, 3, 4), "int8") if batch_dims else _values((3, 3, 4), "int8")
     _check(
+        engine,
         "GATHER",
         x,
         np.array(indices, np.int32),
@@ -176,14 +187,14 @@ def test_gather(indices: Any, axis: int, batch_dims: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-def test_pad(dtype: str) -> None:
+def test_pad(engine: Engine, dtype: str) -> None:
     rng = np.random.default_rng(15)
     for rank in range(1, 5):
         x = _values(tuple(rng.integers(1, 6, rank).tolist()), dtype)
         paddings = rng.integers(0, 4, (rank, 2)).astype(np.int32)
-        _check("PAD", x, paddings)
-        _check("PAD", x, paddings.astype(np.int64))
-        _check("PADV2", x, paddings, np.array([77], dtype))
+        _check(engine, "PAD", x, paddings)
+        _check(engine, "PAD", x, paddings.astype(np.int64))
+        _check(engine, "PADV2", x, paddings, np.array([77], dtype))
 
 
 def _strided_slice(x: np.ndarray, spec: np.ndarray, masks: dict[str, int]) -> bytes:
@@ -197,7 +208,7 @@ def _strided_slice(x: np.ndarray, spec: np.ndarray, masks: dict[str, int]) -> by
     )
 
 
-def test_strided_slice() -> None:
+def test_strided_slice(engine: Engine) -> None:
     """Random positions, strides of both signs and all five masks."""
     rng = np.random.default_rng(16)
     outputs = replayed = 0
@@ -217,7 +228,7 @@ def test_strided_slice() -> None:
         masks["ellipsis"] = 1 << int(rng.integers(positions)) if rng.random() < 0.5 else 0
         content = _strided_slice(x, np.stack([begin, end, strides]).astype(np.int32), masks)
         try:
-            outputs += assert_exact(content, [x])
+            outputs += assert_exact(content, [x], engine)
         except AssertionError as error:
             if "STRIDED_SLICE that takes no element" not in str(error):
                 raise
@@ -237,9 +248,9 @@ def test_strided_slice() -> None:
         (((0, 0, 0, -1), (0, 0, 0, -3), (1, 1, 1, -1)), {"ellipsis": 4, "newAxis": 3}),
     ],
 )
-def test_strided_slice_masks(spec: Any, masks: dict[str, int]) -> None:
+def test_strided_slice_masks(engine: Engine, spec: Any, masks: dict[str, int]) -> None:
     x = _values((3, 4, 5), "int8")
-    assert assert_exact(_strided_slice(x, np.array(spec, np.int32), masks), [x]) > 0
+    assert assert_exact(_strided_slice(x, np.array(spec, np.int32), masks), [x], engine) > 0
 
 
 @pytest.mark.parametrize(
@@ -258,7 +269,7 @@ def test_strided_slice_that_the_engine_gets_wrong(spec: Any, masks: dict[str, in
 
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("axis", [0, 1, -1])
-def test_concatenation(dtype: str, axis: int) -> None:
+def test_concatenation(engine: Engine, dtype: str, axis: int) -> None:
     parts = [_values((2, 3, 4), dtype) for _ in range(3)]
     content = build(
         "CONCATENATION",
@@ -267,10 +278,10 @@ def test_concatenation(dtype: str, axis: int) -> None:
         {"axis": axis},
         "ConcatenationOptions",
     )
-    assert assert_exact(content, parts) == 72
+    assert assert_exact(content, parts, engine) == 72
 
 
-def test_concatenation_that_rescales_uint8() -> None:
+def test_concatenation_that_rescales_uint8(engine: Engine) -> None:
     rng = np.random.default_rng(17)
     total = 0
     for _ in range(100):
@@ -285,5 +296,5 @@ def test_concatenation_that_rescales_uint8() -> None:
         content = build(
             "CONCATENATION", [*sources, kept], [target], {"axis": 2}, "ConcatenationOptions"
         )
-        total += assert_exact(content, [*parts, parts[0]])
+        total += assert_exact(content, [*parts, parts[0]], engine)
     assert total >= 100_000

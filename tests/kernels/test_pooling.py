@@ -5,13 +5,14 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
+from tflreplay.engine import Engine
 
 ACTIVATIONS = ["NONE", "RELU", "RELU6", "RELU_N1_TO_1"]
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
 @pytest.mark.parametrize("op", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
-def test_pool(op: str, dtype: str) -> None:
+def test_pool(engine: Engine, op: str, dtype: str) -> None:
     rng = np.random.default_rng(13)
     info = np.iinfo(dtype)
     total = 0
@@ -43,5 +44,5 @@ def test_pool(op: str, dtype: str) -> None:
         x = random_codes(rng, shape, dtype)
         if trial % 7 == 0:
             x = np.full(shape, info.min, dtype)
-        total += assert_exact(content, [x])
+        total += assert_exact(content, [x], engine)
     assert total >= 100_000

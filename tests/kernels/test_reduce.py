@@ -7,12 +7,13 @@ import pytest
 
 from tests.kernels.test_conv import OUTPUTS, zero_point
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
+from tflreplay.engine import Engine
 
 AXES = [(1, 2), (2, 1), (-2, -3), (1,), (0,), (3,), (-1,), (0, 1, 2, 3), (2, 3), (1, 1, 2)]
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
-def test_random(dtype: str) -> None:
+def test_random(engine: Engine, dtype: str) -> None:
     rng = np.random.default_rng(1)
     total = 0
     while total < OUTPUTS:
@@ -28,10 +29,10 @@ def test_random(dtype: str) -> None:
         y = Spec(result, dtype, np.float32(x.scale * factor), zero_point(rng, dtype))
         indices = Spec((len(axes),), "int32", data=np.array(axes, np.int32))
         content = build("MEAN", [x, indices], [y], {"keepDims": keep}, "ReducerOptions", version=2)
-        total += assert_exact(content, [random_codes(rng, shape, dtype)])
+        total += assert_exact(content, [random_codes(rng, shape, dtype)], engine)
 
 
-def test_spatial_mean_as_networks_use_it() -> None:
+def test_spatial_mean_as_networks_use_it(engine: Engine) -> None:
     rng = np.random.default_rng(2)
     axes = Spec((2,), "int32", data=np.array([1, 2], np.int32))
     for size in (1, 2, 3, 7, 8, 14, 56):
@@ -39,4 +40,4 @@ def test_spatial_mean_as_networks_use_it() -> None:
         for keep, shape in ((True, (1, 1, 1, 37)), (False, (1, 37))):
             y = Spec(shape, "int8", x.scale, x.zero_point)
             content = build("MEAN", [x, axes], [y], {"keepDims": keep}, "ReducerOptions", 2)
-            assert_exact(content, [random_codes(rng, x.shape, "int8")])
+            assert_exact(content, [random_codes(rng, x.shape, "int8")], engine)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.kernels.common import reason_not_replayed
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
+from tflreplay.engine import Engine
 from tflreplay.kernels.fixed_point import exp_on_negative_values, one_over_one_plus_x
 
 LOWEST = {"int8": -128, "uint8": 0}
@@ -25,7 +26,7 @@ def _model(shape: tuple[int, ...], dtype: str, scale: float, beta: float = 1.0) 
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])
-def test_softmax(dtype: str) -> None:
+def test_softmax(engine: Engine, dtype: str) -> None:
     rng = np.random.default_rng(7)
     total = 0
     for trial in range(150):
@@ -35,15 +36,17 @@ def test_softmax(dtype: str) -> None:
         if trial % 3 == 0:  # many values near the maximum: a large sum
             x = (x // 16).astype(dtype)
         beta = float(rng.choice([1.0, 1.0, 0.3, 2.5]))
-        total += assert_exact(_model(shape, dtype, random_scale(rng, 1e-5, 30.0), beta), [x])
+        total += assert_exact(
+            _model(shape, dtype, random_scale(rng, 1e-5, 30.0), beta), [x], engine
+        )
     assert total >= 100_000
 
 
 @pytest.mark.parametrize("depth", [1, 2, 256, 511])
-def test_equal_logits(depth: int) -> None:
+def test_equal_logits(engine: Engine, depth: int) -> None:
     for value in (-128, 0, 127):
         x = np.full((4, depth), value, np.int8)
-        assert_exact(_model(x.shape, "int8", 0.1), [x])
+        assert_exact(_model(x.shape, "int8", 0.1), [x], engine)
 
 
 def test_a_sum_that_aborts_the_engine_is_not_replayed() -> None:

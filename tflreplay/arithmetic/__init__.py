@@ -8,8 +8,9 @@ itself falls back: XNNPACK over the optimized kernels over the reference kernels
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from tflreplay.arithmetic import reference
+from tflreplay.arithmetic import optimized, reference, tflm, xnnpack
 from tflreplay.engine import Engine
 from tflreplay.errors import NotReplayed
 from tflreplay.kernels.call import Arithmetic
@@ -17,10 +18,31 @@ from tflreplay.model import Operator, Subgraph
 
 __all__ = ["LAYERS", "TABLES", "Arithmetic", "arithmetic", "rows"]
 
-TABLES: dict[str, tuple[Arithmetic, ...]] = {"reference": reference.ROWS}
+
+def _rounded_by(rule: str) -> tuple[Arithmetic, ...]:
+    """The reference rows that requantize by a rule, with another one."""
+    return tuple(replace(row, rule=rule, since={}) for row in reference.ROWS if row.rule)
+
+
+TABLES: dict[str, tuple[Arithmetic, ...]] = {
+    "reference": reference.ROWS,
+    "optimized": optimized.ROWS,
+    "xnnpack": xnnpack.ROWS,
+    "tflm": tflm.ROWS,
+    "double": _rounded_by("double"),
+    "single": _rounded_by("single"),
+}
 
 # For each engine the tables to look in, the first one first.
-LAYERS: dict[str, tuple[str, ...]] = {"reference": ("reference",)}
+LAYERS: dict[str, tuple[str, ...]] = {
+    "reference": ("reference",),
+    "optimized": ("optimized", "reference"),
+    "xnnpack": ("xnnpack", "optimized", "reference"),
+    "tflm": ("tflm", "reference"),
+    # What ports to CMSIS-NN compute, built with or without CMSIS_NN_USE_SINGLE_ROUNDING.
+    "double": ("double", "reference"),
+    "single": ("single", "reference"),
+}
 
 # Ops whose first input is not the activation that decides the arithmetic.
 _ACTIVATION_INPUT = {"SPLIT": 1, "TRANSPOSE_CONV": 2}

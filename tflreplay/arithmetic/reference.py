@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tflreplay.engine import Engine
 from tflreplay.kernels import (
     activations,
     conv,
@@ -16,6 +17,7 @@ from tflreplay.kernels import (
 )
 from tflreplay.kernels.call import Arithmetic
 from tflreplay.kernels.matmul import DOUBLE, FLOAT32_PRODUCT
+from tflreplay.model import Operator, Subgraph
 
 _INT8 = ("int8",)
 _UINT8 = ("uint8",)
@@ -24,6 +26,11 @@ _BOTH = ("int8", "uint8")
 _MOVED = (*_BOTH, "int16", "int32", "int64", "float32", "bool")
 _ADD_SCALES = "float64 s/(2*max(s1, s2)); float64 2*max(s1, s2)/(float32 2**20*so)"
 _INTEGER_OPS = "internal/reference/integer_ops/"
+
+
+def per_channel_weights(engine: Engine, graph: Subgraph, op: Operator) -> bool:
+    quantization = graph.tensors[op.inputs[1]].quantization
+    return quantization is not None and quantization.per_axis
 
 
 def _conv(types: tuple[str, ...], multiplier: str, source: str) -> Arithmetic:
@@ -47,6 +54,24 @@ ROWS = (
         fully_connected.fully_connected,
         "float-away64",
         DOUBLE,
+        source=f"{_INTEGER_OPS}fully_connected.h",
+        since={"litert": "1.3.0", "tensorflow": "2.20.0"},
+    ),
+    Arithmetic(
+        "FULLY_CONNECTED",
+        _BOTH,
+        fully_connected.fully_connected,
+        "double",
+        DOUBLE,
+        source=f"{_INTEGER_OPS}fully_connected.h",
+        when=per_channel_weights,
+    ),
+    Arithmetic(
+        "FULLY_CONNECTED",
+        _BOTH,
+        fully_connected.fully_connected,
+        "double",
+        FLOAT32_PRODUCT,
         source=f"{_INTEGER_OPS}fully_connected.h",
     ),
     Arithmetic(
@@ -92,6 +117,15 @@ ROWS = (
         "LEAKY_RELU",
         _BOTH,
         activations.leaky_relu,
+        "double",
+        "float32 si/so; float32 si*|alpha|/so where x < zi",
+        source="internal/reference/leaky_relu.h",
+        since={"litert": "2.1.4"},
+    ),
+    Arithmetic(
+        "LEAKY_RELU",
+        _BOTH,
+        activations.leaky_relu_signed,
         "double",
         "float32 si/so; float32 si*alpha/so where x < zi",
         source="internal/reference/leaky_relu.h",

@@ -21,7 +21,7 @@ def logistic(call: Call, x: Array) -> Array:
     ``tflite/kernels/activations.cc`` and ``LUTPopulate`` in ``tflite/kernels/internal/common.h``.
     """
     one = np.float32(1)
-    return _float_table(call, x, lambda real: one / (one + _libm("expf", -real)))
+    return _float_table(call, x, lambda real: one / (one + libm("expf", -real)))
 
 
 def tanh(call: Call, x: Array) -> Array:
@@ -30,7 +30,7 @@ def tanh(call: Call, x: Array) -> Array:
     x: int8 or uint8 of any shape. Every operation is rounded to float32. ``TanhPrepare`` in
     ``tflite/kernels/activations.cc`` and ``LUTPopulate`` in ``tflite/kernels/internal/common.h``.
     """
-    return _float_table(call, x, lambda real: _libm("tanhf", real))
+    return _float_table(call, x, lambda real: libm("tanhf", real))
 
 
 def leaky_relu(call: Call, x: Array) -> Array:
@@ -40,13 +40,30 @@ def leaky_relu(call: Call, x: Array) -> Array:
     magnitude and negates. ``QuantizeLeakyRelu`` in
     ``tflite/kernels/internal/reference/leaky_relu.h``.
     """
+    slope = _slope(call)
+    negative = call.rule(centred_codes(call.input(0)), Multiplier.of(abs(slope)))
+    return _leaky_relu(call, x, negative * np.int64(np.sign(slope)))
+
+
+def leaky_relu_signed(call: Call, x: Array) -> Array:
+    """As :func:`leaky_relu`, a negative alpha making a negative multiplier."""
+    return _leaky_relu(
+        call, x, call.rule(centred_codes(call.input(0)), Multiplier.of(_slope(call)))
+    )
+
+
+def _slope(call: Call) -> np.float32:
+    si, so = np.float32(call.input(0).scale), np.float32(call.output.scale)
+    return np.float32(si * np.float32(call.option("alpha")) / so)
+
+
+def _leaky_relu(call: Call, x: Array, negative: Array) -> Array:
+    """The table whose entries for x below zero are ``negative``."""
     _same_type(call)
     ti, to = call.input(0), call.output
-    si, so = np.float32(ti.scale), np.float32(to.scale)
-    slope = si * np.float32(call.option("alpha")) / so
     centred = centred_codes(ti)
-    negative = call.rule(centred, Multiplier.of(abs(slope))) * np.int64(np.sign(slope))
-    scaled = np.where(centred < 0, negative, call.rule(centred, Multiplier.of(si / so)))
+    positive = call.rule(centred, Multiplier.of(np.float32(ti.scale) / np.float32(to.scale)))
+    scaled = np.where(centred < 0, negative, positive)
     table = np.clip(scaled + to.zero_point, *to.code_range).astype(to.numpy_dtype)
     return look_up(x, table)
 
@@ -90,7 +107,7 @@ def _same_type(call: Call) -> None:
         raise NotReplayed(f"{call.op.name} from {source} to {target}")
 
 
-def _libm(name: str, x: Array) -> Array:
+def libm(name: str, x: Array) -> Array:
     """A float32 function of this machine's C library, element by element.
 
     The runtimes call it too, and its results are not always the correctly rounded ones.

@@ -8,11 +8,12 @@ op's inputs; an optional input left out is None.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from packaging.version import Version
 
 from tflreplay.engine import Engine
 from tflreplay.errors import NotReplayed
@@ -23,6 +24,11 @@ Kernel = Callable[..., Accumulation | Array | tuple[Array, ...]]
 Condition = Callable[[Engine, Subgraph, Operator], bool]
 
 
+# How a bound f of a fused activation becomes a code.
+CLAMP_HALF_AWAY = "zo + round_half_away(float32 f/so)"
+CLAMP_HALF_EVEN = "round_half_even(float32 f/so + zo)"
+
+
 @dataclass(frozen=True)
 class Arithmetic:
     """One row of an engine's table: how it computes ``op`` on activations of ``types``.
@@ -31,7 +37,10 @@ class Arithmetic:
     one; ``algorithm`` then says what happens instead. ``multiplier`` says in which precision and
     order the real multiplier is computed. ``source`` is the file of LiteRT (under
     ``tflite/kernels``) that the row was read from. ``pairwise`` says that each output is a function
-    of one pair of input codes. ``when`` restricts the row to some operators.
+    of one pair of input codes. ``when`` restricts the row to some operators. ``clamp`` is how the
+    bounds of a fused activation become codes. ``since`` restricts the row to the runtimes named
+    there, each from the version given; empty, it is for all. Rows are tried in order, so a newer
+    row stands before the one that it replaces.
     """
 
     op: str
@@ -43,9 +52,18 @@ class Arithmetic:
     source: str = ""
     pairwise: bool = False
     when: Condition | None = None
+    clamp: str = CLAMP_HALF_AWAY
+    since: Mapping[str, str] = field(default_factory=dict)
 
     def applies(self, engine: Engine, graph: Subgraph, op: Operator) -> bool:
-        return self.when is None or self.when(engine, graph, op)
+        return self.in_version(engine) and (self.when is None or self.when(engine, graph, op))
+
+    def in_version(self, engine: Engine) -> bool:
+        """True where ``since`` covers the engine's runtime and version."""
+        if not self.since:
+            return True
+        first = self.since.get(engine.runtime)
+        return first is not None and Version(engine.version) >= Version(first)
 
 
 @dataclass(frozen=True)
@@ -100,17 +118,20 @@ _ACTIVATION_BOUNDS: dict[str, tuple[float | None, float | None]] = {
 }
 
 
-def activation_range(activation: str, output: Tensor) -> tuple[int, int]:
-    """Lowest and highest code that a fused activation lets through.
+def activation_range(call: Call, activation: str) -> tuple[int, int]:
+    """Lowest and highest code that a fused activation lets through: its bounds, cut to the type.
 
-    ``CalculateActivationRangeQuantized`` in ``tflite/kernels/kernel_util.cc``: a bound f becomes
-    ``zero_point + round_half_away(float32(f / scale))``, cut to the type's range.
+    ``CalculateActivationRangeQuantized`` in ``tflite/kernels/kernel_util.cc`` rounds a bound before
+    it adds the zero point; XNNPACK after (``xnn_qs8_quantize``, ``src/xnnpack/requantization.h``).
     """
+    output = call.output
     low, high = output.code_range
     bounds = _ACTIVATION_BOUNDS[activation]
 
     def code(bound: float) -> int:
         scaled = np.asarray(np.float32(bound) / np.float32(output.scale))
+        if call.arithmetic.clamp == CLAMP_HALF_EVEN:
+            return int(np.rint(scaled + np.float32(output.zero_point)))
         return output.zero_point + int(round_half_away(scaled))
 
     if bounds[0] is not None:
@@ -124,7 +145,7 @@ def accumulation(
     call: Call, values: Array, multiplier: Multiplier, activation: str = "NONE"
 ) -> Accumulation:
     """``values`` with the output's zero point and activation range."""
-    low, high = activation_range(activation, call.output)
+    low, high = activation_range(call, activation)
     return Accumulation(
         values, multiplier, call.output.zero_point, low, high, call.output.numpy_dtype
     )

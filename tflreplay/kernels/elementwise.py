@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tflreplay.errors import NotReplayed
@@ -10,6 +12,7 @@ from tflreplay.model import Tensor
 from tflreplay.rounding import Accumulation, Array, Multiplier
 
 _LEFT_SHIFT = 20
+Rescale = Callable[[Array, Multiplier], Array]
 
 
 def add(call: Call, a: Array, b: Array) -> Accumulation:
@@ -18,8 +21,7 @@ def add(call: Call, a: Array, b: Array) -> Accumulation:
     a, b: int8 or uint8. ``AddElementwise`` in
     ``tflite/kernels/internal/reference/integer_ops/add.h`` and ``.../reference/add.h``.
     """
-    left, right = _rescaled(call, a, b)
-    return _sum(call, left + right)
+    return rescaled_sum(call, a, b, call.rule)
 
 
 def sub(call: Call, a: Array, b: Array) -> Accumulation:
@@ -27,7 +29,7 @@ def sub(call: Call, a: Array, b: Array) -> Accumulation:
 
     a, b: int8 or uint8. ``SubElementwise`` in ``tflite/kernels/internal/reference/sub.h``.
     """
-    left, right = _rescaled(call, a, b)
+    left, right = _rescaled(call, a, b, call.rule)
     return _sum(call, left - right)
 
 
@@ -58,10 +60,16 @@ def _twice_largest_scale(a: Tensor, b: Tensor) -> float:
     return float(np.float32(2) * np.float32(max(a.scale, b.scale)))
 
 
-def _rescaled(call: Call, a: Array, b: Array) -> tuple[Array, Array]:
+def rescaled_sum(call: Call, a: Array, b: Array, rescale: Rescale) -> Accumulation:
+    """The sum of both inputs on their common scale, each brought there by ``rescale``."""
+    left, right = _rescaled(call, a, b, rescale)
+    return _sum(call, left + right)
+
+
+def _rescaled(call: Call, a: Array, b: Array, by: Rescale) -> tuple[Array, Array]:
     """Both inputs on the common scale ``2 * max(s1, s2) / 2**20``, as int64.
 
-    ``rule((code - zero_point) << 20, s / (2 * max(s1, s2)))``: a function of the 8-bit code alone,
+    ``by((code - zero_point) << 20, s / (2 * max(s1, s2)))``: a function of the 8-bit code alone,
     so it is computed once for each of the 256 codes.
     """
     ta, tb = _operands(call)
@@ -70,7 +78,7 @@ def _rescaled(call: Call, a: Array, b: Array) -> tuple[Array, Array]:
     def rescale(tensor: Tensor, codes: Array) -> Array:
         every = np.arange(256, dtype=np.uint8)
         centred = every.view(codes.dtype).astype(np.int64) - tensor.zero_point
-        table = call.rule(centred << _LEFT_SHIFT, Multiplier.of(tensor.scale / twice))
+        table = by(centred << _LEFT_SHIFT, Multiplier.of(tensor.scale / twice))
         return table.take(codes.view(np.uint8))
 
     return rescale(ta, a), rescale(tb, b)

@@ -23,18 +23,19 @@ def _saturating_left_shift(x: Array, bits: int) -> Array:
     return shifted.clip(INT32_MIN, INT32_MAX)
 
 
-def exp_on_negative_values(a: Array) -> Array:
-    """``exp(a)`` in Q0.31 of ``a <= 0`` in Q5.26: ``exp_on_negative_values``.
+def exp_on_negative_values(a: Array, integer_bits: int = 5) -> Array:
+    """``exp(a)`` in Q0.31 of ``a <= 0`` with 4 or 5 integer bits: ``exp_on_negative_values``.
 
     The remainder of a modulo 1/4 goes through a Taylor series; each bit above that multiplies by
-    ``exp(-2**k)``, from -1/4 to -16.
+    ``exp(-2**k)``, from -1/4 to -8 or -16.
     """
-    quarter = 1 << 24
+    fractional_bits = 31 - integer_bits
+    quarter = 1 << (fractional_bits - 2)
     remainder = (a & (quarter - 1)) - quarter
-    result = _exp_between_minus_quarter_and_0(_saturating_left_shift(remainder, 5))
+    result = _exp_between_minus_quarter_and_0(_saturating_left_shift(remainder, integer_bits))
     whole = remainder - a
-    for exponent in range(-2, 5):
-        bit = 1 << (26 + exponent)
+    for exponent in range(-2, integer_bits):
+        bit = 1 << (fractional_bits + exponent)
         factor = _constant(math.exp(-(2.0**exponent)), 31)
         result = np.where(whole & bit, high_mul(result, factor), result)
     return np.where(a == 0, INT32_MAX, result)
@@ -52,13 +53,20 @@ def _exp_between_minus_quarter_and_0(a: Array) -> Array:
 
 
 def one_over_one_plus_x(a: Array) -> Array:
-    """``1 / (1 + a)`` of ``0 <= a < 1``, both in Q0.31: ``one_over_one_plus_x_for_x_in_0_1``.
+    """``1 / (1 + a)`` of ``0 <= a < 1``, both in Q0.31: ``one_over_one_plus_x_for_x_in_0_1``."""
+    return _saturating_left_shift(_two_over_one_plus_x(a), 1)
 
-    Three Newton steps in Q2.29 for the reciprocal of ``(1 + a) / 2``.
-    """
+
+def one_minus_x_over_one_plus_x(a: Array) -> Array:
+    """``(1 - a) / (1 + a)``, in Q0.31 as above: ``one_minus_x_over_one_plus_x_for_x_in_0_1``."""
+    return _saturating_left_shift(_two_over_one_plus_x(a) - (1 << 29), 2)
+
+
+def _two_over_one_plus_x(a: Array) -> Array:
+    """In Q2.29: three Newton steps for the reciprocal of ``(1 + a) / 2``."""
     half_denominator = (a + INT32_MAX + 1) >> 1
     x = high_mul(half_denominator, _constant(-32 / 17, 29)) + _constant(48 / 17, 29)
     for _ in range(3):
         error = (1 << 29) - high_mul(half_denominator, x)
         x = x + _saturating_left_shift(high_mul(x, error), 2)
-    return _saturating_left_shift(x, 1)
+    return x

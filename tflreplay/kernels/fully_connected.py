@@ -27,16 +27,21 @@ def fully_connected(
         raise NotReplayed(f"FULLY_CONNECTED with weights format {call.option('weights_format')}")
     if w_tensor.dtype != x_tensor.dtype or w_tensor.quantization is None:
         raise NotReplayed(f"FULLY_CONNECTED of {x_tensor.dtype} by {w_tensor.dtype} weights")
-    units, depth = weights.shape
     weights = weights.astype(np.int16)
     if not w_tensor.quantization.per_axis:
         weights -= w_tensor.zero_point
-    values = exact_matmul(x.reshape(-1, depth), weights.T, x_tensor.zero_point, bias)
+    return product(call, x, weights, bias)
+
+
+def product(call: Call, x: Array, weights: Array, bias: Array | None) -> Accumulation:
+    """``sum_i (x[b, i] - zx) * w[o, i] + bias[o]``, the weights less their zero point."""
+    units, depth = weights.shape
+    values = exact_matmul(x.reshape(-1, depth), weights.T, call.input(0).zero_point, bias)
     batch_shape = x.shape[:-1] if call.option("keep_num_dims") else (values.shape[0],)
     assert math.prod(batch_shape) == values.shape[0]
     return accumulation(
         call,
         values.reshape(*batch_shape, units),
-        weight_multiplier(call, w_tensor),
+        weight_multiplier(call, call.input(1)),
         call.option("fused_activation_function"),
     )

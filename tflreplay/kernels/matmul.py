@@ -23,6 +23,7 @@ FLOAT32_EXACT = 2**24
 # How the real multiplier of weights is computed (s1: input scale, s2: weights', so: output's).
 DOUBLE = "float64 s1*s2/so"
 FLOAT32_PRODUCT = "float64 (float32 s1*s2)/so"
+FLOAT32 = "float32 s1*s2/so"
 
 
 def exact_dtype(bound: int) -> type[np.float32] | type[np.float64]:
@@ -70,15 +71,20 @@ def weight_multiplier(call: Call, weights: Tensor) -> Multiplier:
     """``input scale * weight scale / output scale``, in the precision of the row in force.
 
     The order of operations is that of ``PopulateConvolutionQuantizationParams`` (float64) or of
-    ``GetQuantizedConvolutionMultipler`` (float32 product first), ``tflite/kernels/kernel_util.cc``.
+    ``GetQuantizedConvolutionMultipler`` (float32 product first), ``tflite/kernels/kernel_util.cc``,
+    or XNNPACK's (float32 throughout), ``src/operators/convolution-nhwc.c``.
     """
     if weights.quantization is None:
         raise NotReplayed(f"{call.op.name} whose weights {weights.label} have no scale")
     scale = weights.quantization.scale
     if not weights.quantization.per_axis:
         scale = scale.reshape(())
-    input_scale, output_scale = np.float32(call.input(0).scale), np.float64(call.output.scale)
+    input_scale, output_scale = np.float32(call.input(0).scale), np.float32(call.output.scale)
     if call.arithmetic.multiplier == DOUBLE:
-        return Multiplier.of(np.float64(input_scale) * scale.astype(np.float64) / output_scale)
-    assert call.arithmetic.multiplier == FLOAT32_PRODUCT
-    return Multiplier.of((input_scale * scale).astype(np.float64) / output_scale)
+        product = np.float64(input_scale) * scale.astype(np.float64)
+        return Multiplier.of(product / np.float64(output_scale))
+    product = input_scale * scale
+    if call.arithmetic.multiplier == FLOAT32_PRODUCT:
+        return Multiplier.of(product.astype(np.float64) / np.float64(output_scale))
+    assert call.arithmetic.multiplier == FLOAT32
+    return Multiplier.of(product / output_scale)

@@ -36,7 +36,7 @@ def max_pool_2d(call: Call, x: Array) -> Array:
 
 
 def _clamped(call: Call, codes: Array) -> Array:
-    low, high = activation_range(call.option("fused_activation_function"), call.output)
+    low, high = activation_range(call, call.option("fused_activation_function"))
     # Bounds of an activation may lie outside an 8-bit type on the far side.
     return np.clip(codes.astype(np.int32), low, high).astype(call.output.numpy_dtype)
 

@@ -1,0 +1,224 @@
+"""Which ops XNNPACK takes: our conditions against what the interpreter did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.schema_py_generated import (
+    ActivationFunctionType,
+    FullyConnectedOptionsWeightsFormat,
+    Padding,
+)
+
+from tests.single_op import Spec, build, random_codes
+from tflreplay.arithmetic import TABLES, arithmetic
+from tflreplay.engine import Engine
+from tflreplay.errors import NotReplayed
+from tflreplay.model import parse
+
+Make = Callable[[np.random.Generator], bytes]
+XNNPACK = Engine("xnnpack")
+MODELS = 300
+
+
+def taken(content: bytes) -> bool | None:
+    """True where the interpreter gave the op to the delegate; None where neither will have it."""
+    interpreter = Interpreter(model_content=content, num_threads=1)
+    try:
+        interpreter.allocate_tensors()
+    except RuntimeError as error:
+        return True if "XNNPACK" in str(error) else None
+    return any(op["op_name"] == "DELEGATE" for op in interpreter._get_ops_details())
+
+
+def predicted(content: bytes) -> bool:
+    graph = parse(content, Path("single_op.tflite")).main
+    try:
+        row = arithmetic(XNNPACK, graph, graph.operators[0])
+    except NotReplayed:
+        return False
+    return any(row is one for one in TABLES["xnnpack"])
+
+
+def mostly(rng: np.random.Generator, usual: Any, *others: Any) -> Any:
+    return usual if rng.random() < 0.9 else others[int(rng.integers(len(others)))]
+
+
+def activation(rng: np.random.Generator) -> dict[str, int]:
+    kinds = ActivationFunctionType
+    usual = rng.choice([kinds.NONE, kinds.RELU, kinds.RELU6, kinds.RELU_N1_TO_1])
+    return {"fusedActivationFunction": int(mostly(rng, usual, kinds.TANH, kinds.SIGN_BIT))}
+
+
+def quantized(rng: np.random.Generator, shape: tuple[int, ...], dtype: str, scale: float) -> Spec:
+    axis = mostly(rng, 0, 1) if len(shape) > 1 else 0
+    return Spec(shape, dtype, scale, int(random_codes(rng, (), dtype)), axis=axis)
+
+
+def ratio(rng: np.random.Generator, *limits: float) -> np.float32:
+    """A ratio around one of the limits, or well between them."""
+    limit = np.float32(rng.choice([*limits, 0.7]))
+    towards = np.float32(rng.choice([0, np.inf, limit]))
+    return np.nextafter(limit, towards)
+
+
+def eight_bits(rng: np.random.Generator) -> str:
+    return str(rng.choice(["int8", "uint8"]))
+
+
+def weights(
+    rng: np.random.Generator, dtype: str, shape: tuple[int, ...], axis: int, other: int
+) -> Spec:
+    """Weights along one of two axes of one size, or per tensor."""
+    dtype = mostly(rng, dtype, "int8", "uint8")
+    data = mostly(rng, random_codes(rng, shape, dtype), None)
+    if dtype == "uint8" or rng.random() < 0.3:
+        zero_point = int(random_codes(rng, (), dtype)) if dtype == "uint8" else mostly(rng, 0, 3)
+        return Spec(shape, dtype, 0.1, zero_point, data, mostly(rng, 0, axis))
+    return Spec(shape, dtype, np.full(shape[axis], 0.1), 0, data, mostly(rng, axis, other))
+
+
+def bias(rng: np.random.Generator, channels: int, w: Spec) -> Spec:
+    data = mostly(rng, np.zeros(channels, np.int32), None)
+    scale = np.atleast_1d(w.scale) * 0.1
+    return Spec((channels,), "int32", mostly(rng, scale, None), mostly(rng, 0, 1), data)
+
+
+def conv(rng: np.random.Generator) -> bytes:
+    dtype, channels = eight_bits(rng), int(rng.integers(1, 6))
+    x = quantized(rng, (1, 6, 6, channels), dtype, 0.1)
+    w = weights(rng, dtype, (channels, 3, 3, channels), 0, 3)
+    y = quantized(rng, x.shape, dtype, 0.5)
+    fields = {"padding": Padding.SAME, "strideH": 1, "strideW": 1} | activation(rng)
+    return build("CONV_2D", [x, w, bias(rng, channels, w)], [y], fields, "Conv2DOptions", 5)
+
+
+def depthwise(rng: np.random.Generator) -> bytes:
+    dtype, channels = eight_bits(rng), int(rng.integers(1, 6))
+    x = quantized(rng, (1, 6, 6, channels), dtype, 0.1)
+    w = weights(rng, dtype, (1, 3, channels, channels), 3, 2)
+    y = quantized(rng, x.shape, dtype, 0.5)
+    fields = {"padding": Padding.SAME, "strideH": 1, "strideW": 1} | activation(rng)
+    fields["depthMultiplier"] = 1
+    inputs = [x, w, bias(rng, channels, w)]
+    return build("DEPTHWISE_CONV_2D", inputs, [y], fields, "DepthwiseConv2DOptions", 6)
+
+
+def fully_connected(rng: np.random.Generator) -> bytes:
+    dtype, units = eight_bits(rng), int(rng.integers(1, 20))
+    x = quantized(rng, (3, units), dtype, 0.1)
+    w = weights(rng, dtype, (units, units), 0, 1)
+    if dtype == "int8" and rng.random() < 0.2:
+        codes = rng.integers(-7, 8, (units, units))
+        packed = np.append(codes.reshape(-1), 0)[: units * units + units % 2].astype(np.uint8) & 15
+        data = packed[::2] | packed[1::2] << 4
+        w = Spec((units, units), "int4", mostly(rng, [0.1], np.full(units, 0.1)), 0, data)
+    y = quantized(rng, (3, units), dtype, 0.5)
+    formats = FullyConnectedOptionsWeightsFormat
+    fields = activation(rng) | {
+        "weightsFormat": mostly(rng, formats.DEFAULT, formats.SHUFFLED4x16INT8)
+    }
+    inputs = [x, w, mostly(rng, bias(rng, units, w), None)]
+    return build("FULLY_CONNECTED", inputs, [y], fields, "FullyConnectedOptions", 12)
+
+
+def binary(op: str, options: str) -> Make:
+    def make(rng: np.random.Generator) -> bytes:
+        dtype = eight_bits(rng)
+        shape = (1,) * int(rng.integers(0, 6)) + (2, 3)
+        limits = (2.0**-16, 256.0) if op == "MUL" else (2.0**-10, 256.0)
+        r = ratio(rng, *limits)
+        scales = (r, 1.0) if op == "MUL" else rng.permutation([r, 0.7])
+        a, b = (quantized(rng, shape, dtype, scale) for scale in scales)
+        y = quantized(rng, shape, dtype, 1.0)
+        return build(op, [a, b], [y], activation(rng), options, version=2)
+
+    return make
+
+
+def unary(op: str) -> Make:
+    def make(rng: np.random.Generator) -> bytes:
+        dtype = eight_bits(rng)
+        shape = (1,) * int(rng.integers(0, 6)) + (2, 3)
+        x = quantized(rng, shape, dtype, ratio(rng, 1 / 256, 128.0))
+        # QUANTIZE alone has kernels from one type to another.
+        target = mostly(rng, dtype, "int8", "uint8") if op == "QUANTIZE" else dtype
+        y = quantized(rng, shape, target, 1.0)
+        if op == "LOGISTIC":
+            y = Spec(shape, dtype, 1 / 256, -128 if dtype == "int8" else 0, axis=y.axis)
+        if op == "LEAKY_RELU":
+            alpha = float(rng.choice([0.0, 0.5, -0.5, -1.0, 1 / 256, 3.0, 1e-40]))
+            return build(op, [x], [y], {"alpha": alpha}, "LeakyReluOptions")
+        if op == "DEQUANTIZE":
+            return build(op, [x], [Spec(shape, "float32")])
+        if op == "QUANTIZE" and rng.random() < 0.3:
+            return build(op, [Spec(shape, "float32")], [y])
+        return build(op, [x], [y])
+
+    return make
+
+
+def mean(rng: np.random.Generator) -> bytes:
+    dtype = eight_bits(rng)
+    x = quantized(rng, (2, 3, 4, 5), dtype, 0.1)
+    count = int(rng.integers(1, 4))
+    axes = rng.choice(4, count, replace=False).astype(np.int32)
+    axes = mostly(rng, axes, axes - 4, np.tile(axes, 3))
+    shape = tuple(n for i, n in enumerate(x.shape) if i not in axes % 4)
+    y = quantized(rng, shape, dtype, 0.2)
+    indices = Spec(axes.shape, "int32", data=axes)
+    return build("MEAN", [x, indices], [y], {"keepDims": False}, "ReducerOptions", 2)
+
+
+def max_pool(rng: np.random.Generator) -> bytes:
+    dtype = eight_bits(rng)
+    x = quantized(rng, (1, 8, 8, 3), dtype, 0.1)
+    y = Spec((1, 1, 1, 1), dtype, x.scale, x.zero_point, axis=mostly(rng, 0, 1))
+    sizes = ("filterHeight", "filterWidth", "strideH", "strideW")
+    fields = {name: int(rng.integers(1, 4)) for name in sizes} | activation(rng)
+    return build("MAX_POOL_2D", [x], [y], fields, "Pool2DOptions", 2)
+
+
+MAKES = {
+    "CONV_2D": conv,
+    "DEPTHWISE_CONV_2D": depthwise,
+    "FULLY_CONNECTED": fully_connected,
+    "ADD": binary("ADD", "AddOptions"),
+    "SUB": binary("SUB", "SubOptions"),
+    "MUL": binary("MUL", "MulOptions"),
+    "MEAN": mean,
+    "MAX_POOL_2D": max_pool,
+    **{
+        op: unary(op)
+        for op in ("LOGISTIC", "TANH", "LEAKY_RELU", "QUANTIZE", "DEQUANTIZE", "RELU", "HARD_SWISH")
+    },
+}
+
+
+@pytest.mark.parametrize("op", MAKES)
+def test_prediction_is_what_the_interpreter_did(op: str) -> None:
+    rng = np.random.default_rng(1)
+    seen: Counter[bool] = Counter()
+    for _ in range(MODELS):
+        content = MAKES[op](rng)
+        truth = taken(content)
+        if truth is not None:
+            assert predicted(content) == truth
+            seen[truth] += 1
+    assert seen[False] > 10
+    assert seen[True] > 10 or op in ("RELU", "HARD_SWISH")
+
+
+def test_every_op_of_the_table_is_tried() -> None:
+    assert {row.op for row in TABLES["xnnpack"]} <= MAKES.keys()
+
+
+def test_conditions_say_what_they_test() -> None:
+    texts = [str(row.when) for row in TABLES["xnnpack"]]
+    assert all(text and "object at" not in text and "None" not in text for text in texts)

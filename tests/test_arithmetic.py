@@ -1,0 +1,56 @@
+"""Which row of the tables an operator gets, by engine and version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.single_op import Spec, build
+from tflreplay.arithmetic import Arithmetic, arithmetic
+from tflreplay.engine import Engine
+from tflreplay.kernels.activations import leaky_relu, leaky_relu_signed
+from tflreplay.kernels.matmul import DOUBLE, FLOAT32_PRODUCT
+from tflreplay.model import parse
+
+
+def row(content: bytes, engine: Engine) -> Arithmetic:
+    graph = parse(content, Path("single_op.tflite")).main
+    return arithmetic(engine, graph, graph.operators[0])
+
+
+@pytest.mark.parametrize(
+    ("engine", "rule"),
+    [
+        (Engine("reference", "litert", "1.2.0"), "double"),
+        (Engine("reference", "litert", "1.3.0"), "float-away64"),
+        (Engine("reference", "tensorflow", "2.9.0"), "double"),
+        (Engine("reference", "tensorflow", "2.19.1"), "double"),
+        (Engine("reference", "tensorflow", "2.20.0"), "float-away64"),
+        (Engine("reference", "tflite-runtime", "2.14.0"), "double"),
+        (Engine("optimized", "tensorflow", "2.19.1"), "double-up"),
+        (Engine("optimized", "litert", "2.3.0"), "double-up"),
+    ],
+)
+def test_fully_connected(engine: Engine, rule: str) -> None:
+    for scale, multiplier in (([0.5, 0.25], DOUBLE), ([0.5], FLOAT32_PRODUCT)):
+        weights = Spec((2, 3), "int8", scale, 0, np.ones((2, 3), np.int8))
+        inputs = [Spec((1, 3), "int8", 0.5), weights, None]
+        found = row(build("FULLY_CONNECTED", inputs, [Spec((1, 2), "int8", 0.5)]), engine)
+        assert found.rule == rule
+        assert found.multiplier == (DOUBLE if rule == "float-away64" else multiplier)
+
+
+@pytest.mark.parametrize(
+    ("engine", "kernel"),
+    [
+        (Engine("reference", "litert", "2.1.3"), leaky_relu_signed),
+        (Engine("reference", "litert", "2.1.4"), leaky_relu),
+        (Engine("optimized", "tensorflow", "2.21.0"), leaky_relu_signed),
+    ],
+)
+def test_leaky_relu(engine: Engine, kernel: object) -> None:
+    x = Spec((4,), "int8", 0.5)
+    content = build("LEAKY_RELU", [x], [x], {"alpha": -0.5}, "LeakyReluOptions")
+    assert row(content, engine).kernel is kernel

@@ -1,0 +1,1 @@
+"""What XNNPACK computes otherwise than the kernels of TFLite."""
