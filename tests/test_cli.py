@@ -170,7 +170,9 @@ def test_output_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_wrong_options(tmp_path: Path) -> None:
-    assert "--runtime" in one_line_error(run(SEVEN_OPS, "--runtime", "x", cwd=tmp_path, code=2))
+    assert "'x' is unknown" in one_line_error(
+        run(SEVEN_OPS, "--runtime", "x", cwd=tmp_path, code=2)
+    )
     assert "--bogus" in one_line_error(run(SEVEN_OPS, "--bogus", cwd=tmp_path, code=2))
 
 
@@ -208,6 +210,61 @@ def test_op_without_a_kernel(tmp_path: Path) -> None:
         "",
     )
     assert "no reference kernel for NEG" in row["reason"]
+
+
+@pytest.mark.parametrize("engine", ["optimized", "xnnpack"])
+def test_other_engines(tmp_path: Path, engine: str) -> None:
+    done = run(SEVEN_OPS, "--engine", engine, "--threads", 2, cwd=tmp_path)
+    assert f"against LiteRT 2.3.0 {engine} kernels" in " ".join(done.stdout.split())
+
+
+def test_replay_as(tmp_path: Path) -> None:
+    """What a port with single rounding would change."""
+    done = run(SEVEN_OPS, "--replay-as", "single", "--out", "out", cwd=tmp_path, code=1)
+    assert "replayed as single" in done.stdout
+    wrong = [
+        row for row in rows(tmp_path / "out" / "layers.csv") if row["isolated_mismatches"] != "0"
+    ]
+    assert wrong
+    assert {row["rule"] for row in wrong} == {"single"}
+    assert {row["max_abs_diff"] for row in wrong} == {"1"}
+    error = one_line_error(run(SEVEN_OPS, "--replay-as", "triple", cwd=tmp_path, code=2))
+    assert "'triple'" in error
+
+
+def test_saved_capture_is_a_source(tmp_path: Path) -> None:
+    run("capture", SEVEN_OPS, "--engine", "xnnpack", "-o", "x.npz", cwd=tmp_path)
+    done = run(SEVEN_OPS, "--against", "x.npz", cwd=tmp_path)
+    assert "EXACT" in done.stdout
+    assert "xnnpack" in done.stdout
+    error = one_line_error(run("capture", SEVEN_OPS, "-o", "x.npz", cwd=tmp_path, code=2))
+    assert "x.npz" in error
+    assert "--force" in error
+    done = run("compare", SEVEN_OPS, "--sources", "reference,x.npz", cwd=tmp_path, code=1)
+    assert "x.npz" in done.stdout
+    done = run("compare", SEVEN_OPS, "--sources", "xnnpack,x.npz", "--out", "n", cwd=tmp_path)
+    assert sorted(os.listdir(tmp_path / "n")) == ["agreement.csv", "agreement.json"]
+    other = run(EFFICIENTNET, "--against", "x.npz", cwd=tmp_path, code=2)
+    assert "x.npz" in one_line_error(other)
+
+
+def test_wrong_engine_or_source(tmp_path: Path) -> None:
+    error = one_line_error(run(SEVEN_OPS, "--engine", "fast", cwd=tmp_path, code=2))
+    assert "'fast'" in error
+    error = one_line_error(run("compare", SEVEN_OPS, "--sources", "a,b", cwd=tmp_path, code=2))
+    assert "'a'" in error
+    error = one_line_error(run(SEVEN_OPS, "--against", "none.npz", cwd=tmp_path, code=2))
+    assert "none.npz" in error
+
+
+def test_rules(tmp_path: Path) -> None:
+    text = run("rules", "--engine", "optimized", cwd=tmp_path).stdout
+    assert "optimized over reference" in text
+    assert "double-up" in text
+    new = run("rules", "--runtime", "litert==1.3.0", cwd=tmp_path).stdout
+    old = run("rules", "--runtime", "litert==1.2.0", cwd=tmp_path).stdout
+    assert "float-away64" in new
+    assert "float-away64" not in old
 
 
 def test_readme_example_runs(tmp_path: Path) -> None:

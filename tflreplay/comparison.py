@@ -69,7 +69,8 @@ class Difference:
 class LayerDiff:
     """One op output. ``isolated`` and ``chained`` are None where there was nothing to compare.
 
-    ``reason`` then says why: the op was not replayed, or the runtime gave no tensor.
+    ``reason`` then says why: the op was not replayed, or the runtime gave no tensor. ``origin``
+    says how the runtime's tensor was obtained.
     """
 
     op_index: int
@@ -81,6 +82,7 @@ class LayerDiff:
     isolated: Difference | None
     chained: Difference | None
     reason: str = ""
+    origin: str = ""
 
     @property
     def main(self) -> Difference | None:
@@ -133,14 +135,16 @@ def compare(
     chained: Replay | None = None,
     isolated: Replay | None = None,
     missing: Mapping[int, str] | None = None,
+    origin: Mapping[int, str] | None = None,
 ) -> Comparison:
     """Compare replays of the main subgraph with captured tensors, a layer for each op output.
 
     Args:
         captured: the runtime's tensors by index.
         missing: why the runtime gave no tensor, by index.
+        origin: how each of the runtime's tensors was obtained, by index.
     """
-    missing = missing or {}
+    missing, origin = missing or {}, origin or {}
     replays = [run for run in (isolated, chained) if run is not None]
     layers = []
     for op in model.main.operators:
@@ -156,6 +160,7 @@ def compare(
                     _tensor(chained, op.index, index),
                     next(filter(None, [*reasons, missing.get(index)]), ""),
                     next((run.rules.get(op.index, "") for run in replays), ""),
+                    origin.get(index, ""),
                 )
             )
     return Comparison(tuple(layers))
@@ -176,6 +181,7 @@ def _layer(
     chained: Array | None,
     reason: str,
     rule: str,
+    origin: str,
 ) -> LayerDiff:
     shape = tensor.shape if theirs is None else theirs.shape
     axis = channel_axis(tensor, len(shape))
@@ -193,7 +199,7 @@ def _layer(
             both.append(both[0])
         else:
             both.append(difference(ours, theirs, axis))
-    return LayerDiff(op.index, op.name, tensor, shape, axis, rule, both[0], both[1], reason)
+    return LayerDiff(op.index, op.name, tensor, shape, axis, rule, both[0], both[1], reason, origin)
 
 
 def channel_axis(tensor: Tensor, rank: int) -> int:
@@ -215,7 +221,7 @@ def difference(ours: Array, theirs: Array, axis: int) -> Difference:
     """
     channels = ours.shape[axis] if ours.ndim else 1
     per_channel = ours.size // channels if channels else 0
-    if np.array_equal(_bits(ours), _bits(theirs)):
+    if same_bits(ours, theirs).all():
         return _identical(ours, per_channel, channels)
     columns = (-1, channels)
     left = np.moveaxis(np.atleast_1d(ours), axis, -1).reshape(columns)
@@ -265,7 +271,7 @@ def _count(diff: Array) -> tuple[Array, Array, Array]:
 
 
 def _floating_difference(left: Array, right: Array) -> Difference:
-    unequal = _bits(left) != _bits(right)
+    unequal = ~same_bits(left, right)
     with np.errstate(invalid="ignore"):
         diff = left.astype(np.float64) - right.astype(np.float64)
     diff = np.where(unequal, np.nan_to_num(diff, nan=np.inf), 0.0)
@@ -292,6 +298,11 @@ def _summary(diff: Array, table: Channels, histogram: dict[int, int], rows: Arra
         table,
         rows,
     )
+
+
+def same_bits(a: Array, b: Array) -> Array:
+    """Where two arrays of one shape and dtype are bit-identical: bool, of their shape."""
+    return np.asarray(_bits(a) == _bits(b))
 
 
 def _bits(array: Array) -> Array:

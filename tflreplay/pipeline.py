@@ -1,18 +1,26 @@
-"""The main job: replay a model, capture a runtime's tensors, compare."""
+"""The main jobs: a replay against a runtime, and several sources against each other."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 from tflreplay import __version__
+from tflreplay.agreement import Agreement, agree
+from tflreplay.arithmetic import LAYERS
 from tflreplay.comparison import compare
+from tflreplay.engine import Engine
+from tflreplay.errors import InputError
 from tflreplay.inputs import Inputs
 from tflreplay.model import Model
 from tflreplay.replayer import replay, replay_isolated
 from tflreplay.reports.run import Run
-from tflreplay.runtimes import start_capture
+from tflreplay.rounding import Array
+from tflreplay.runtimes import Capture, capture, resolve, start_capture
+from tflreplay.sources import load_source
 
 MODES = ("chained", "isolated")
 Progress = Callable[[str, int, int], None]
@@ -21,50 +29,143 @@ Progress = Callable[[str, int, int], None]
 def run(
     model: Model,
     inputs: Inputs,
-    runtime: str = "litert",
+    runtime: str | None = None,
+    engine: str | None = None,
+    *,
+    replay_as: str | None = None,
+    threads: int = 1,
+    against: Capture | None = None,
     modes: tuple[str, ...] = MODES,
     command: str = "",
     progress: Progress = lambda stage, done, total: None,
 ) -> Run:
-    """Replay ``model`` and compare it with a runtime's reference kernels.
+    """Replay ``model`` and compare it with a runtime's kernels.
 
     The capture runs in its own process while the chained replay goes on here.
 
     Args:
+        model: what :func:`tflreplay.load` gives.
+        inputs: what :func:`tflreplay.read_inputs` gives.
+        runtime: ``litert``, ``tensorflow`` or ``tflm``, with or without ``==version``.
+        engine: the kernels to capture and to replay: ``reference``, ``optimized``, ``xnnpack`` or
+            ``tflm``.
+        replay_as: other arithmetic to replay than is captured: an engine, ``double`` or ``single``.
+        threads: the runtime's threads.
+        against: tensors to compare with instead of a capture.
         modes: ``chained``, ``isolated`` or both.
         command: what a user would type to do the same, for the report.
         progress: called with the stage's name, the ops done and their total.
 
     Raises:
         CaptureError: nothing could be captured.
-        InputError: an input cannot be given to the runtime.
+        InputError: an input cannot be given to the runtime, or ``replay_as`` is unknown.
     """
     seconds: dict[str, float] = {}
     total = len(model.main.operators)
+    ours = _replayed(runtime, engine, replay_as, threads, against)
 
     def step(stage: str) -> Callable[[int], None]:
         return lambda op_index: progress(stage, op_index + 1, total)
 
-    running = start_capture(model, inputs.arrays, runtime)
+    theirs = _capture(model, inputs, runtime, engine, threads, against)
     chained = isolated = None
     if "chained" in modes:
         with _timed(seconds, "chained"):
             chained = replay(
                 model,
                 inputs.arrays,
-                captured=lambda: running.result().tensors,
+                ours,
+                captured=lambda: theirs().tensors,
                 progress=step("Replaying, chained"),
             )
     with _timed(seconds, "waiting for the capture"):
-        captured = running.result()
+        captured = theirs()
     if "isolated" in modes:
         with _timed(seconds, "isolated"):
             isolated = replay_isolated(
-                model, captured.tensors, chained=chained, progress=step("Replaying, isolated")
+                model,
+                dict(inputs.arrays) | captured.tensors,
+                ours,
+                chained=chained,
+                progress=step("Replaying, isolated"),
             )
     with _timed(seconds, "compare"):
-        comparison = compare(model, captured.tensors, chained, isolated, captured.missing)
-    return Run(model, comparison, captured, inputs.notes, command, __version__, seconds)
+        comparison = compare(
+            model, captured.tensors, chained, isolated, captured.missing, captured.origin
+        )
+    return Run(model, comparison, captured, ours, inputs.notes, command, __version__, seconds)
+
+
+def compare_sources(
+    model: Model, inputs: Inputs, sources: Sequence[str], threads: int = 1
+) -> Agreement:
+    """Compare several sources of a model's tensors with each other.
+
+    Args:
+        model: what :func:`tflreplay.load` gives.
+        inputs: what :func:`tflreplay.read_inputs` gives.
+        sources: each ``ENGINE``, ``RUNTIME[==VERSION]:ENGINE``, ``replay:ENGINE`` or the path of
+            saved tensors.
+        threads: the runtimes' threads.
+
+    Raises:
+        CaptureError, InputError: a source is unknown, or gives nothing.
+    """
+    tensors: dict[str, Mapping[int, Array]] = {}
+    for source in sources:
+        if source in tensors:
+            raise InputError(f"--sources: {source} is given twice")
+        tensors[source] = _tensors(model, inputs, source, threads)
+    return agree(model, tensors)
+
+
+def _tensors(model: Model, inputs: Inputs, source: str, threads: int) -> Mapping[int, Array]:
+    if Path(source).exists():
+        return load_source(source, model).tensors
+    runtime, _, engine = source.rpartition(":")
+    if runtime == "replay":
+        ours = _replayed(None, None, engine, threads, None)
+        result = replay(model, inputs.arrays, ours)
+        return {
+            index: result.tensors[index]
+            for op in model.main.operators
+            if op.index in result.rules
+            for index in op.outputs
+        }
+    return capture(model, inputs.arrays, runtime or None, engine, threads).tensors
+
+
+def _capture(
+    model: Model,
+    inputs: Inputs,
+    runtime: str | None,
+    engine: str | None,
+    threads: int,
+    against: Capture | None,
+) -> Callable[[], Capture]:
+    """What gives the tensors to compare with, once they are there."""
+    if against is not None:
+        return lambda: against
+    return start_capture(model, inputs.arrays, runtime, engine, threads).result
+
+
+def _replayed(
+    runtime: str | None,
+    engine: str | None,
+    replay_as: str | None,
+    threads: int,
+    against: Capture | None,
+) -> Engine:
+    """Whose arithmetic the replay follows."""
+    if replay_as is not None and replay_as not in LAYERS:
+        raise InputError(f"no arithmetic is called {replay_as!r}: use one of {', '.join(LAYERS)}")
+    if against is not None and runtime is None and engine is None and against.engine in LAYERS:
+        ours = Engine(against.engine, against.runtime, against.version, against.threads)
+    elif replay_as is not None and engine is None:
+        ours = resolve(runtime, None, threads)
+    else:
+        ours = resolve(runtime, engine, threads)
+    return ours if replay_as is None else replace(ours, name=replay_as)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tflreplay.comparison import Channels, Comparison, Difference, LayerDiff
+from tflreplay.engine import Engine
 from tflreplay.model import Model, Operator, Quantization, Subgraph, Tensor
 from tflreplay.reports.run import Run
 
@@ -20,6 +21,7 @@ class Capture:
     engine: str = "reference"
     threads: int = 1
     note: str = ""
+    problems: tuple[str, ...] = ()
     failure: str = ""
     missing: dict[int, str] = field(default_factory=dict)
 
@@ -120,6 +122,7 @@ def make_run(layers: Sequence[Layer], capture: Capture | None = None) -> Run:
         ),
         comparison=comparison,
         capture=capture or Capture(),
+        engine=Engine(),
         inputs=("img.npy: float32, quantized by scale 1.0, zero point -128",),
         command="tflreplay models/made_up_int8.tflite --input img.npy",
         tflreplay_version="0.1.0",

@@ -19,7 +19,7 @@ import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from tests.single_op import REFERENCE, Spec, build
 from tflreplay import model
@@ -62,18 +62,26 @@ def chain(*contents: bytes) -> model.Model:
     for content in contents[1:]:
         part = schema.ModelT.InitFromPackedBuf(content, 0)
         added = part.subgraphs[0]
-        offset = len(graph.tensors)
+        offset, buffers = len(graph.tensors), len(result.buffers)
         op = added.operators[0]
         graph.inputs = [*graph.inputs, *(offset + index for index in added.inputs[1:])]
-        op.inputs = [graph.outputs[0], *(offset + index for index in op.inputs[1:])]
+        op.inputs = [
+            graph.outputs[0],
+            *(offset + index if index >= 0 else -1 for index in op.inputs[1:]),
+        ]
         op.outputs = [offset + index for index in op.outputs]
         op.opcodeIndex = len(result.operatorCodes)
         for tensor in added.tensors:
-            tensor.buffer = 0  # activations only
+            tensor.buffer = tensor.buffer and buffers + tensor.buffer
+        result.buffers += part.buffers
         graph.tensors += added.tensors
         graph.operators.append(op)
         graph.outputs = op.outputs
         result.operatorCodes += part.operatorCodes
+    return packed(result)
+
+
+def packed(result: schema.ModelT) -> model.Model:
     builder = flatbuffers.Builder(1024)
     builder.Finish(result.Pack(builder), b"TFL3")
     return model.parse(bytes(builder.Output()), Path("chain.tflite"))
@@ -85,10 +93,12 @@ def random_feeds(parsed: model.Model) -> dict[int, np.ndarray]:
     return {t.index: rng.integers(0, 100, t.shape).astype(t.numpy_dtype) for t in tensors}
 
 
-def read_directly(parsed: model.Model, feeds: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+def read_directly(
+    parsed: model.Model, feeds: dict[int, np.ndarray], resolver: OpResolverType = REFERENCE
+) -> dict[int, np.ndarray]:
     interpreter = Interpreter(
         model_content=parsed.content,
-        experimental_op_resolver_type=REFERENCE,
+        experimental_op_resolver_type=resolver,
         experimental_preserve_all_tensors=True,
         num_threads=1,
     )

@@ -29,12 +29,18 @@ def document(run: Run) -> dict[str, Any]:
         "command": run.command,
         "model": {"path": str(run.model.path), "sha256": run.model.sha256},
         "inputs": list(run.inputs),
+        "replay": {
+            "engine": run.engine.name,
+            "runtime": run.engine.runtime,
+            "version": run.engine.version,
+            "threads": run.engine.threads,
+        },
         "capture": {
             "runtime": capture.runtime,
             "version": capture.version,
             "engine": capture.engine,
             "threads": capture.threads,
-            "note": capture.note,
+            "notes": list(run.notes),
             "failure": capture.failure,
             "missing": [
                 {"tensor": tensor, "reason": reason} for tensor, reason in capture.missing.items()
@@ -76,6 +82,7 @@ def _layer(model: Model, layer: LayerDiff) -> dict[str, Any]:
         "text": story(layer),
         "reason": layer.reason or None,
         "rule": layer.rule or None,
+        "origin": layer.origin or None,
         "output": _tensor(layer.tensor, layer.shape),
         "inputs": [_tensor(graph.tensors[index], graph.tensors[index].shape) for index in inputs],
         "elements": math.prod(layer.shape),

@@ -17,6 +17,7 @@ never 0.
   made
 - ``chained_plus_one, chained_minus_one, chained_max_abs_diff, chained_mean_diff``: of the chained
 - ``rule``: the requantization rule in force
+- ``origin``: how the runtime's tensor was obtained
 - ``reason``: why there is nothing to compare
 
 **Channels**, a row for each channel of each compared layer: ``elements`` of the channel, then
@@ -63,6 +64,7 @@ LAYER_COLUMNS = (
     "chained_max_abs_diff",
     "chained_mean_diff",
     "rule",
+    "origin",
     "reason",
 )
 _MEASURES = ("mismatches", "plus_one", "minus_one", "max_abs_diff", "mean_diff")
@@ -101,6 +103,7 @@ def layer_rows(comparison: Comparison) -> Iterator[Row]:
             int(np.count_nonzero(main.channels.mismatches)) if main is not None else None,
             *(_spread(chained)),
             layer.rule,
+            layer.origin,
             layer.reason,
         )
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from tflreplay.comparison import Comparison, Difference, LayerDiff
+from tflreplay.engine import Engine
 from tflreplay.model import Model
 
-_RUNTIMES = {"litert": "LiteRT", "tensorflow": "TensorFlow"}
+_RUNTIMES = {"litert": "LiteRT", "tensorflow": "TensorFlow", "tflm": "TFLM"}
 
 
 class Provenance(Protocol):
     """Where the captured tensors came from: the part of a capture that a report tells.
 
-    ``note`` says what was changed for the runtime to accept the model, and ``failure`` how it
-    failed; both are empty otherwise. ``missing`` says, by index, why a tensor was not obtained.
+    ``note`` says what was changed for the runtime to accept the model, ``problems`` which saved
+    tensors did not fit, and ``failure`` how the runtime failed; all are empty otherwise.
+    ``missing`` says, by index, why a tensor was not obtained.
     """
 
     @property
@@ -30,6 +32,8 @@ class Provenance(Protocol):
     @property
     def note(self) -> str: ...
     @property
+    def problems(self) -> Sequence[str]: ...
+    @property
     def failure(self) -> str: ...
     @property
     def missing(self) -> Mapping[int, str]: ...
@@ -40,6 +44,7 @@ class Run:
     """One replay of a model against one runtime.
 
     Args:
+        engine: whose arithmetic was replayed.
         inputs: for each input, a sentence that says where it came from and how it was converted.
         command: what to type to do the same again.
         seconds: wall time by stage.
@@ -48,6 +53,7 @@ class Run:
     model: Model
     comparison: Comparison
     capture: Provenance
+    engine: Engine
     inputs: tuple[str, ...]
     command: str
     tflreplay_version: str
@@ -61,7 +67,17 @@ class Run:
         """The other side, in words: ``LiteRT 2.3.0 reference kernels``."""
         capture = self.capture
         name = _RUNTIMES.get(capture.runtime, capture.runtime)
-        return f"{name} {capture.version} {capture.engine} kernels"
+        theirs = " ".join(filter(None, [name, capture.version, capture.engine]))
+        if capture.engine:
+            theirs += " kernels"
+        if self.engine.name != capture.engine:
+            theirs += f", replayed as {self.engine.name}"
+        return theirs
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know about the capture."""
+        return tuple(filter(None, [self.capture.note, *self.capture.problems]))
 
     @property
     def verdict(self) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
 from tflreplay.comparison import Comparison
-from tflreplay.errors import OutputError
 from tflreplay.reports import json_report, rows
+from tflreplay.reports.files import check_files, write_files
 from tflreplay.reports.run import Run
 
 _TABLES: dict[str, tuple[rows.Row, Callable[[Comparison], Iterable[rows.Block]]]] = {
@@ -32,32 +30,12 @@ def write(run: Run, directory: str | Path, overwrite: bool = False) -> list[Path
         OutputError: one of the files exists and ``overwrite`` is not set, or the directory cannot
             be written to; it then holds what it held before.
     """
-    directory = Path(directory)
-    check(directory, overwrite)
-    targets = [directory / name for name in FILES]
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        # Beside the targets, so that moving them into place is a rename.
-        with tempfile.TemporaryDirectory(prefix=".tflreplay-", dir=directory) as scratch:
-            _write_all(run, Path(scratch))
-            for target in targets:
-                os.replace(Path(scratch, target.name), target)
-    except OSError as error:
-        raise OutputError(
-            f"{directory}: cannot write the report: {error.strerror}; "
-            "make room there or choose another directory"
-        ) from None
-    return targets
+    return write_files(Path(directory), FILES, lambda scratch: _write_all(run, scratch), overwrite)
 
 
 def check(directory: Path, overwrite: bool = False) -> None:
     """Raise the :class:`OutputError` of a report that :func:`write` would refuse to replace."""
-    for target in (directory / name for name in FILES):
-        if not overwrite and os.path.lexists(target):
-            raise OutputError(
-                f"{target}: already there, and not overwritten without being asked; "
-                "choose another directory, or ask for it with --force (overwrite=True)"
-            )
+    check_files(directory, FILES, overwrite)
 
 
 def _write_all(run: Run, directory: Path) -> None:

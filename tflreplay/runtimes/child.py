@@ -43,33 +43,21 @@ def run(directory: str, request: dict[str, Any], report: Callable[..., None]) ->
     os.chdir(directory)  # a core file is to go with the rest
 
     report(stage="load", version=version(runtime))
-    interpreter = runtime.Interpreter(
-        model_path="model.tflite",
-        experimental_op_resolver_type=getattr(runtime.OpResolverType, request["resolver"]),
-        experimental_preserve_all_tensors=True,
-        num_threads=request["threads"],
-    )
-    shapes = {detail["index"]: detail["shape"] for detail in interpreter.get_input_details()}
-    inputs = {index: np.load(f"input_{index}.npy") for index in request["inputs"]}
-    for index, array in inputs.items():
-        if array.shape != tuple(shapes[index]):
-            interpreter.resize_tensor_input(index, array.shape)
+    interpreter = (Micro if hasattr(runtime, "InterpreterConfig") else Lite)(runtime, request)
 
     report(stage="allocate")
-    interpreter.allocate_tensors()
-    for index, array in inputs.items():
-        interpreter.set_tensor(index, array)
+    interpreter.allocate({index: np.load(f"input_{index}.npy") for index in request["inputs"]})
 
     report(stage="invoke")
     interpreter.invoke()
 
-    report(stage="read")
+    report(stage="read", delegates=interpreter.delegates())
     tensors = {}
     missing = {}
     with open("tensors.bin", "wb") as file:
         for index in request["tensors"]:
             try:
-                array = interpreter.get_tensor(index)
+                array = interpreter.read(index)
             except ValueError as error:
                 missing[index] = str(error)
                 continue
@@ -81,11 +69,77 @@ def run(directory: str, request: dict[str, Any], report: Callable[..., None]) ->
     report(stage="done", tensors=tensors, missing=missing)
 
 
+class Lite:
+    """The interpreter of LiteRT and TensorFlow."""
+
+    def __init__(self, runtime: Any, request: dict[str, Any]) -> None:
+        resolver = getattr(runtime.OpResolverType, request["resolver"])
+        # Before LiteRT 1.1 and TensorFlow 2.19, an interpreter that preserves all tensors quietly
+        # takes the optimized kernels where the default resolver is asked for.
+        number = runtime._get_op_resolver_id(resolver)
+        runtime._get_op_resolver_id = lambda _: number
+        self.interpreter = runtime.Interpreter(
+            model_path="model.tflite",
+            experimental_op_resolver_type=resolver,
+            experimental_preserve_all_tensors=True,
+            num_threads=request["threads"],
+        )
+
+    def allocate(self, inputs: dict[int, Any]) -> None:
+        details = self.interpreter.get_input_details()
+        shapes = {detail["index"]: tuple(detail["shape"]) for detail in details}
+        for index, array in inputs.items():
+            if array.shape != shapes[index]:
+                self.interpreter.resize_tensor_input(index, array.shape)
+        self.interpreter.allocate_tensors()
+        for index, array in inputs.items():
+            self.interpreter.set_tensor(index, array)
+
+    def invoke(self) -> None:
+        self.interpreter.invoke()
+
+    def delegates(self) -> list[tuple[list[int], list[int]]]:
+        """Inputs and outputs of each partition that a delegate took."""
+        return [
+            (op["inputs"].tolist(), op["outputs"].tolist())
+            for op in self.interpreter._get_ops_details()
+            if op["op_name"] == "DELEGATE"
+        ]
+
+    def read(self, index: int) -> Any:
+        return self.interpreter.get_tensor(index)
+
+
+class Micro:
+    """The interpreter of TFLM. It plans its memory when it is made."""
+
+    def __init__(self, runtime: Any, request: dict[str, Any]) -> None:
+        self.order = request["order"]
+        self.interpreter = runtime.Interpreter.from_file(
+            "model.tflite",
+            arena_size=request["arena"],
+            intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,
+        )
+
+    def allocate(self, inputs: dict[int, Any]) -> None:
+        for index, array in inputs.items():
+            self.interpreter.set_input(array, self.order.index(index))
+
+    def invoke(self) -> None:
+        self.interpreter.invoke()
+
+    def delegates(self) -> list[tuple[list[int], list[int]]]:
+        return []
+
+    def read(self, index: int) -> Any:
+        return self.interpreter.GetTensor(index, 0)["tensor_data"]
+
+
 def version(runtime: Any) -> str:
     """The runtime's package version. (``importlib.metadata`` would add 10 % to the whole run.)"""
     package = sys.modules[runtime.__name__.partition(".")[0]]
     if hasattr(package, "__version__"):
-        return str(package.__version__)
+        return re.sub(r"-g[0-9a-f]+$", "", str(package.__version__))  # TFLM appends its commit
     for entry in os.listdir(os.path.dirname(package.__path__[0])):
         found = re.fullmatch(rf"{package.__name__}(?:_nightly)?-(.+)\.dist-info", entry)
         if found:

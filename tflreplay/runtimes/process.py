@@ -30,7 +30,8 @@ class Outcome:
 
     ``stage`` is the step it was in: import, load, allocate, invoke, read or done. ``error`` is the
     exception's text, and ``death`` what killed the process (a signal's name), where one did.
-    ``last_words`` is the last line it printed.
+    ``last_words`` is the last line it printed. ``delegates`` holds the inputs and outputs of each
+    partition that a delegate took.
     """
 
     stage: str
@@ -40,6 +41,7 @@ class Outcome:
     last_words: str = ""
     tensors: dict[int, Array] = field(default_factory=dict, repr=False)
     missing: dict[int, str] = field(default_factory=dict)
+    delegates: list[tuple[list[int], list[int]]] = field(default_factory=list, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -54,12 +56,17 @@ class Child:
     """
 
     def __init__(
-        self, request: Mapping[str, Any], content: bytes, inputs: Mapping[int, Array]
+        self,
+        request: Mapping[str, Any],
+        content: bytes,
+        inputs: Mapping[int, Array],
+        python: str = sys.executable,
     ) -> None:
         """Start running the model ``content`` on ``inputs``.
 
-        ``request`` holds the runtime's ``module``, the ``resolver``'s name, ``threads`` and the
-        indices of the ``tensors`` to read.
+        ``request`` holds the runtime's ``module``, the indices of the ``tensors`` to read, the
+        ``resolver``'s name and ``threads`` for LiteRT and TensorFlow, and for TFLM the inputs'
+        ``order`` and the ``arena``'s bytes. ``python`` is the Python that has the runtime.
 
         Raises:
             CaptureError: the temporary files cannot be written.
@@ -71,9 +78,11 @@ class Child:
             self._write("model.tflite", content)
             for index, array in inputs.items():
                 np.save(self._directory / f"input_{index}.npy", array, allow_pickle=False)
+            # Another environment's Python must not find the packages of this one.
+            isolated = [] if python == sys.executable else ["-I"]
             with open(self._directory / "log", "wb") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, str(PROGRAM), holder.name],
+                    [python, *isolated, str(PROGRAM), holder.name],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -108,6 +117,7 @@ class Child:
             last_words=next((line.strip() for line in reversed(log) if line.strip()), ""),
             tensors=self._tensors(status["tensors"]) if done else {},
             missing={int(key): text for key, text in status["missing"].items()} if done else {},
+            delegates=status.get("delegates", []),
         )
 
     def _tensors(self, entries: Mapping[str, tuple[str, Sequence[int], int]]) -> dict[int, Array]:

@@ -1,0 +1,93 @@
+"""The N-way matrix agrees with a direct comparison of the tensors."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import EFFICIENTNET, IMAGE
+from tflreplay.agreement import NOT_COMPARED, agree
+from tflreplay.inputs import Inputs, random_inputs, read_inputs
+from tflreplay.model import Model, load
+from tflreplay.pipeline import compare_sources
+from tflreplay.reports import agreement as reports
+from tflreplay.runtimes import Capture, capture
+
+ENGINES = ("reference", "optimized", "xnnpack")
+ZOO = os.environ.get("TFLREPLAY_ZOO")
+MOVENET = Path(ZOO or "", "coral__movenet_single_pose_lightning_ptq.tflite")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        EFFICIENTNET,
+        pytest.param(MOVENET, marks=pytest.mark.skipif(not ZOO, reason="TFLREPLAY_ZOO is not set")),
+    ],
+    ids=lambda path: path.stem,
+)
+def test_the_matrix_is_what_numpy_counts(path: Path) -> None:
+    model = load(path)
+    inputs = read_inputs(model, [str(IMAGE)]) if path == EFFICIENTNET else random_inputs(model)
+    result = compare_sources(model, inputs, [*ENGINES, "replay:reference"])
+    captured = [capture(model, inputs.arrays, engine=engine).tensors for engine in ENGINES]
+    rows = list(csv.DictReader(io.StringIO(reports.csv_text(result))))
+    seen = 0
+    for row in rows:
+        if "replay:reference" in (row["source_a"], row["source_b"]):
+            continue
+        a, b = (captured[ENGINES.index(row[side])] for side in ("source_a", "source_b"))
+        index = int(row["tensor"])
+        if index in a and index in b:
+            differ = a[index].view(np.uint8) != b[index].view(np.uint8)
+            width = a[index].dtype.itemsize
+            assert int(row["mismatches"]) == differ.reshape(-1, width).any(axis=1).sum()
+            seen += 1
+        else:
+            assert row["mismatches"] == ""
+    assert seen > 2 * len(model.main.operators)
+    if path == EFFICIENTNET:
+        assert not result.unanimous
+        replayed = [row for row in rows if row["source_b"] == "replay:reference"]
+        exact = [row for row in replayed if row["source_a"] == "reference"]
+        assert {row["mismatches"] for row in exact} == {"0"}
+
+
+def test_groups_and_absent_tensors(seven_ops: Model, seven_captured: Capture) -> None:
+    tensors = seven_captured.tensors
+    first = seven_ops.main.operators[0].outputs[0]
+    other = {**tensors, first: np.bitwise_xor(tensors[first], 1)}
+    short = {i: array for i, array in tensors.items() if i != first}
+    result = agree(seven_ops, {"a": tensors, "b": other, "c": tensors, "d": short})
+    layer = result.layers[0]
+    assert layer.groups == ((0, 2), (1,))
+    assert layer.mismatches[0, 1] == tensors[first].size
+    assert layer.mismatches[0, 3] == NOT_COMPARED
+    assert result.layers[1].groups == ((0, 1, 2, 3),)
+    assert not result.unanimous
+    text = reports.render(result)
+    assert f"a=c | b ({tensors[first].size:,}) | none from d" in text
+    document = json.loads(reports.dumps(result))
+    assert document["layers"][0]["groups"] == [["a", "c"], ["b"]]
+    assert document["layers"][0]["mismatches"][0][3] is None
+
+
+def test_one_source_agrees_with_itself(seven_ops: Model, seven_captured: Capture) -> None:
+    result = agree(seven_ops, {"a": seven_captured.tensors, "b": seven_captured.tensors})
+    assert result.unanimous
+    for a, b in combinations(range(2), 2):
+        assert result.differing_layers()[a, b] == 0
+        assert result.compared_layers()[a, b] == len(result.layers)
+
+
+def test_threads_change_only_the_optimized_mean(seven_ops: Model, seven_inputs: Inputs) -> None:
+    one = capture(seven_ops, seven_inputs.arrays, engine="optimized", threads=1)
+    two = capture(seven_ops, seven_inputs.arrays, engine="optimized", threads=2)
+    assert (one.threads, two.threads) == (1, 2)

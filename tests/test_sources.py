@@ -1,0 +1,290 @@
+"""Saved captures and dumps."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.runtimes.test_capture import chain, codes, random_feeds, relu
+from tflreplay.errors import InputError, OutputError
+from tflreplay.model import Model
+from tflreplay.runtimes import Capture
+from tflreplay.sources import load_source, save
+
+SHAPE = (1, 512)
+VALUES = np.arange(512, dtype=np.int16).astype(np.int8).reshape(SHAPE)
+
+
+def named(*names: str) -> Model:
+    """A chain of RELUs, tensors 0, 1, 2 and so on, called by these names."""
+    parsed = chain(*[relu()] * (len(names) - 1))
+    written = [*parsed.main.inputs, *(op.outputs[0] for op in parsed.main.operators)]
+    tensors = list(parsed.main.tensors)
+    for index, name in zip(written, names, strict=True):
+        tensors[index] = replace(tensors[index], name=name)
+    return replace(parsed, subgraphs=(replace(parsed.main, tensors=tuple(tensors)),))
+
+
+def outputs(model: Model) -> list[int]:
+    return [op.outputs[0] for op in model.main.operators]
+
+
+def captured(model: Model) -> Capture:
+    first, *_ = outputs(model)
+    return Capture(
+        tensors={**random_feeds(model), first: VALUES},
+        runtime="litert",
+        version="2.3.0",
+        engine="xnnpack",
+        threads=2,
+        missing={7: "unwritten"},
+        note="a note",
+        failure="it died",
+        origin={0: "input", first: "delegate partition"},
+    )
+
+
+def dump(tmp_path: Path, arrays: Mapping[str, np.ndarray], kind: str = "npz") -> Path:
+    path = tmp_path / f"dump.{kind}"
+    if kind == "npz":
+        np.savez(path, **arrays)
+    else:
+        path.mkdir()
+        for name, array in arrays.items():
+            np.save(path / f"{name}.npy", array)
+    return path
+
+
+# Saved captures
+
+
+def test_a_capture_comes_back_as_it_was(tmp_path: Path) -> None:
+    model = named("x", "y")
+    wanted = captured(model)
+    path = tmp_path / "run.npz"
+    save(wanted, path, model, random_feeds(model))
+    found = load_source(path, model, random_feeds(model))
+    assert replace(found, tensors={}) == replace(wanted, tensors={})
+    assert found.tensors.keys() == wanted.tensors.keys()
+    for index, array in wanted.tensors.items():
+        assert found.tensors[index].dtype == array.dtype
+        np.testing.assert_array_equal(found.tensors[index], array)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_provenance(tmp_path: Path) -> None:
+    model = named("x", "y")
+    feeds = random_feeds(model)
+    hashes = []
+    for number, inputs in enumerate((feeds, {0: feeds[0] + np.int8(1)}, feeds)):
+        save(captured(model), tmp_path / f"{number}.npz", model, inputs)
+        text = str(np.load(tmp_path / f"{number}.npz")["provenance"])
+        told = json.loads(text)
+        assert told["model_sha256"] == model.sha256
+        assert told["threads"] == 2
+        hashes.append(told["input_sha256"])
+    assert hashes[0] == hashes[2] != hashes[1]
+
+
+def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
+    model = named("x", "y")
+    path = tmp_path / "run.npz"
+    path.write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"run.npz: already there"):
+        save(captured(model), path, model, {})
+    assert path.read_bytes() == b"mine"
+    save(captured(model), path, model, {}, overwrite=True)
+    assert load_source(path, model).engine == "xnnpack"
+
+
+def test_another_model_is_refused(tmp_path: Path) -> None:
+    model = named("x", "y")
+    path = tmp_path / "run.npz"
+    save(captured(model), path, model, {})
+    with pytest.raises(InputError, match=r"captured from another model \(chain.tflite, sha256 "):
+        load_source(path, replace(model, sha256="0" * 64))
+
+
+def test_another_input_is_refused(tmp_path: Path) -> None:
+    model = named("x", "y")
+    path = tmp_path / "run.npz"
+    save(captured(model), path, model, random_feeds(model))
+    with pytest.raises(InputError, match=r"input tensor 0 \(x\) is not the one given"):
+        load_source(path, model, {0: VALUES})
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"format_version": 1}', "1"])
+def test_damaged_provenance(tmp_path: Path, text: str) -> None:
+    path = dump(tmp_path, {"1": VALUES, "provenance": np.array(text)})
+    with pytest.raises(InputError, match="its provenance is damaged; capture it again"):
+        load_source(path, named("x", "y"))
+
+
+def test_another_format(tmp_path: Path) -> None:
+    text = json.dumps({"format_version": 99, "tflreplay": "9.0"})
+    path = dump(tmp_path, {"provenance": np.array(text)})
+    with pytest.raises(InputError, match=r"written by tflreplay 9.0 in another format"):
+        load_source(path, named("x", "y"))
+
+
+# Dumps
+
+
+@pytest.mark.parametrize("kind", ["npz", "folder"])
+@pytest.mark.parametrize("by", ["index", "name"])
+def test_dump(tmp_path: Path, kind: str, by: str) -> None:
+    model = named("x", "block/conv", "y")
+    conv, last = outputs(model)
+    keys = (str(conv), str(last)) if by == "index" else ("block_conv", "y")
+    found = load_source(dump(tmp_path, {keys[0]: VALUES, keys[1]: VALUES + 1}, kind), model)
+    np.testing.assert_array_equal(found.tensors[conv], VALUES)
+    np.testing.assert_array_equal(found.tensors[last], VALUES + 1)
+    assert found.tensors.keys() == {conv, last}
+    assert found.problems == ()
+    name = f"dump.{kind}"
+    assert found.missing == {0: f"not in {name}"}
+    assert (found.runtime, found.version, found.engine) == (name, "", "")
+    assert set(found.origin.values()) == {"file"}
+
+
+def test_an_npz_may_hold_the_slash(tmp_path: Path) -> None:
+    model = named("x", "block/conv")
+    found = load_source(dump(tmp_path, {"block/conv": VALUES}), model)
+    assert found.tensors.keys() == set(outputs(model))
+
+
+def problem(tmp_path: Path, model: Model, arrays: Mapping[str, np.ndarray]) -> str:
+    """The one problem of a dump in which ``good`` is right."""
+    found = load_source(dump(tmp_path, {"good": VALUES, **arrays}), model)
+    assert len(found.tensors) == 1
+    (text,) = found.problems
+    return text
+
+
+def test_unmatched(tmp_path: Path) -> None:
+    text = problem(tmp_path, named("x", "good"), {"conv": VALUES})
+    assert text == "conv: left out: no op output or input is called that"
+
+
+def test_one_name_for_two_tensors(tmp_path: Path) -> None:
+    model = named("x", "good", "same", "same")
+    _, first, second = outputs(model)
+    text = problem(tmp_path, model, {"same": VALUES})
+    assert text == f"same: left out: may be any of the tensors {first}, {second}"
+
+
+def test_replaced_slash_makes_two_names_one(tmp_path: Path) -> None:
+    model = named("x", "good", "a/b", "a_b")
+    _, _, exact = outputs(model)
+    path = dump(tmp_path, {"a_b": VALUES})
+    assert load_source(path, model).tensors.keys() == {exact}
+    model = named("x", "good", "a/b_c", "a_b/c")
+    assert "may be any of the tensors" in problem(tmp_path, model, {"a_b_c": VALUES})
+
+
+def test_a_number_that_is_also_a_name(tmp_path: Path) -> None:
+    model = named("x", "good", "y")
+    _, last = outputs(model)
+    model = named("x", "good", "y", str(last))
+    other = outputs(model)[2]
+    text = problem(tmp_path, model, {str(last): VALUES})
+    assert text == f"{last}: left out: may be any of the tensors {last}, {other}"
+
+
+def test_two_arrays_for_one_tensor(tmp_path: Path) -> None:
+    model = named("x", "good", "y")
+    _, last = outputs(model)
+    text = problem(tmp_path, model, {"y": VALUES, str(last): VALUES + 1})
+    assert text == f"y and {last}: left out: all of them are called like tensor {last}"
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_one_key_twice(tmp_path: Path) -> None:
+    model = named("x", "good", "y")
+    path = dump(tmp_path, {"good": VALUES, "y": VALUES})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("y.npy", archive.read("good.npy"))
+    (text,) = load_source(path, model).problems
+    assert text.startswith("y and y: left out")
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (VALUES.reshape(2, 256), "left out: shape [2, 256], but tensor {} is [1, 512]"),
+        (VALUES[:, :9].ravel(), "left out: shape [9], but tensor {} is [1, 512]"),
+        (VALUES.astype(np.int32), "left out: int32, but tensor {} is int8"),
+        (VALUES.view(np.uint8), "left out: uint8, but tensor {} is int8"),
+        (VALUES.astype(np.float32), "left out: float32, but tensor {} is int8"),
+    ],
+)
+def test_misfits(tmp_path: Path, array: np.ndarray, said: str) -> None:
+    model = named("x", "good", "y")
+    _, last = outputs(model)
+    path = dump(tmp_path, {"good": VALUES, "y": array})
+    found = load_source(path, model)
+    assert found.problems == (f"y: {said.format(last)}",)
+    assert found.missing[last] == found.problems[0]
+    assert last not in found.tensors
+
+
+def test_flat_values_are_reshaped_and_it_is_said(tmp_path: Path) -> None:
+    model = named("x", "y")
+    (last,) = outputs(model)
+    found = load_source(dump(tmp_path, {"y": VALUES.ravel()}), model)
+    np.testing.assert_array_equal(found.tensors[last], VALUES)
+    assert found.problems == ("y: its 512 values were given the shape [1, 512]",)
+    assert last not in found.missing
+
+
+def test_the_other_byte_order_is_no_other_type(tmp_path: Path) -> None:
+    spec = codes()
+    model = named("x", "y")
+    (last,) = outputs(model)
+    tensors = list(model.main.tensors)
+    tensors[last] = replace(tensors[last], dtype="int16")
+    model = replace(model, subgraphs=(replace(model.main, tensors=tuple(tensors)),))
+    values = np.arange(512, dtype=">i2").reshape(spec.shape)
+    found = load_source(dump(tmp_path, {"y": values}), model)
+    assert found.tensors[last].dtype == np.dtype("int16")
+    np.testing.assert_array_equal(found.tensors[last], values)
+
+
+# Files that are nothing
+
+
+@pytest.mark.parametrize("arrays", [{}, {"conv": VALUES}, {"y": VALUES[:, :3]}])
+def test_nothing_fits(tmp_path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    with pytest.raises(InputError, match=r"none of its \d arrays .* fits a tensor of chain.tflite"):
+        load_source(dump(tmp_path, arrays), named("x", "y"))
+
+
+def test_not_a_source(tmp_path: Path) -> None:
+    model = named("x", "y")
+    (tmp_path / "text.npz").write_text("no")
+    np.save(tmp_path / "objects.npy", np.array([{}], object))
+    (tmp_path / "objects.npy").rename(tmp_path / "objects.npz")
+    whole = dump(tmp_path, {"y": VALUES}).read_bytes()
+    (tmp_path / "cut.npz").write_bytes(whole[:-40])
+    (tmp_path / "flipped.npz").write_bytes(whole[:300] + b"!!" + whole[302:])
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "run.txt").touch()
+    for name, said in {
+        "text.npz": "damaged",
+        "objects.npz": "damaged",
+        "cut.npz": "damaged",
+        "flipped.npz": "damaged",
+        "empty": "no .npy file is in there",
+        "run.txt": "not a folder of .npy files, nor an .npz file",
+        "none.npz": "cannot read it: No such file",
+    }.items():
+        with pytest.raises(InputError) as raised:
+            load_source(tmp_path / name, model)
+        assert str(raised.value).startswith(f"{tmp_path / name}: {said}")
+        assert "\n" not in str(raised.value)

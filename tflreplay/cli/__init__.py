@@ -1,0 +1,69 @@
+"""Command line: arguments in, one API call, report out. One file a command."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import click
+
+from tflreplay import __version__
+from tflreplay.cli.capture import capture
+from tflreplay.cli.compare import compare
+from tflreplay.cli.replay import EXIT_CODES, replay
+from tflreplay.cli.rules import rules
+from tflreplay.errors import TflreplayError
+
+
+class _Commands(click.Group):
+    """A group in which the name of the main command may be left out."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {*self.commands, *ctx.help_option_names, "--version"}
+        if args and args[0] not in own:
+            args = ["replay", *args]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage(ctx.command_path, "MODEL [OPTIONS]")
+        formatter.write_usage(ctx.command_path, "COMMAND [ARGUMENTS]", prefix="       ")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        replay.format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+@click.group(
+    cls=_Commands,
+    help=replay.help,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__)
+def command() -> None:
+    pass
+
+
+for subcommand in (replay, capture, compare, rules):
+    command.add_command(subcommand)
+
+
+def main() -> NoReturn:
+    """The ``tflreplay`` command."""
+    try:
+        sys.exit(command.main(prog_name="tflreplay", standalone_mode=False) or 0)
+    except TflreplayError as error:
+        _fail(" ".join(str(error).split()))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
+    except click.UsageError as error:
+        _fail(f"{error.format_message()} Try: tflreplay --help")
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("tflreplay: interrupted", err=True)
+        sys.exit(130)
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"tflreplay: error: {message}", err=True)
+    sys.exit(2)

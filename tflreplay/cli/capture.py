@@ -1,0 +1,56 @@
+"""``tflreplay capture``: a runtime's tensors into a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tflreplay.cli import options
+from tflreplay.errors import CaptureError
+
+
+@click.command(no_args_is_help=True)
+@options.model
+@options.inputs
+@options.seed
+@options.engine
+@options.runtime
+@options.threads
+@click.option(
+    "--output",
+    "-o",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The .npz to write.",
+)
+@options.force
+def capture(
+    model: Path,
+    sources: tuple[str, ...],
+    seed: int,
+    engine: str | None,
+    runtime: str | None,
+    threads: int,
+    output: Path,
+    force: bool,
+) -> None:
+    """Save every tensor that a runtime computes, with where it came from.
+
+    `tflreplay MODEL --against FILE` and `tflreplay compare` read it again.
+    """
+    from tflreplay.inputs import read_inputs
+    from tflreplay.model import load
+    from tflreplay.runtimes import capture as take
+    from tflreplay.sources import save
+
+    loaded = load(model)
+    inputs = read_inputs(loaded, sources, seed)
+    captured = take(loaded, inputs.arrays, runtime, engine, threads)
+    save(captured, output, loaded, inputs.arrays, overwrite=force)
+    for note in inputs.notes:
+        click.echo(f"input: {note}")
+    click.echo(f"{output}: {captured}")
+    if captured.failure:
+        raise CaptureError(captured.failure)

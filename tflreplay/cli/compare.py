@@ -1,0 +1,68 @@
+"""``tflreplay compare``: several sources at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from tflreplay.cli import options
+
+
+@click.command(no_args_is_help=True)
+@options.model
+@options.inputs
+@options.seed
+@click.option(
+    "--sources",
+    "names",
+    default="reference,optimized,xnnpack",
+    show_default=True,
+    metavar="A,B,...",
+    help="What to compare: an engine (reference, optimized, xnnpack, tflm), one of a runtime or "
+    "version (tensorflow:xnnpack, litert==2.0.3:reference), our replay (replay:reference), or a "
+    "file or folder of saved tensors.",
+)
+@options.threads
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Also write agreement.csv and agreement.json there.",
+)
+@options.force
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
+def compare(
+    model: Path,
+    sources: tuple[str, ...],
+    seed: int,
+    names: str,
+    threads: int,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Say for every layer which sources agree bit for bit, and in how many elements others differ.
+
+    Exit code 0 when all agree on everything, 1 when two differ, 2 when it could not run.
+    """
+    from tflreplay.inputs import read_inputs
+    from tflreplay.model import load
+    from tflreplay.pipeline import compare_sources
+    from tflreplay.reports import agreement as reports
+
+    if out is not None:
+        reports.check(out, force)
+    loaded = load(model)
+    inputs = read_inputs(loaded, sources, seed)
+    result = compare_sources(loaded, inputs, names.split(","), threads)
+    if out is not None:
+        reports.write(result, out, overwrite=force)
+    if as_json:
+        click.echo(reports.dumps(result))
+    else:
+        for note in inputs.notes:
+            click.echo(f"input: {note}")
+        click.echo(reports.render(result))
+    sys.exit(0 if result.unanimous else 1)

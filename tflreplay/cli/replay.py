@@ -1,0 +1,137 @@
+"""``tflreplay MODEL``: the main job."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+
+import click
+
+from tflreplay.cli import options
+from tflreplay.cli.progress import ProgressBar
+from tflreplay.errors import CaptureError, OutputError
+
+EXIT_CODES = """\b
+Exit codes:
+  0  every layer was replayed and is bit-exact
+  1  at least one layer has a mismatch
+  2  could not run, or could not replay every layer
+"""
+_EXIT_CODES = {"exact": 0, "mismatch": 1, "incomplete": 2}
+
+
+@click.command(no_args_is_help=True, epilog=EXIT_CODES)
+@options.model
+@options.inputs
+@options.seed
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where the report goes.  [default: a new directory in reports/]",
+)
+@click.option("--force", is_flag=True, help="Replace a report that is already in --out.")
+@options.engine
+@click.option(
+    "--replay-as",
+    metavar="NAME",
+    help="Replay other arithmetic than is captured: another engine, or double or single rounding "
+    "as ports to CMSIS-NN know them.",
+)
+@options.runtime
+@options.threads
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="FILE|DIR",
+    help="Compare with tensors saved before (tflreplay capture), or dumped by a device: .npz by "
+    "tensor index or name, or a folder of .npy.",
+)
+@click.option(
+    "--isolated",
+    "mode",
+    flag_value="isolated",
+    help="Only feed each op the captured inputs: where differences are made.",
+)
+@click.option(
+    "--chained",
+    "mode",
+    flag_value="chained",
+    help="Only feed each op the replay's own results: how differences travel.  [default: both]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, not as a table.")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
+def replay(
+    model: Path,
+    sources: tuple[str, ...],
+    seed: int,
+    out: Path | None,
+    force: bool,
+    engine: str | None,
+    replay_as: str | None,
+    runtime: str | None,
+    threads: int,
+    against: Path | None,
+    mode: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Replay MODEL (.tflite) with exact integer kernels, capture the same tensors from the
+    interpreter, and compare them layer by layer and channel by channel.
+    """
+    from tflreplay.inputs import read_inputs
+    from tflreplay.model import load
+    from tflreplay.pipeline import MODES, run
+    from tflreplay.reports import FILES, check, json_report, report, table
+    from tflreplay.sources import load_source
+
+    if out is not None:
+        check(out, force)
+    loaded = load(model)
+    inputs = read_inputs(loaded, sources, seed)
+    with ProgressBar(hidden=quiet) as progress:
+        result = run(
+            loaded,
+            inputs,
+            runtime,
+            engine,
+            replay_as=replay_as,
+            threads=threads,
+            against=load_source(against, loaded) if against is not None else None,
+            modes=(mode,) if mode else MODES,
+            command=options.command_line(),
+            progress=progress.update,
+        )
+        directory = out if out is not None else _new_directory(Path("reports"), model.stem)
+        report(result, directory, overwrite=force)
+    if as_json:
+        click.echo(json_report.dumps(result))
+    elif not quiet:
+        for note in result.inputs:
+            click.echo(f"input: {note}")
+        for note in result.notes:
+            click.echo(f"note: {note}")
+        click.echo(table.render(result))
+        click.echo(f"report: {directory / 'report.html'} (and {', '.join(FILES[:-1])})")
+    if result.capture.failure:
+        raise CaptureError(result.capture.failure)
+    sys.exit(_EXIT_CODES[result.verdict])
+
+
+def _new_directory(parent: Path, stem: str) -> Path:
+    """A directory of its own for this run: parent/stem-1, -2 and so on."""
+    for number in itertools.count(1):
+        directory = parent / f"{stem}-{number}"
+        try:
+            directory.mkdir(parents=True)
+        except FileExistsError:
+            if not parent.is_dir():
+                raise OutputError(f"{parent}: not a directory; give another with --out") from None
+            continue
+        except OSError as error:
+            raise OutputError(
+                f"{directory}: cannot create it: {error.strerror}; give a directory with --out"
+            ) from None
+        return directory
+    raise AssertionError

@@ -1,0 +1,113 @@
+"""Environments that hold one version of one runtime, and numpy: built once, then kept.
+
+They lie in the user's cache directory (``$XDG_CACHE_HOME`` or ``~/.cache``) under
+``tflreplay/envs`` and can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+from tflreplay.errors import CaptureError
+from tflreplay.runtimes.packages import RUNTIMES
+
+# A build under way; its directory is renamed when it is complete.
+_BUILDING = ".building-"
+
+
+def cache() -> Path:
+    """Where the environments lie."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "tflreplay" / "envs"
+
+
+def path(runtime: str, version: str) -> Path:
+    """The directory of an environment, whether it is built or not."""
+    return cache() / f"{runtime}-{version}-py{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def interpreter(directory: Path) -> Path:
+    """The Python of an environment; the environment is complete where that exists."""
+    return directory / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def build(runtime: str, version: str) -> Path:
+    """The Python of the environment with this version; installs it where it is not there yet.
+
+    With ``uv`` where that is on PATH, else with ``venv`` and ``pip``.
+
+    Raises:
+        CaptureError: it cannot be installed.
+    """
+    directory = path(runtime, version)
+    python = interpreter(directory)
+    if python.exists():
+        return python
+    what = f"{RUNTIMES[runtime].title} {version}"
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=_BUILDING, dir=directory.parent) as scratch:
+            made = Path(scratch) / "env"
+            _install(made, requirements(runtime, version), what)
+            if directory.exists():
+                shutil.rmtree(directory)  # its Python is gone
+            made.rename(directory)
+    except OSError as error:
+        if python.exists():  # another process was faster
+            return python
+        raise CaptureError(f"cannot build an environment for {what}: {error}") from None
+    return python
+
+
+def requirements(runtime: str, version: str) -> list[str]:
+    """What pip is to install."""
+    package = RUNTIMES[runtime].packages[0]
+    if runtime == "tensorflow" and _has_cpu_only_wheels():
+        package = "tensorflow-cpu"
+    # Wheels built for numpy 1 that do not say so.
+    old = runtime == "litert" and re.match(r"1\.0\.", version)
+    return [f"{package}=={version}", "numpy<2" if old else "numpy"]
+
+
+def _has_cpu_only_wheels() -> bool:
+    return sys.platform == "linux" and platform.machine() == "x86_64"
+
+
+def _install(directory: Path, wanted: list[str], what: str) -> None:
+    python = str(interpreter(directory))
+    uv = shutil.which("uv")
+    if uv:
+        steps = [
+            [uv, "venv", "--quiet", "--python", sys.executable, str(directory)],
+            [uv, "pip", "install", "--quiet", "--python", python, *wanted],
+        ]
+    else:
+        steps = [
+            [sys.executable, "-m", "venv", str(directory)],
+            [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted],
+        ]
+    for step in steps:
+        done = subprocess.run(
+            step, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        if done.returncode:
+            reason = _reason(done.stdout.decode(errors="replace"))
+            version = f"Python {platform.python_version()} on {sys.platform} {platform.machine()}"
+            raise CaptureError(f"cannot install {what} for {version}: {reason}")
+
+
+def _reason(output: str) -> str:
+    """The installer's reason on one line; of a list of versions only the newest."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    text = errors[0] if errors else " ".join(lines) or "it does not say why"
+    text = re.sub(r"(from versions: ).*(, [^,]+, [^,]+, [^,]+\))", r"\1...\2", text)
+    return textwrap.shorten(re.sub(r"[^\x20-\x7e]+", " ", text), 300, placeholder=" ...")

@@ -1,0 +1,121 @@
+"""The runtimes that tensors can be captured from, and how they are asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from tflreplay.engine import Engine
+from tflreplay.errors import CaptureError
+
+# The op resolver behind each engine, by its name in the interpreter's OpResolverType.
+_RESOLVERS: Mapping[str, str] = MappingProxyType(
+    {
+        "reference": "BUILTIN_REF",
+        "optimized": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+        "xnnpack": "AUTO",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A package that has an interpreter.
+
+    ``title`` is its name in messages, ``module`` holds the interpreter and ``requirement`` is what
+    pip installs beside tflreplay. ``packages`` are the distributions that hold it, the first one
+    that of its own releases. ``engines`` holds the op resolver behind each of its engines.
+    """
+
+    title: str
+    module: str
+    requirement: str
+    packages: tuple[str, ...] = ()
+    engines: Mapping[str, str] = field(default_factory=lambda: _RESOLVERS)
+
+    @property
+    def not_installed(self) -> str:
+        return f"{self.title} is not installed: pip install {self.requirement}"
+
+
+RUNTIMES = {
+    "litert": Runtime(
+        "LiteRT",
+        "ai_edge_litert.interpreter",
+        "ai-edge-litert",
+        ("ai-edge-litert", "ai-edge-litert-nightly"),
+    ),
+    "tensorflow": Runtime(
+        "TensorFlow",
+        "tensorflow.lite.python.interpreter",
+        "'tflreplay[tensorflow]'",
+        ("tensorflow", "tensorflow-cpu", "tf-nightly"),
+    ),
+    "tflm": Runtime(
+        "TFLM",
+        "tflite_micro.python.tflite_micro.runtime",
+        "'tflreplay[tflm]'",
+        ("tflite-micro",),
+        MappingProxyType({"tflm": ""}),
+    ),
+}
+ENGINES = tuple(dict.fromkeys(name for row in RUNTIMES.values() for name in row.engines))
+
+_VERSION = re.compile(r"[0-9][0-9A-Za-z.+!_]*")
+
+
+def resolve(runtime: str | None = None, engine: str | None = None, threads: int = 1) -> Engine:
+    """The engine meant, with the version that a capture would run.
+
+    Args:
+        runtime: a name in :data:`RUNTIMES`, alone or with a version: ``litert==2.0.3``. Without it,
+            the first runtime that has the engine.
+        engine: a name in :data:`ENGINES`. Without it, the runtime's first one.
+        threads: the interpreter's threads; TFLM has one.
+
+    Raises:
+        CaptureError: there is no such runtime or engine, the runtime does not have the engine, or
+            it is not installed and no version is named.
+    """
+    asked = parse(runtime, engine, threads)
+    if asked.version:
+        return asked
+    version = installed(asked.runtime)
+    if not version:
+        raise CaptureError(RUNTIMES[asked.runtime].not_installed)
+    return replace(asked, version=version)
+
+
+def parse(runtime: str | None, engine: str | None, threads: int) -> Engine:
+    """As :func:`resolve`, but the version is empty where none is named."""
+    if engine is not None and engine not in ENGINES:
+        raise CaptureError(f"{engine!r} is unknown here: use one of {', '.join(ENGINES)}")
+    if runtime is None:
+        runtime = next(name for name, row in RUNTIMES.items() if engine in (None, *row.engines))
+    name, equals, version = runtime.partition("==")
+    if name not in RUNTIMES:
+        raise CaptureError(f"{name!r} is unknown here: use one of {', '.join(RUNTIMES)}")
+    if equals and not _VERSION.fullmatch(version):
+        raise CaptureError(f"{runtime!r}: {version!r} is not a version; {name}==1.2.3 is meant")
+    row = RUNTIMES[name]
+    if engine is None:
+        engine = next(iter(row.engines))
+    if engine not in row.engines:
+        raise CaptureError(
+            f"{row.title} has no {engine} kernels: use one of {', '.join(row.engines)}"
+        )
+    return Engine(engine, name, version, 1 if name == "tflm" else threads)
+
+
+def installed(runtime: str) -> str:
+    """The version installed beside tflreplay, or ''."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    for package in RUNTIMES[runtime].packages:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            continue
+    return ""
