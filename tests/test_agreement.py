@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import EFFICIENTNET, IMAGE
 from tflreplay.agreement import NOT_COMPARED, agree
-from tflreplay.inputs import Inputs, random_inputs, read_inputs
+from tflreplay.inputs import random_inputs, read_inputs
 from tflreplay.model import Model, load
 from tflreplay.pipeline import compare_sources
 from tflreplay.reports import agreement as reports
@@ -85,9 +85,3 @@ def test_one_source_agrees_with_itself(seven_ops: Model, seven_captured: Capture
     for a, b in combinations(range(2), 2):
         assert result.differing_layers()[a, b] == 0
         assert result.compared_layers()[a, b] == len(result.layers)
-
-
-def test_threads_change_only_the_optimized_mean(seven_ops: Model, seven_inputs: Inputs) -> None:
-    one = capture(seven_ops, seven_inputs.arrays, engine="optimized", threads=1)
-    two = capture(seven_ops, seven_inputs.arrays, engine="optimized", threads=2)
-    assert (one.threads, two.threads) == (1, 2)

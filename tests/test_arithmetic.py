@@ -10,6 +10,7 @@ import pytest
 from tests.single_op import Spec, build
 from tflreplay.arithmetic import Arithmetic, arithmetic
 from tflreplay.engine import Engine
+from tflreplay.errors import NotReplayed
 from tflreplay.kernels.activations import leaky_relu, leaky_relu_signed
 from tflreplay.kernels.matmul import DOUBLE, FLOAT32_PRODUCT
 from tflreplay.model import parse
@@ -54,3 +55,8 @@ def test_leaky_relu(engine: Engine, kernel: object) -> None:
     x = Spec((4,), "int8", 0.5)
     content = build("LEAKY_RELU", [x], [x], {"alpha": -0.5}, "LeakyReluOptions")
     assert row(content, engine).kernel is kernel
+
+
+def test_a_version_that_cannot_be_compared_says_so() -> None:
+    with pytest.raises(NotReplayed, match="'of unknown version' is not one"):
+        Engine("reference", "litert", "of unknown version").at_least({"litert": "1.0"})

@@ -11,8 +11,10 @@ import tflite
 from tests.conftest import EFFICIENTNET, IMAGE
 from tflreplay.arithmetic import LAYERS, TABLES
 from tflreplay.comparison import compare
+from tflreplay.engine import Engine
 from tflreplay.inputs import Inputs, read_inputs
 from tflreplay.model import Model, load
+from tflreplay.pipeline import run
 from tflreplay.replayer import replay, replay_isolated
 from tflreplay.rounding import RULES
 from tflreplay.runtimes import Capture, capture
@@ -25,19 +27,30 @@ def rename_op(model: Model, index: int, name: str) -> Model:
     return replace(model, subgraphs=(replace(graph, operators=tuple(operators)),))
 
 
-def test_efficientnet_is_exact_chained_and_isolated() -> None:
+@pytest.mark.parametrize("name", ["reference", "optimized", "xnnpack"])
+def test_efficientnet_is_exact_chained_and_isolated(name: str) -> None:
     """The main job: all 242 layers, 0 mismatches."""
     model = load(EFFICIENTNET)
+    engine = Engine(name)
     inputs = read_inputs(model, [str(IMAGE)])
-    captured = capture(model, inputs.arrays)
-    chained = replay(model, inputs.arrays)
+    captured = capture(model, inputs.arrays, engine=name)
+    chained = replay(model, inputs.arrays, engine)
     # Without the chained replay, so that every op is computed again.
-    isolated = replay_isolated(model, captured.tensors)
+    isolated = replay_isolated(model, captured.tensors, engine)
     comparison = compare(model, captured.tensors, chained, isolated)
     assert len(comparison.layers) == 242
     assert comparison.exact
     assert all(layer.isolated is not None for layer in comparison.layers)
     assert all(layer.chained is not None for layer in comparison.layers)
+
+
+def test_two_threads_are_replayed_too() -> None:
+    """The optimized MEAN cuts its channels by thread, and rounds the ends of each cut apart."""
+    model = load(EFFICIENTNET)
+    inputs = read_inputs(model, [str(IMAGE)])
+    result = run(model, inputs, engine="optimized", threads=2)
+    assert result.verdict == "exact"
+    assert (result.engine.threads, result.capture.threads) == (2, 2)
 
 
 def test_isolated_reuses_only_identical_inputs(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from packaging.version import InvalidVersion, Version
+
+from tflreplay.errors import NotReplayed
 
 
 @dataclass(frozen=True)
@@ -21,3 +26,19 @@ class Engine:
 
     def __str__(self) -> str:
         return self.name
+
+    def at_least(self, first: Mapping[str, str]) -> bool:
+        """True where ``first`` names the runtime, with this version or an earlier one.
+
+        Raises:
+            NotReplayed: the version is not one that can be compared.
+        """
+        if self.runtime not in first:
+            return False
+        try:
+            return Version(self.version) >= Version(first[self.runtime])
+        except InvalidVersion:
+            raise NotReplayed(
+                f"its arithmetic depends on the version of {self.runtime}, "
+                f"and {self.version!r} is not one"
+            ) from None

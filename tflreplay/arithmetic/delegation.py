@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from packaging.version import Version
 
 from tflreplay.engine import Engine
 from tflreplay.kernels.window import window
@@ -47,15 +46,6 @@ def every(*conditions: Condition) -> Condition:
     return Condition(
         "; ".join(str(each) for each in conditions),
         lambda engine, graph, op: all(each(engine, graph, op) for each in conditions),
-    )
-
-
-def before(litert: str, tensorflow: str) -> Condition:
-    """The runtime is older than the version named for it."""
-    first = {"litert": Version(litert), "tensorflow": Version(tensorflow)}
-    return Condition(
-        f"before LiteRT {litert}, TensorFlow {tensorflow}",
-        lambda engine, graph, op: Version(engine.version) < first[engine.runtime],
     )
 
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 from tflreplay.arithmetic.delegation import (
     Condition,
-    before,
     bias,
     bias_or_none,
     constant_axes,
@@ -68,6 +67,7 @@ def _weighted(
     algorithm: str = "",
     types: tuple[str, ...] = _BOTH,
     since: Mapping[str, str] | None = None,
+    until: Mapping[str, str] | None = None,
 ) -> Arithmetic:
     return Arithmetic(
         op,
@@ -80,6 +80,7 @@ def _weighted(
         when=when,
         clamp=CLAMP_HALF_EVEN,
         since=since or {},
+        until=until or {},
     )
 
 
@@ -120,7 +121,8 @@ def _before_zero_point(
         multiplier=multiplier,
         algorithm=f"{algorithm}, half even before the zero point",
         source=source,
-        when=every(before("1.1.2", "2.19.1"), when),
+        when=when,
+        until={"litert": "1.1.2", "tensorflow": "2.19.1"},
     )
 
 
@@ -130,8 +132,9 @@ ROWS = (
         _weighted(
             op,
             old_conv.bias_alone,
-            every(before("2.2.0", "2.22.0"), when, unused_input),
+            every(when, unused_input),
             algorithm="the bias alone: every tap reads padding",
+            until={"litert": "2.2.0", "tensorflow": "2.22.0"},
         )
         for op, when in (("CONV_2D", _CONV), ("DEPTHWISE_CONV_2D", _DEPTHWISE))
     ),
@@ -151,9 +154,10 @@ ROWS = (
     _weighted(
         "FULLY_CONNECTED",
         other_fully_connected.ignoring_zero_point,
-        every(before("2.1.5", "2.22.0"), _FULLY_CONNECTED, static_weights(0), int8_zero_point),
+        every(_FULLY_CONNECTED, static_weights(0), int8_zero_point),
         algorithm="the weights' zero point is ignored",
         types=_INT8,
+        until={"litert": "2.1.5", "tensorflow": "2.22.0"},
     ),
     *(
         _weighted(

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from packaging.version import Version
 
 from tflreplay.engine import Engine
 from tflreplay.errors import NotReplayed
@@ -39,8 +38,8 @@ class Arithmetic:
     ``tflite/kernels``) that the row was read from. ``pairwise`` says that each output is a function
     of one pair of input codes. ``when`` restricts the row to some operators. ``clamp`` is how the
     bounds of a fused activation become codes. ``since`` restricts the row to the runtimes named
-    there, each from the version given; empty, it is for all. Rows are tried in order, so a newer
-    row stands before the one that it replaces.
+    there, each from the version given; empty, it is for all. ``until`` gives the first version
+    without the row. Rows are tried in order, so a newer row stands before the one it replaces.
     """
 
     op: str
@@ -54,16 +53,15 @@ class Arithmetic:
     when: Condition | None = None
     clamp: str = CLAMP_HALF_AWAY
     since: Mapping[str, str] = field(default_factory=dict)
+    until: Mapping[str, str] = field(default_factory=dict)
 
     def applies(self, engine: Engine, graph: Subgraph, op: Operator) -> bool:
         return self.in_version(engine) and (self.when is None or self.when(engine, graph, op))
 
     def in_version(self, engine: Engine) -> bool:
-        """True where ``since`` covers the engine's runtime and version."""
-        if not self.since:
-            return True
-        first = self.since.get(engine.runtime)
-        return first is not None and Version(engine.version) >= Version(first)
+        """True where ``since`` and ``until`` cover the engine's runtime and version."""
+        begun = not self.since or engine.at_least(self.since)
+        return begun and not engine.at_least(self.until)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,25 @@ _INPUT_BITS = 4  # a function's argument is Q4.27
 _FRACTION_BITS = 31 - _INPUT_BITS
 
 
+def sub(call: Call, a: Array, b: Array) -> Accumulation:
+    """As :func:`tflreplay.kernels.elementwise.sub`, every multiplier a float32 quotient.
+
+    ``CalculateOpDataSub`` in ``tensorflow/lite/micro/kernels/sub_common.cc`` until October 2026.
+    """
+
+    def rescale(acc: Array, multiplier: Multiplier) -> Array:
+        return call.rule.apply(acc, _narrowed(multiplier))
+
+    narrowed = replace(call, rule=replace(call.rule, apply=rescale))
+    difference = elementwise.sub(narrowed, a, b)
+    return replace(difference, multiplier=_narrowed(difference.multiplier))
+
+
+def _narrowed(multiplier: Multiplier) -> Multiplier:
+    # A quotient of float32 values rounded to float64 and then to float32 is rounded correctly.
+    return Multiplier.of(multiplier.real.astype(np.float32))
+
+
 def mul(call: Call, a: Array, b: Array) -> Accumulation:
     """As :func:`tflreplay.kernels.elementwise.mul`, the multiplier ``s1 * s2 / so`` in float64.
 
