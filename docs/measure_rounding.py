@@ -1,11 +1,11 @@
 """Which engine and version rounds how, measured: the tables of how-tflite-rounds.md.
 
-    python -m docs.measure_rounding litert tensorflow==2.17.1 litert==2.0.3
+    python -m docs.measure_rounding litert tflm tensorflow==2.17.1 litert==2.0.3
 
 runs one model of independent int8 ops, with scales and inputs that make rounding ties common, in
-the reference, optimized and XNNPACK kernels of each runtime; replays every op on the captured
-inputs; and counts the outputs that each rounding rule would get wrong. A rule is proven for an op
-where it gets none wrong and every other rule some.
+every engine of each runtime; replays every op on the captured inputs; and counts the outputs that
+each rounding rule would get wrong. A rule is proven for an op where it gets none wrong and every
+other rule some.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from tflreplay.errors import NotReplayed, TflreplayError
 from tflreplay.model import Model, Operator, parse
 from tflreplay.replayer import run_op
 from tflreplay.rounding import RULES
+from tflreplay.runtimes import RUNTIMES
 
-ENGINES = ("reference", "optimized", "xnnpack")
 RULES_TRIED = ("double", "double-up", "single", "float-away64", "float-even32")
 # Odd multiples of a power of two: products of codes and scales then meet ties all the time.
 X, W, Y = np.float32(3 / 64), np.float32(5 / 1024), np.float32(15 / 64)
@@ -127,7 +127,7 @@ def main(runtimes: list[str]) -> None:
     inputs = tflreplay.random_inputs(model, SEED)
     columns = ["op", "computes", "outputs", "wrong", *(f"by {rule}" for rule in RULES_TRIED)]
     for runtime in runtimes:
-        for engine in ENGINES:
+        for engine in RUNTIMES[runtime.partition("==")[0]].engines:
             try:
                 captured = tflreplay.capture(model, inputs.arrays, runtime, engine)
             except TflreplayError as error:

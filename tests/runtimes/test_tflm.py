@@ -1,0 +1,224 @@
+"""TFLM: capture, and its arithmetic on single-op models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.kernels.common import every_code, near_tie_ratio
+from tests.kernels.test_conv import random_conv, random_depthwise
+from tests.runtimes.test_capture import assert_same, chain, random_feeds, relu
+from tests.single_op import Spec, build, random_codes, random_scale, run_replay
+from tflreplay.engine import Engine
+from tflreplay.errors import CaptureError
+from tflreplay.inputs import Inputs
+from tflreplay.model import Model, parse
+from tflreplay.replayer import replay, replay_isolated
+from tflreplay.runtimes import capture, resolve
+
+runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
+
+OUTPUTS = 100_000
+Case = tuple[bytes, list[np.ndarray]]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return resolve(engine="tflm")
+
+
+def read_directly(parsed: Model, feeds: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
+    interpreter = runtime.Interpreter.from_bytes(
+        parsed.content,
+        arena_size=2**26,
+        intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,
+    )
+    for position, array in enumerate(feeds):
+        interpreter.set_input(array, position)
+    interpreter.invoke()
+    outputs = [index for op in parsed.main.operators for index in op.outputs]
+    return {index: interpreter.GetTensor(index, 0)["tensor_data"] for index in outputs}
+
+
+# Capture
+
+
+def test_equals_direct_reading(seven_ops: Model, seven_inputs: Inputs) -> None:
+    captured = capture(seven_ops, seven_inputs.arrays, engine="tflm", threads=3)
+    feeds = [seven_inputs.arrays[index] for index in seven_ops.main.inputs]
+    assert_same(captured.tensors, seven_inputs.arrays | read_directly(seven_ops, feeds))
+    assert (captured.runtime, captured.engine, captured.threads) == ("tflm", "tflm", 1)
+    assert captured.missing == {}
+    assert set(captured.origin.values()) == {"input", "preserved"}
+    assert captured.version == resolve(engine="tflm").version
+
+
+def test_refusal_says_what_tflm_printed() -> None:
+    parsed = chain(build("RELU_N1_TO_1", [Spec((4,), "int8", 0.1)], [Spec((4,), "int8", 0.1)]))
+    with pytest.raises(CaptureError, match=r"TFLM .* refuses chain.tflite: .* \(.*RELU_N1_TO_1"):
+        capture(parsed, random_feeds(parsed), engine="tflm")
+
+
+def test_failure_is_laid_at_the_op() -> None:
+    """RELU of uint8 is refused when it runs; op 2 still reads int8."""
+    unsigned = build("RELU", [Spec((1, 512), "uint8", 0.1)], [Spec((1, 512), "uint8", 0.1)])
+    parsed = chain(relu(), relu(), unsigned, unsigned, relu())
+    captured = capture(parsed, random_feeds(parsed), engine="tflm")
+    assert "could not run chain.tflite at op 3 RELU" in captured.failure
+    assert len(captured.tensors) == 4
+    assert len(captured.missing) == 2
+
+
+def test_an_input_cannot_be_resized() -> None:
+    with pytest.raises(CaptureError, match="Dimension mismatch"):
+        capture(chain(relu()), {0: np.zeros((2, 512), np.int8)}, engine="tflm")
+
+
+# Arithmetic
+
+
+def test_seven_ops_are_exact(seven_ops: Model, seven_inputs: Inputs, engine: Engine) -> None:
+    captured = capture(seven_ops, seven_inputs.arrays, engine="tflm")
+    for result in (
+        replay(seven_ops, seven_inputs.arrays, engine),
+        replay_isolated(seven_ops, captured.tensors, engine),
+    ):
+        assert result.not_replayed == {}
+        for op in seven_ops.main.operators:
+            for index in op.outputs:
+                np.testing.assert_array_equal(result.tensors[index], captured.tensors[index])
+
+
+def conv(rng: np.random.Generator) -> Case:
+    content, x = random_conv(rng, "int8")
+    return content, [x]
+
+
+def depthwise(rng: np.random.Generator) -> Case:
+    content, x = random_depthwise(rng, "int8")
+    return content, [x]
+
+
+def fully_connected(rng: np.random.Generator) -> Case:
+    """Power-of-two scales: halves are common, and TFLM rounds them twice."""
+    depth, units = (int(n) for n in rng.integers(1, 100, 2))
+    weights = random_codes(rng, (units, depth), "int8")
+    channels = units if rng.random() < 0.5 else 1
+    scales = np.float32(rng.choice([2.0**-6, 2.0**-7, 3 * 2.0**-8], channels))
+    bias = rng.integers(-9999, 9999, units).astype(np.int32)
+    x = Spec((40, depth), "int8", np.float32(0.5), int(rng.integers(-128, 128)))
+    bias_scale = np.float32(0.5) * scales
+    content = build(
+        "FULLY_CONNECTED",
+        [
+            x,
+            Spec(weights.shape, "int8", scales, 0, weights),
+            Spec((units,), "int32", bias_scale, 0, bias),
+        ],
+        [Spec((40, units), "int8", np.float32(2.0 ** rng.integers(-1, 4)), 3)],
+        {},
+        "FullyConnectedOptions",
+        version=5,
+    )
+    return content, [random_codes(rng, x.shape, "int8")]
+
+
+def binary(op: str, options: str) -> Callable[[np.random.Generator], Case]:
+    def case(rng: np.random.Generator) -> Case:
+        """Scales in small ratios: results lie on or next to ties."""
+        first = np.float32(rng.uniform(0.01, 1))
+        second, out = (np.float32(first * rng.integers(1, 64) / part) for part in (64, 32))
+        if op == "MUL":
+            out = np.float32(first * second / near_tie_ratio(rng))
+        specs = [Spec((65536,), "int8", scale, 0) for scale in (first, second, out)]
+        every = every_code("int8")
+        content = build(op, specs[:2], specs[2:], {}, options, version=2)
+        return content, [np.repeat(every, 256), np.tile(every, 256)]
+
+    return case
+
+
+def mean(rng: np.random.Generator) -> Case:
+    height, width, channels = (int(n) for n in (*rng.integers(1, 9, 2), rng.integers(1, 500)))
+    scale = random_scale(rng)
+    axes = Spec((2,), "int32", data=np.array([1, 2], np.int32))
+    ratio = 2.0 ** rng.integers(-3, 3) if rng.random() < 0.5 else rng.uniform(0.3, 3)
+    x = Spec((4, height, width, channels), "int8", scale, int(rng.integers(-128, 128)))
+    y = Spec((4, 1, 1, channels), "int8", np.float32(scale * ratio), int(rng.integers(-128, 128)))
+    content = build("MEAN", [x, axes], [y], {"keepDims": True}, "ReducerOptions", 2)
+    return content, [random_codes(rng, x.shape, "int8")]
+
+
+def unary(
+    op: str,
+    output: tuple[float, int] | None = None,
+    options: str | None = None,
+    **fields: float,
+) -> Callable[[np.random.Generator], Case]:
+    def case(rng: np.random.Generator) -> Case:
+        """Every code, on scales that put some next to a tie."""
+        scale = random_scale(rng)
+        x = rng.permutation(every_code("int8")).reshape(1, 256)
+        source = Spec(x.shape, "int8", scale, int(rng.integers(-128, 128)))
+        target = output or (np.float32(scale / near_tie_ratio(rng)), int(rng.integers(-128, 128)))
+        return build(op, [source], [Spec(x.shape, "int8", *target)], fields, options), [x]
+
+    return case
+
+
+# Each with the outputs to compare, and whether LiteRT's reference arithmetic must fail on some.
+CASES = {
+    "CONV_2D": (conv, OUTPUTS, False),
+    "DEPTHWISE_CONV_2D": (depthwise, OUTPUTS, False),
+    "FULLY_CONNECTED": (fully_connected, OUTPUTS, True),
+    "ADD": (binary("ADD", "AddOptions"), 4 * OUTPUTS, False),
+    "SUB": (binary("SUB", "SubOptions"), 4 * OUTPUTS, False),
+    "MUL": (binary("MUL", "MulOptions"), 8 * OUTPUTS, True),
+    "MEAN": (mean, OUTPUTS, False),
+    "LOGISTIC": (unary("LOGISTIC", (1 / 256, -128)), OUTPUTS, True),
+    "TANH": (unary("TANH", (1 / 128, 0)), OUTPUTS, True),
+    "RELU": (unary("RELU"), OUTPUTS, True),
+    "RELU6": (unary("RELU6"), OUTPUTS, True),
+    "LEAKY_RELU": (unary("LEAKY_RELU", None, "LeakyReluOptions", alpha=0.3), OUTPUTS, True),
+    "HARD_SWISH": (unary("HARD_SWISH"), OUTPUTS, False),
+    "SOFTMAX": (unary("SOFTMAX", (1 / 256, -128), "SoftmaxOptions", beta=1.0), OUTPUTS, False),
+    "QUANTIZE": (unary("QUANTIZE"), OUTPUTS, False),
+}
+
+
+@pytest.mark.parametrize("op", CASES)
+def test_arithmetic(op: str, engine: Engine) -> None:
+    case, outputs, unlike_reference = CASES[op]
+    rng = np.random.default_rng(1)
+    total = unlike = 0
+    while total < outputs:
+        content, inputs = case(rng)
+        if op == "HARD_SWISH" and _not_replayed(content, inputs, engine):
+            continue
+        (theirs,) = read_directly(parse(content, Path("single_op.tflite")), inputs).values()
+        (ours,) = run_replay(content, inputs, engine)
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+        total += ours.size
+        unlike += int((run_replay(content, inputs)[0] != ours).sum())
+    assert (unlike > 0) == unlike_reference
+
+
+def _not_replayed(content: bytes, inputs: Sequence[np.ndarray], engine: Engine) -> bool:
+    """HARD_SWISH by a ratio of scales for which the kernel's shifts are undefined."""
+    parsed = parse(content, Path("single_op.tflite"))
+    feeds = dict(zip(parsed.main.inputs, inputs, strict=True))
+    return bool(replay(parsed, feeds, engine).not_replayed)
+
+
+def test_dequantize_takes_the_first_of_several_scales(engine: Engine) -> None:
+    rng = np.random.default_rng(2)
+    codes = random_codes(rng, (2, 3, 40), "int8")
+    source = Spec(codes.shape, "int8", rng.uniform(0.1, 1, 3), rng.integers(-9, 9, 3), axis=1)
+    content = build("DEQUANTIZE", [source], [Spec(codes.shape, "float32")], version=2)
+    (theirs,) = read_directly(parse(content, Path("single_op.tflite")), [codes]).values()
+    np.testing.assert_array_equal(run_replay(content, [codes], engine)[0], theirs)
+    assert (run_replay(content, [codes])[0] != theirs).any()
