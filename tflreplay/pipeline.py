@@ -121,7 +121,7 @@ def compare_sources(
 
 def _tensors(model: Model, inputs: Inputs, source: str, threads: int) -> Mapping[int, Array]:
     if Path(source).exists():
-        return load_source(source, model).tensors
+        return load_source(source, model, inputs.arrays).tensors
     runtime, _, engine = source.rpartition(":")
     if runtime == "replay":
         ours = _replayed(None, None, engine, threads, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import NoReturn
 
@@ -50,6 +51,9 @@ for subcommand in (replay, capture, compare, rules):
 
 def main() -> NoReturn:
     """The ``tflreplay`` command."""
+    # Read when numpy is first imported. The products are small, and idle BLAS threads spin on the
+    # processor that the capture runs on.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         sys.exit(command.main(prog_name="tflreplay", standalone_mode=False) or 0)
     except TflreplayError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -83,14 +84,15 @@ def replay(
     from tflreplay.inputs import read_inputs
     from tflreplay.model import load
     from tflreplay.pipeline import MODES, run
-    from tflreplay.reports import FILES, check, json_report, report, table
+    from tflreplay.reports import FILES, check, json_report, prepare, report, table
     from tflreplay.sources import load_source
 
     if out is not None:
         check(out, force)
     loaded = load(model)
     inputs = read_inputs(loaded, sources, seed)
-    with ProgressBar(hidden=quiet) as progress:
+    with ProgressBar(hidden=quiet) as progress, ThreadPoolExecutor(1) as background:
+        background.submit(prepare)  # there is a processor to spare while the capture is waited for
         result = run(
             loaded,
             inputs,
@@ -98,7 +100,7 @@ def replay(
             engine,
             replay_as=replay_as,
             threads=threads,
-            against=load_source(against, loaded) if against is not None else None,
+            against=load_source(against, loaded, inputs.arrays) if against is not None else None,
             modes=(mode,) if mode else MODES,
             command=options.command_line(),
             progress=progress.update,

@@ -5,7 +5,7 @@ Only this package and the command line print. :mod:`~tflreplay.reports.run` hold
 """
 
 from tflreplay.reports.run import Run
-from tflreplay.reports.write import FILES, check
+from tflreplay.reports.write import FILES, check, prepare
 from tflreplay.reports.write import write as report
 
-__all__ = ["FILES", "Run", "check", "report"]
+__all__ = ["FILES", "Run", "check", "prepare", "report"]

@@ -16,7 +16,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from tflreplay.comparison import Difference, LayerDiff
 from tflreplay.errors import OutputError
@@ -50,8 +50,9 @@ class Row:
         return [(mode, diff, _bar(diff.rate) if diff is not None else 0) for mode, diff in sides]
 
 
-def render(run: Run, data: str, library: str) -> str:
-    """The page. ``data`` is ``report.json``; ``library`` is what :func:`plotly` gives."""
+@cache
+def template() -> Template:
+    """The page's template, compiled."""
     environment = Environment(
         loader=PackageLoader("tflreplay.reports"),
         autoescape=True,
@@ -61,10 +62,15 @@ def render(run: Run, data: str, library: str) -> str:
     )
     environment.filters["thousands"] = lambda value: f"{value:,}"
     environment.globals["story"] = story
+    return environment.get_template("report.html.j2")
+
+
+def render(run: Run, data: str) -> str:
+    """The page. ``data`` is ``report.json``."""
     layers = run.comparison.layers
     first = run.comparison.first_divergence
     rows = [Row(layer, key(layer), shape_text(layer.shape)) for layer in layers]
-    return environment.get_template("report.html.j2").render(
+    return template().render(
         run=run,
         rows=rows,
         kinds=Counter(row.kind for row in rows),
@@ -72,7 +78,7 @@ def render(run: Run, data: str, library: str) -> str:
         first=first,
         first_key=key(first) if first is not None else "",
         data=pack(data.encode()),
-        library=library,
+        library=plotly(),
         css=_static("report.css"),
         js=_static("report.js"),
     )

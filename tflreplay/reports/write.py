@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,6 +32,14 @@ def write(run: Run, directory: str | Path, overwrite: bool = False) -> list[Path
     return write_files(Path(directory), FILES, lambda scratch: _write_all(run, scratch), overwrite)
 
 
+def prepare() -> None:
+    """Make what is the same in every report. It is kept, so :func:`write` need not wait for it."""
+    from tflreplay.reports import html
+
+    html.template()
+    html.plotly()
+
+
 def check(directory: Path, overwrite: bool = False) -> None:
     """Raise the :class:`OutputError` of a report that :func:`write` would refuse to replace."""
     check_files(directory, FILES, overwrite)
@@ -41,18 +48,15 @@ def check(directory: Path, overwrite: bool = False) -> None:
 def _write_all(run: Run, directory: Path) -> None:
     from tflreplay.reports import html  # jinja2 is slow to import, and only a page needs it
 
-    with ThreadPoolExecutor(1) as background:
-        library = background.submit(html.plotly)  # compression leaves the interpreter free
-        for name, (columns, blocks) in _TABLES.items():
-            with _open(directory / name) as file:
-                file.write(_lines(columns))
-                for block in blocks(run.comparison):
-                    file.write(_lines(block))
-        data = json_report.dumps(run)
-        (directory / "report.json").write_text(data, encoding="ascii")
-        page = html.render(run, data, library.result())
+    for name, (columns, blocks) in _TABLES.items():
+        with _open(directory / name) as file:
+            file.write(_lines(columns))
+            for block in blocks(run.comparison):
+                file.write(_lines(block))
+    data = json_report.dumps(run)
+    (directory / "report.json").write_text(data, encoding="ascii")
     with _open(directory / "report.html") as file:
-        file.write(page)
+        file.write(html.render(run, data))
 
 
 def _open(path: Path) -> IO[str]:
