@@ -40,7 +40,7 @@ def save(
         OutputError: the file exists and ``overwrite`` is not set, or it cannot be written; what was
             there is left as it was.
     """
-    from tflreplay.reports.files import write_files
+    from tflreplay.files import write_files
 
     provenance = {
         "format_version": FORMAT_VERSION,

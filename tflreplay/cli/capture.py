@@ -47,6 +47,7 @@ def capture(
 
     loaded = load(model)
     inputs = read_inputs(loaded, sources, seed)
+    options.announce_environment(runtime, engine)
     captured = take(loaded, inputs.arrays, runtime, engine, threads)
     save(captured, output, loaded, inputs.arrays, overwrite=force)
     for note in inputs.notes:

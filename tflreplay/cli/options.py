@@ -38,6 +38,15 @@ threads = click.option(
 force = click.option("--force", is_flag=True, help="Replace what is already there.")
 
 
+def announce_environment(runtime: str | None, engine: str | None) -> None:
+    """Say that a version is about to be installed, which takes a while."""
+    if runtime is not None and "==" in runtime:
+        from tflreplay.runtimes import environments, resolve
+
+        if environments.missing(resolve(runtime, engine)):
+            click.echo(f"installing {runtime} in an environment of its own, once ...", err=True)
+
+
 def command_line() -> str:
     """What the user typed."""
     return shlex.join(["tflreplay", *sys.argv[1:]])

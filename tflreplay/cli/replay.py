@@ -91,6 +91,8 @@ def replay(
         check(out, force)
     loaded = load(model)
     inputs = read_inputs(loaded, sources, seed)
+    if not quiet:
+        options.announce_environment(runtime, engine)
     with ProgressBar(hidden=quiet) as progress, ThreadPoolExecutor(1) as background:
         background.submit(prepare)  # there is a processor to spare while the capture is waited for
         result = run(

@@ -12,7 +12,7 @@ from typing import Any
 from tabulate import tabulate
 
 from tflreplay.agreement import NOT_COMPARED, Agreement, LayerAgreement
-from tflreplay.reports.files import check_files, write_files
+from tflreplay.files import check_files, write_files
 
 # 1: the first.
 FORMAT_VERSION = 1

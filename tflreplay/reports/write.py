@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from tflreplay.comparison import Comparison
+from tflreplay.files import check_files, write_files
 from tflreplay.reports import json_report, rows
-from tflreplay.reports.files import check_files, write_files
 from tflreplay.reports.run import Run
 
 _TABLES: dict[str, tuple[rows.Row, Callable[[Comparison], Iterable[rows.Block]]]] = {

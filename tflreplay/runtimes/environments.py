@@ -16,8 +16,9 @@ import tempfile
 import textwrap
 from pathlib import Path
 
+from tflreplay.engine import Engine
 from tflreplay.errors import CaptureError
-from tflreplay.runtimes.packages import RUNTIMES
+from tflreplay.runtimes.packages import RUNTIMES, installed
 
 # A build under way; its directory is renamed when it is complete.
 _BUILDING = ".building-"
@@ -37,6 +38,12 @@ def path(runtime: str, version: str) -> Path:
 def interpreter(directory: Path) -> Path:
     """The Python of an environment; the environment is complete where that exists."""
     return directory / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def missing(engine: Engine) -> bool:
+    """True where a capture with this engine has to build an environment first."""
+    elsewhere = engine.version != installed(engine.runtime)
+    return elsewhere and not interpreter(path(engine.runtime, engine.version)).exists()
 
 
 def build(runtime: str, version: str) -> Path:
