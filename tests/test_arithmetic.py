@@ -60,3 +60,13 @@ def test_leaky_relu(engine: Engine, kernel: object) -> None:
 def test_a_version_that_cannot_be_compared_says_so() -> None:
     with pytest.raises(NotReplayed, match="'of unknown version' is not one"):
         Engine("reference", "litert", "of unknown version").at_least({"litert": "1.0"})
+
+
+def test_a_version_whose_arithmetic_is_not_modelled_says_so() -> None:
+    axes = Spec((1,), "int32", data=np.array([1], np.int32))
+    content = build(
+        "MEAN", [Spec((2, 3), "int8", 1.0), axes], [Spec((2,), "int8", 1.0)], {}, "ReducerOptions"
+    )
+    assert row(content, Engine("reference", "tensorflow", "2.13.1")).rule == "double"
+    with pytest.raises(NotReplayed, match=r"not modelled for tensorflow 2\.12\.1"):
+        row(content, Engine("reference", "tensorflow", "2.12.1"))

@@ -69,4 +69,9 @@ def arithmetic(engine: Engine, graph: Subgraph, op: Operator) -> Arithmetic:
     if not known:
         raise NotReplayed(f"no {engine} kernel for {op.name} (version {op.version})")
     types = ", ".join(sorted({name for row in known for name in row.types}))
+    if any(dtype in row.types for row in known):
+        raise NotReplayed(
+            f"the {engine} arithmetic of {op.name} on {dtype} is not modelled for "
+            f"{engine.runtime} {engine.version}"
+        )
     raise NotReplayed(f"no {engine} kernel for {op.name} on {dtype} (there is one for {types})")

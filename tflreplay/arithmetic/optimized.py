@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.arithmetic.reference import per_channel_weights
+from tflreplay.arithmetic.reference import INTEGER_MEAN, per_channel_weights
 from tflreplay.engine import Engine
 from tflreplay.errors import NotReplayed
 from tflreplay.kernels import conv, fully_connected
@@ -126,6 +126,7 @@ ROWS = (
         "float32 si/(n*so)",
         source=f"{_INTEGER_OPS}mean.h",
         when=_spatial,
+        since=INTEGER_MEAN,
     ),
     Arithmetic(
         "SOFTMAX",

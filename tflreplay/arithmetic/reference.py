@@ -26,6 +26,8 @@ _BOTH = ("int8", "uint8")
 _MOVED = (*_BOTH, "int16", "int32", "int64", "float32", "bool")
 _ADD_SCALES = "float64 s/(2*max(s1, s2)); float64 2*max(s1, s2)/(float32 2**20*so)"
 _INTEGER_OPS = "internal/reference/integer_ops/"
+# Before, MEAN was computed in float32, which is not modelled.
+INTEGER_MEAN = {"litert": "0", "tensorflow": "2.13", "tflm": "0.dev0"}
 
 
 def per_channel_weights(engine: Engine, graph: Subgraph, op: Operator) -> bool:
@@ -108,6 +110,7 @@ ROWS = (
         "double",
         "float64 si/so, mantissa divided by the count",
         source="internal/reference/reduce.h",
+        since=INTEGER_MEAN,
     ),
     *(
         Arithmetic(op, _BOTH, kernel, algorithm="float32 table, half away", source="activations.cc")

@@ -295,6 +295,7 @@ function panelContent(layer, place, total) {
   }
   nodes.push(element("h3", {}, "Quantization"), tensorsTable(layer));
   if (layer.rule) nodes.push(element("p", { className: "muted" }, `Requantization rule: ${layer.rule}`));
+  if (layer.origin) nodes.push(element("p", { className: "muted" }, `Captured tensor: ${layer.origin}`));
   return { nodes, start: () => starts.forEach((run) => run()) };
 }
 
