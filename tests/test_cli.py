@@ -253,6 +253,9 @@ def test_wrong_engine_or_source(tmp_path: Path) -> None:
     assert "'fast'" in error
     error = one_line_error(run("compare", SEVEN_OPS, "--sources", "a,b", cwd=tmp_path, code=2))
     assert "'a'" in error
+    for names, problem in (("reference,", "empty"), ("xnnpack,xnnpack", "given twice")):
+        done = run("compare", SEVEN_OPS, "--sources", names, cwd=tmp_path, code=2)
+        assert problem in one_line_error(done)
     error = one_line_error(run(SEVEN_OPS, "--against", "none.npz", cwd=tmp_path, code=2))
     assert "none.npz" in error
 

@@ -150,7 +150,9 @@ def compare(
     for op in model.main.operators:
         for index in op.outputs:
             tensor = model.main.tensors[index]
-            reasons = [run.not_replayed.get(op.index, "") for run in replays]
+            # A tensor that the other side lacks explains more than what that kept from being done.
+            reasons = [missing.get(index, "") if index not in captured else ""]
+            reasons += [run.not_replayed.get(op.index, "") for run in replays]
             layers.append(
                 _layer(
                     op,
@@ -158,7 +160,7 @@ def compare(
                     captured.get(index),
                     _tensor(isolated, op.index, index),
                     _tensor(chained, op.index, index),
-                    next(filter(None, [*reasons, missing.get(index)]), ""),
+                    next(filter(None, reasons), ""),
                     next((run.rules.get(op.index, "") for run in replays), ""),
                     origin.get(index, ""),
                 )

@@ -113,6 +113,8 @@ def compare_sources(
     """
     tensors: dict[str, Mapping[int, Array]] = {}
     for source in sources:
+        if not source:
+            raise InputError("--sources: a name is empty; name each source once, between commas")
         if source in tensors:
             raise InputError(f"--sources: {source} is given twice")
         tensors[source] = _tensors(model, inputs, source, threads)
