@@ -105,6 +105,23 @@ def test_a_kernel_that_fails_takes_only_its_layer_along(
     assert all("IndexError: out of luck" in reason for reason in result.not_replayed.values())
 
 
+def test_a_condition_that_fails_takes_only_its_layer_along(
+    seven_ops: Model,
+    seven_inputs: Inputs,
+    seven_captured: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object) -> bool:
+        raise KeyError("no such thing")
+
+    table = tuple(
+        replace(row, when=broken) if row.op == "SUB" else row for row in TABLES["reference"]
+    )
+    monkeypatch.setitem(TABLES, "reference", table)
+    result = replay(seven_ops, seven_inputs.arrays, captured=lambda: seven_captured.tensors)
+    assert {seven_ops.main.operators[i].name for i in result.not_replayed} == {"SUB"}
+
+
 def test_every_row_of_the_tables_says_what_it_is() -> None:
     assert {table for layers in LAYERS.values() for table in layers} == set(TABLES)
     for table in TABLES.values():

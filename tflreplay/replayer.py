@@ -107,6 +107,12 @@ def _attempt(
     except NotReplayed as reason:
         result.not_replayed[op.index] = str(reason)
         return None
+    except Exception as error:  # one broken layer must not take the others' report away
+        result.not_replayed[op.index] = (
+            f"the {op.name} kernel failed ({type(error).__name__}: {error}); "
+            "please report this as a bug of tflreplay"
+        )
+        return None
     result.rules[op.index] = row.rule or row.algorithm
     return outputs
 
@@ -123,15 +129,7 @@ def run_op(
     outputs = tuple(graph.tensors[index] for index in op.outputs)
     arrays = [None if tensor is None else _value(tensor, tensors) for tensor in inputs]
     call = Call(op, inputs, outputs, engine, row, RULES[row.rule or "double"])
-    try:
-        results = _by_pairs(call, arrays) or _compute(call, arrays)
-    except NotReplayed:
-        raise
-    except Exception as error:  # one broken layer must not take the others' report away
-        raise NotReplayed(
-            f"the {call.op.name} kernel failed ({type(error).__name__}: {error}); "
-            "please report this as a bug of tflreplay"
-        ) from error
+    results = _by_pairs(call, arrays) or _compute(call, arrays)
     return dict(zip(op.outputs, results, strict=True))
 
 
