@@ -82,6 +82,19 @@ def test_dequantize(engine: Engine, dtype: str) -> None:
     assert total >= 100_000
 
 
+@pytest.mark.parametrize("name", ["reference", "optimized"])
+def test_dequantize_packed_constant(name: str) -> None:
+    """int4, two codes a byte; XNNPACK leaves the output of such a constant unwritten."""
+    rng = np.random.default_rng(13)
+    total = 0
+    for _ in range(50):
+        packed = random_codes(rng, (1050,), "uint8")
+        source = Spec((3, 700), "int4", random_scale(rng), int(rng.integers(-8, 8)), packed)
+        content = build("DEQUANTIZE", [source], [Spec(source.shape, "float32")], version=6)
+        total += assert_exact(content, [], Engine(name))
+    assert total >= 100_000
+
+
 def test_dequantize_float16(engine: Engine) -> None:
     x = np.random.default_rng(11).normal(size=(5, 7)).astype(np.float16)
     content = build("DEQUANTIZE", [Spec(x.shape, "float16")], [Spec(x.shape, "float32")])

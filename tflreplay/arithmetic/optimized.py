@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.arithmetic.reference import INTEGER_MEAN, per_channel_weights
+from tflreplay.arithmetic.reference import ADD_SCALES, INTEGER_MEAN, per_channel_weights
 from tflreplay.engine import Engine
 from tflreplay.errors import NotReplayed
 from tflreplay.kernels import conv, fully_connected
 from tflreplay.kernels import quantize as reference_quantize
 from tflreplay.kernels.call import Arithmetic
-from tflreplay.kernels.matmul import DOUBLE, FLOAT32_PRODUCT
+from tflreplay.kernels.matmul import DOUBLE, FLOAT32, FLOAT32_PRODUCT
 from tflreplay.kernels.optimized import elementwise, quantize, reduce, softmax
 from tflreplay.model import Operator, Subgraph
 
@@ -105,7 +105,7 @@ ROWS = (
         "ADD",
         _BOTH,
         elementwise.add,
-        multiplier="float64 s/(2*max(s1, s2)); float64 2*max(s1, s2)/(float32 2**20*so)",
+        multiplier=ADD_SCALES,
         algorithm="double; body: inputs rescaled with one rounding, 16-bit sum",
         source=f"{_INTEGER_OPS}add.h",
     ),
@@ -113,7 +113,7 @@ ROWS = (
         "MUL",
         _BOTH,
         elementwise.mul,
-        multiplier="float32 s1*s2/so",
+        multiplier=FLOAT32,
         algorithm="double; body: 16-bit sum with the zero point",
         source=f"{_INTEGER_OPS}mul.h",
         when=_may_pass_16_bits,

@@ -16,7 +16,7 @@ from tflreplay.kernels import (
     softmax,
 )
 from tflreplay.kernels.call import Arithmetic
-from tflreplay.kernels.matmul import DOUBLE, FLOAT32_PRODUCT
+from tflreplay.kernels.matmul import DOUBLE, FLOAT32, FLOAT32_PRODUCT
 from tflreplay.model import Operator, Subgraph
 
 _INT8 = ("int8",)
@@ -24,7 +24,7 @@ _UINT8 = ("uint8",)
 _BOTH = ("int8", "uint8")
 # Types of data that are only moved.
 _MOVED = (*_BOTH, "int16", "int32", "int64", "float32", "bool")
-_ADD_SCALES = "float64 s/(2*max(s1, s2)); float64 2*max(s1, s2)/(float32 2**20*so)"
+ADD_SCALES = "float64 s/(2*max(s1, s2)); float64 2*max(s1, s2)/(float32 2**20*so)"
 _INTEGER_OPS = "internal/reference/integer_ops/"
 # Before, MEAN was computed in float32, which is not modelled.
 INTEGER_MEAN = {"litert": "0", "tensorflow": "2.13", "tflm": "0.dev0"}
@@ -81,7 +81,7 @@ ROWS = (
         _BOTH,
         elementwise.add,
         "double",
-        _ADD_SCALES,
+        ADD_SCALES,
         source=f"{_INTEGER_OPS}add.h",
         pairwise=True,
     ),
@@ -90,7 +90,7 @@ ROWS = (
         _BOTH,
         elementwise.sub,
         "double",
-        _ADD_SCALES,
+        ADD_SCALES,
         source="internal/reference/sub.h",
         pairwise=True,
     ),
@@ -99,7 +99,7 @@ ROWS = (
         _BOTH,
         elementwise.mul,
         "double",
-        "float32 s1*s2/so",
+        FLOAT32,
         source=f"{_INTEGER_OPS}mul.h",
         pairwise=True,
     ),

@@ -6,14 +6,7 @@ import numpy as np
 
 from tflreplay.errors import NotReplayed
 from tflreplay.kernels.call import Call, accumulation
-from tflreplay.kernels.matmul import (
-    exact_dtype,
-    exact_matmul,
-    folded_constant,
-    largest_code,
-    weight_multiplier,
-    wrapped,
-)
+from tflreplay.kernels.matmul import Sums, weight_multiplier
 from tflreplay.kernels.window import Window, window
 from tflreplay.rounding import Accumulation, Array
 
@@ -68,17 +61,15 @@ def depthwise_conv_2d(
     zero_point = call.input(0).zero_point
     taps = _integer_weights(call, weights)[0]
     channels = taps.shape[2]
-    constant = folded_constant(taps.reshape(-1, channels), zero_point, bias)
-    sums = np.abs(taps).sum(axis=(0, 1), dtype=np.int64)
-    bound = int((largest_code(x.dtype) * sums + np.abs(constant)).max())
-    dtype = exact_dtype(bound)
+    sums = Sums.of(taps.reshape(-1, channels), zero_point, bias, x.dtype)
+    dtype = sums.dtype
     padded = _pad(x, rows, columns, zero_point)
     if channels != x.shape[3]:
         padded = np.repeat(padded, channels // x.shape[3], axis=3)
     values = np.empty((x.shape[0], rows.outputs, columns.outputs, channels), dtype)
     for image, output in zip(padded, values, strict=True):
-        _depthwise(image.astype(dtype), taps.astype(dtype), constant, (rows, columns), output)
-    return _accumulation(call, wrapped(values, bound))
+        _depthwise(image.astype(dtype), taps.astype(dtype), sums.constant, (rows, columns), output)
+    return _accumulation(call, sums.wrapped(values))
 
 
 def _windows(call: Call, x: Array, weights: Array) -> tuple[Window, Window]:
@@ -120,11 +111,11 @@ def _conv(
     patches = _patches(x, *windows)
     batch, height, width = patches.shape[:3]
     depth, outputs = filters.shape
+    sums = Sums.of(filters, zero_point, bias, x.dtype)
+    weights = filters.astype(sums.dtype)
     lines = max(_COLUMNS_BLOCK // max(width * depth, 1), 1)
     blocks = [
-        exact_matmul(
-            patches[image, top : top + lines].reshape(-1, depth), filters, zero_point, bias
-        )
+        sums.matmul(patches[image, top : top + lines].reshape(-1, depth), weights)
         for image in range(batch)
         for top in range(0, height, lines)
     ]

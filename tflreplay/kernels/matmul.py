@@ -9,6 +9,7 @@ alone.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,45 +27,55 @@ FLOAT32_PRODUCT = "float64 (float32 s1*s2)/so"
 FLOAT32 = "float32 s1*s2/so"
 
 
-def exact_dtype(bound: int) -> type[np.float32] | type[np.float64]:
-    """The float type in which sums of magnitude up to ``bound`` are exact."""
-    return np.float32 if bound < FLOAT32_EXACT else np.float64
+@dataclass(frozen=True)
+class Sums:
+    """What weights fix about their sums: the constant to add, and how large a sum can get.
 
+    ``constant`` is int64 ``bias - zero_point * sum(weights)`` for each column of weights
+    ``(depth, columns)``: the input's zero point, folded in. ``bound`` holds for every partial sum.
+    """
 
-def largest_code(dtype: np.dtype[Any]) -> int:
-    """max|code| of an integer type."""
-    info = np.iinfo(dtype)
-    return max(-int(info.min), int(info.max))
+    constant: Array
+    bound: int
+
+    @classmethod
+    def of(cls, weights: Array, zero_point: int, bias: Array | None, codes: np.dtype[Any]) -> Sums:
+        """For inputs of the integer type ``codes``."""
+        constant: Array = -zero_point * weights.sum(axis=0, dtype=np.int64)
+        if bias is not None:
+            constant = constant + bias.astype(np.int64)
+        info = np.iinfo(codes)
+        largest = max(-int(info.min), int(info.max))
+        magnitude = np.abs(weights).sum(axis=0, dtype=np.int64)
+        return cls(constant, int((largest * magnitude + np.abs(constant)).max(initial=0)))
+
+    @property
+    def dtype(self) -> type[np.float32] | type[np.float64]:
+        """The float type in which the sums are exact."""
+        return np.float32 if self.bound < FLOAT32_EXACT else np.float64
+
+    def wrapped(self, values: Array) -> Array:
+        """Exact sums reduced to int32 where ``bound`` says that they may not fit."""
+        if self.bound <= INT32_MAX:
+            return values
+        return values.astype(np.int64).astype(np.int32)
+
+    def matmul(self, x: Array, weights: Array) -> Array:
+        """``x @ weights + constant``; x: codes, weights: as ``dtype``."""
+        values: Array = x.astype(self.dtype) @ weights
+        values += self.constant.astype(self.dtype)
+        return self.wrapped(values)
 
 
 def exact_matmul(x: Array, weights: Array, zero_point: int, bias: Array | None) -> Array:
     """``(x - zero_point) @ weights + bias`` as a wrapping int32 accumulator would hold it.
 
     x: 8-bit codes ``(rows, depth)``; weights: integers ``(depth, columns)``, their own zero point
-    already subtracted; bias: int32 ``(columns,)``. The zero point is folded into the constant:
-    ``x @ w + (bias - zero_point * sum(w))``. Returns float32 or int64 of shape
+    already subtracted; bias: int32 ``(columns,)``. Returns float32, float64 or int32 of shape
     ``(rows, columns)``.
     """
-    constant = folded_constant(weights, zero_point, bias)
-    sums = np.abs(weights).sum(axis=0, dtype=np.int64)
-    bound = int((largest_code(x.dtype) * sums + np.abs(constant)).max(initial=0))
-    dtype = exact_dtype(bound)
-    values = x.astype(dtype) @ weights.astype(dtype)
-    values += constant.astype(dtype)
-    return wrapped(values, bound)
-
-
-def folded_constant(weights: Array, zero_point: int, bias: Array | None) -> Array:
-    """int64 ``bias - zero_point * sum(weights)`` for each column of ``(depth, columns)``."""
-    constant: Array = -zero_point * weights.sum(axis=0, dtype=np.int64)
-    return constant if bias is None else constant + bias.astype(np.int64)
-
-
-def wrapped(values: Array, bound: int) -> Array:
-    """Exact sums reduced to int32 where ``bound`` says that they may not fit."""
-    if bound <= INT32_MAX:
-        return values
-    return values.astype(np.int64).astype(np.int32)
+    sums = Sums.of(weights, zero_point, bias, x.dtype)
+    return sums.matmul(x, weights.astype(sums.dtype))
 
 
 def weight_multiplier(call: Call, weights: Tensor) -> Multiplier:
