@@ -1,6 +1,6 @@
 """Read a .tflite flatbuffer into frozen records.
 
-The only file that touches the flatbuffer schema (package ``tflite``). Everything read is
+The only file that reads the flatbuffer (:mod:`tflreplay.writer` writes it). Everything read is
 checked: an index that points nowhere, a constant of the wrong size or a file cut short is a
 :class:`~tflreplay.errors.ModelError` that names the file and the place, never a later surprise.
 
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,21 +24,10 @@ import numpy as np
 import tflite
 
 from tflreplay.errors import ModelError, NotReplayed
+from tflreplay.schema import BUILTIN_NAMES, ENUM_FIELDS, OPTION_TABLES, TYPE_NAMES, VERSION, fields
 
-SCHEMA_VERSION = 3
 MAX_RANK = 32  # numpy 1's limit; no TFLite kernel goes beyond 8
 
-
-def _enum_names(enum: type) -> dict[int, str]:
-    return {value: name for name, value in vars(enum).items() if isinstance(value, int)}
-
-
-# The tensor types that the schema package does not know yet, by their number in LiteRT's schema.
-_NEWER_TYPES = {19: "int2", 20: "uint4", 21: "float8_e4m3fn", 22: "float8_e5m2"}
-_TYPE_NAMES = {
-    value: name.lower() for value, name in _enum_names(tflite.TensorType).items()
-} | _NEWER_TYPES
-_BUILTIN_NAMES = _enum_names(tflite.BuiltinOperator)
 # Bits of the types that are packed, several elements to a byte; unpacked in a decoded array.
 _PACKED_BITS = {"int2": 2, "int4": 4, "uint4": 4}
 # Numpy dtype of a decoded array.
@@ -185,7 +173,8 @@ class Operator:
     """One operator. ``name`` is the builtin operator's name, or ``CUSTOM:code``.
 
     ``options`` holds every field of the operator's option table, in snake case; enums are their
-    names. -1 in ``inputs`` is an optional input left out.
+    names. ``options_table`` is that table's name in the schema, empty where there is none. -1 in
+    ``inputs`` is an optional input left out.
     """
 
     index: int
@@ -196,6 +185,7 @@ class Operator:
     options: Mapping[str, Any] = field(default_factory=dict)
     custom_options: bytes = field(default=b"", repr=False)
     intermediates: tuple[int, ...] = ()
+    options_table: str = ""
 
 
 @dataclass(frozen=True)
@@ -369,8 +359,8 @@ class _Reader:
 
     def model(self) -> Model:
         table = self.table
-        if table.Version() != SCHEMA_VERSION:
-            raise ModelError(f"schema version {table.Version()}, expected {SCHEMA_VERSION}")
+        if table.Version() != VERSION:
+            raise ModelError(f"schema version {table.Version()}, expected {VERSION}")
         self.codes = [_operator_code(code) for code in _tables(table, "OperatorCodes")]
         self.buffers = [
             self._buffer(index, buffer) for index, buffer in enumerate(_tables(table, "Buffers"))
@@ -450,7 +440,7 @@ class _Reader:
                 f"{where}: shape signature {list(signature[:MAX_RANK])} does not fit {list(shape)}"
             )
         kind, buffer = tensor.Type(), tensor.Buffer()
-        if kind not in _TYPE_NAMES:
+        if kind not in TYPE_NAMES:
             raise ModelError(f"{where}: unknown tensor type number {kind}")
         data = self._buffer_at(buffer, where)
         record = Tensor(
@@ -458,7 +448,7 @@ class _Reader:
             name=name,
             shape=shape,
             shape_signature=signature,
-            dtype=_TYPE_NAMES[kind],
+            dtype=TYPE_NAMES[kind],
             buffer=buffer,
             quantization=_quantization(tensor.Quantization(), shape, where),
             is_variable=bool(tensor.IsVariable()),
@@ -478,17 +468,19 @@ class _Reader:
             custom = bytes(self._stretch(offset, size, f"{where}: custom options"))
         elif operator.CustomOptionsLength():
             custom = operator.CustomOptionsAsNumpy().tobytes()
+        table, options = _builtin_options(operator)
         return Operator(
             index=index,
             name=name,
             version=version,
             inputs=_indices(operator, "Inputs", tensors, f"{where} inputs", optional=True),
             outputs=_indices(operator, "Outputs", tensors, f"{where} outputs"),
-            options=_builtin_options(operator, where),
+            options=options,
             custom_options=custom,
             intermediates=_indices(
                 operator, "Intermediates", tensors, f"{where} intermediates", optional=True
             ),
+            options_table=table,
         )
 
     def _signature(self, signature: Any, subgraphs: tuple[Subgraph, ...]) -> Signature:
@@ -563,7 +555,7 @@ def _operator_code(code: Any) -> tuple[str, int]:
     number = max(newer, code.DeprecatedBuiltinCode())
     if number == tflite.BuiltinOperator.CUSTOM:
         return f"CUSTOM:{_text(code.CustomCode())}", code.Version()
-    return _BUILTIN_NAMES.get(number, f"BUILTIN_{number}"), code.Version()
+    return BUILTIN_NAMES.get(number, f"BUILTIN_{number}"), code.Version()
 
 
 def _quantization(table: Any, shape: tuple[int, ...], where: str) -> Quantization | None:
@@ -627,67 +619,28 @@ def _unpack_strings(raw: memoryview) -> list[bytes]:
     return [bytes(raw[start:stop]) for start, stop in pairwise(offsets)]
 
 
-# Option fields that are enums, by field name. Those of 64 bits are not: the padding of a StableHLO
-# window is a vector of sizes.
-_ENUM_FIELDS = {
-    "fused_activation_function": _enum_names(tflite.ActivationFunctionType),
-    "padding": _enum_names(tflite.Padding),
-    "weights_format": _enum_names(tflite.FullyConnectedOptionsWeightsFormat),
-    "type": _enum_names(tflite.LSHProjectionType),
-    "kernel_type": _enum_names(tflite.LSTMKernelType),
-    "mode": _enum_names(tflite.MirrorPadMode),
-    "combiner": _enum_names(tflite.CombinerType),
-    "comparison_direction": _enum_names(tflite.StablehloComparisonDirection),
-    "compare_type": _enum_names(tflite.StablehloComparisonType),
-    "precision_config": _enum_names(tflite.StablehloPrecisionConfig),
-    "algorithm": _enum_names(tflite.RngAlgorithm),
-    "reduce_function": _enum_names(tflite.ReduceWindowFunction),
-    "composite_attributes_format": _enum_names(tflite.CustomOptionsFormat),
-    "key_dtype": _TYPE_NAMES,
-    "value_dtype": _TYPE_NAMES,
-    "in_data_type": _TYPE_NAMES,
-    "out_data_type": _TYPE_NAMES,
-    "output_type": _TYPE_NAMES,
-    "out_type": _TYPE_NAMES,
-    "idx_out_type": _TYPE_NAMES,
-    "quantized_bias_type": _TYPE_NAMES,
-}
-_OPTION_TABLES = [
-    _enum_names(tflite.BuiltinOptions),
-    _enum_names(tflite.BuiltinOptions2),
-]
-
-
-def _builtin_options(operator: Any, where: str) -> dict[str, Any]:
+def _builtin_options(operator: Any) -> tuple[str, dict[str, Any]]:
+    """The name of the operator's option table, and its fields."""
     unions = [
         (operator.BuiltinOptionsType(), operator.BuiltinOptions()),
         (operator.BuiltinOptions2Type(), operator.BuiltinOptions2()),
     ]
-    options: dict[str, Any] = {}
-    for names, (number, union) in zip(_OPTION_TABLES, unions, strict=True):
-        if number == 0 or union is None or number not in names:
-            continue
-        table = getattr(tflite, names[number])()
-        table.Init(union.Bytes, union.Pos)
-        options |= _fields(table)
-    return options
-
-
-_NOT_FIELDS = re.compile(r"^(_|Init$|GetRootAs)|(AsNumpy|Length|IsNone|BufferHasIdentifier)$")
+    for names, (number, union) in zip(OPTION_TABLES, unions, strict=True):
+        if number != 0 and union is not None and number in names:
+            table = getattr(tflite, names[number])()
+            table.Init(union.Bytes, union.Pos)
+            return names[number], _fields(table)
+    return "", {}
 
 
 def _fields(table: Any) -> dict[str, Any]:
-    """Every field of a flatbuffer table, found from its accessor methods."""
+    """Every field of a flatbuffer table."""
     cls = type(table)
-    return {
-        _snake_case(name): _field(table, cls, name)
-        for name in vars(cls)
-        if not _NOT_FIELDS.search(name)
-    }
+    return {key: _field(table, cls, key, name) for key, name in fields(cls).items()}
 
 
-def _field(table: Any, cls: type, name: str) -> Any:
-    names = _ENUM_FIELDS.get(_snake_case(name), {})
+def _field(table: Any, cls: type, key: str, name: str) -> Any:
+    names = ENUM_FIELDS.get(key, {})
     if hasattr(cls, f"{name}AsNumpy"):
         array = _vector(table, name)
         if array is None:
@@ -705,7 +658,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return _text(value)
     return _fields(value) if hasattr(value, "_tab") else value
-
-
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
