@@ -56,6 +56,7 @@ def test_the_main_job(tmp_path: Path) -> None:
     assert {row["isolated_mismatches"] for row in layers} == {"0"}
     assert {row["chained_mismatches"] for row in layers} == {"0"}
     assert sorted(path.name for path in report.iterdir()) == [
+        "amplification.csv",
         "channels.csv",
         "histogram.csv",
         "layers.csv",

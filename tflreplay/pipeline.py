@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
-from tflreplay import __version__
+from tflreplay import __version__, user_kernels
 from tflreplay.agreement import Agreement, agree
 from tflreplay.arithmetic import LAYERS
 from tflreplay.comparison import compare
+from tflreplay.diagnosis import Verdict, diagnose_all
 from tflreplay.engine import Engine
 from tflreplay.errors import InputError
+from tflreplay.explaining import Explanation, explain, explained_row
 from tflreplay.inputs import Inputs
 from tflreplay.model import Model
 from tflreplay.replayer import replay, replay_isolated
@@ -21,9 +24,11 @@ from tflreplay.reports.run import Run
 from tflreplay.rounding import Array
 from tflreplay.runtimes import Capture, capture, resolve, start_capture
 from tflreplay.sources import load_source
+from tflreplay.user_kernels import Function
 
 MODES = ("chained", "isolated")
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[str, str, int, int], None]
+NO_KERNELS: Mapping[str, Function] = MappingProxyType({})
 
 
 def run(
@@ -35,9 +40,10 @@ def run(
     replay_as: str | None = None,
     threads: int = 1,
     against: Capture | None = None,
-    modes: tuple[str, ...] = MODES,
+    modes: tuple[str, ...] | None = None,
+    kernels: Mapping[str, Function] = NO_KERNELS,
     command: str = "",
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = lambda stage, op, done, total: None,
 ) -> Run:
     """Replay ``model`` and compare it with a runtime's kernels.
 
@@ -52,20 +58,31 @@ def run(
         replay_as: other arithmetic to replay than is captured: an engine, ``double`` or ``single``.
         threads: the runtime's threads.
         against: tensors to compare with instead of a capture.
-        modes: ``chained``, ``isolated`` or both.
+        modes: ``chained``, ``isolated`` or both. Without it both, or with kernels of your own
+            only ``isolated``.
+        kernels: functions that compute an op in the place of ours, by op; see
+            :func:`tflreplay.kernel`.
         command: what a user would type to do the same, for the report.
-        progress: called with the stage's name, the ops done and their total.
+        progress: called before each op with the stage and the op in words, the ops done and their
+            total.
 
     Raises:
         CaptureError: nothing could be captured.
-        InputError: an input cannot be given to the runtime, or ``replay_as`` is unknown.
+        InputError: an input cannot be given to the runtime, ``replay_as`` is unknown, or the model
+            has no op for a kernel.
     """
     seconds: dict[str, float] = {}
-    total = len(model.main.operators)
+    operators = model.main.operators
+    rows = user_kernels.rows(kernels, model)
+    modes = modes or (("isolated",) if rows else MODES)
     ours = _replayed(runtime, engine, replay_as, threads, against)
 
     def step(stage: str) -> Callable[[int], None]:
-        return lambda op_index: progress(stage, op_index + 1, total)
+        def before(op_index: int) -> None:
+            running = f"op {op_index} {operators[op_index].name}"
+            progress(stage, running, op_index, len(operators))
+
+        return before
 
     theirs = _capture(model, inputs, runtime, engine, threads, against)
     chained = isolated = None
@@ -77,6 +94,7 @@ def run(
                 ours,
                 captured=lambda: theirs().tensors,
                 progress=step("Replaying, chained"),
+                kernels=rows,
             )
     with _timed(seconds, "waiting for the capture"):
         captured = theirs()
@@ -88,12 +106,37 @@ def run(
                 ours,
                 chained=chained,
                 progress=step("Replaying, isolated"),
+                kernels=rows,
             )
     with _timed(seconds, "compare"):
         comparison = compare(
             model, captured.tensors, chained, isolated, captured.missing, captured.origin
         )
-    return Run(model, comparison, captured, ours, inputs.notes, command, __version__, seconds)
+    verdicts: dict[int, Verdict] = {}
+    if comparison.mismatched:
+        with _timed(seconds, "verdicts"):
+            tensors = dict(inputs.arrays) | captured.tensors
+            explained = isolated if rows else captured
+            verdicts = diagnose_all(
+                model,
+                tensors,
+                ours,
+                explained.tensors if explained is not None else {},
+                ops=tuple(rows),
+                progress=step("Explaining"),
+            )
+    return Run(
+        model,
+        comparison,
+        captured,
+        ours,
+        inputs.notes,
+        command,
+        __version__,
+        seconds,
+        {op.index: rows[op.name].algorithm for op in operators if op.name in rows},
+        verdicts,
+    )
 
 
 def compare_sources(
@@ -119,6 +162,39 @@ def compare_sources(
             raise InputError(f"--sources: {source} is given twice")
         tensors[source] = _tensors(model, inputs, source, threads)
     return agree(model, tensors)
+
+
+def explain_element(
+    model: Model,
+    inputs: Inputs,
+    op_index: int,
+    index: Sequence[int],
+    runtime: str | None = None,
+    engine: str | None = None,
+    *,
+    threads: int = 1,
+    against: Capture | None = None,
+) -> Explanation:
+    """Capture a model's tensors and explain one output element of an op; see :mod:`explaining`.
+
+    Args:
+        model: what :func:`tflreplay.load` gives.
+        inputs: what :func:`tflreplay.read_inputs` gives.
+        op_index: the op, and ``index``: which element of its output.
+        runtime, engine, threads, against: as for :func:`run`.
+
+    Raises:
+        CaptureError, InputError, NotReplayed: nothing is captured, there is no such element, or the
+            op cannot be explained.
+    """
+    ours = _replayed(runtime, engine, None, threads, against)
+    explained_row(model, ours, op_index)  # what cannot be explained need not be captured
+    captured = _capture(model, inputs, runtime, engine, threads, against)()
+    tensors = dict(inputs.arrays) | captured.tensors
+    found = explain(model, tensors, ours, op_index, index)
+    notes = (*(f"input: {note}" for note in inputs.notes), captured.note, *captured.problems)
+    words = (captured.runtime, captured.version, captured.engine and f"{captured.engine} kernels")
+    return replace(found, source=" ".join(filter(None, words)), notes=tuple(filter(None, notes)))
 
 
 def _tensors(model: Model, inputs: Inputs, source: str, threads: int) -> Mapping[int, Array]:

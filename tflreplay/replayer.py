@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -20,7 +21,9 @@ from tflreplay.model import Model, Operator, Subgraph, Tensor
 from tflreplay.rounding import RULES, Accumulation, Array, requantize
 
 Tensors = Mapping[int, Array]
+Rows = Mapping[str, Arithmetic]
 REFERENCE = Engine()
+NO_ROWS: Rows = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ def replay(
     engine: Engine = REFERENCE,
     captured: Callable[[], Tensors] | None = None,
     progress: Callable[[int], None] | None = None,
+    kernels: Rows = NO_ROWS,
 ) -> Replay:
     """Chained replay of the main subgraph.
 
@@ -56,17 +60,18 @@ def replay(
         inputs: arrays by tensor index, of the input tensors' shapes and dtypes.
         captured: gives the captured tensors; called only when an op cannot be replayed, whose
             outputs are then taken from there.
-        progress: called with the index of each op when it is done.
+        progress: called with the index of each op before it is computed.
+        kernels: rows that take the place of the engine's, by op.
     """
     result = Replay(engine, dict(inputs))
     for op in model.main.operators:
-        outputs = _attempt(model.main, op, result.tensors, result)
+        if progress is not None:
+            progress(op.index)
+        outputs = _attempt(model.main, op, result.tensors, result, kernels)
         if outputs is None:
             known = captured() if captured is not None else {}
             outputs = {index: known[index] for index in op.outputs if index in known}
         result.tensors.update(outputs)
-        if progress is not None:
-            progress(op.index)
     return result
 
 
@@ -76,45 +81,51 @@ def replay_isolated(
     engine: Engine = REFERENCE,
     chained: Replay | None = None,
     progress: Callable[[int], None] | None = None,
+    kernels: Rows = NO_ROWS,
 ) -> Replay:
     """Isolated replay of the main subgraph: every op on the captured inputs.
 
     Args:
         captured: the runtime's tensors by index, the model's inputs among them.
-        chained: a chained replay by the same engine; an op whose inputs are bit-identical there is
-            not computed again.
-        progress: called with the index of each op when it is done.
+        chained: a chained replay by the same engine and kernels; an op whose inputs are
+            bit-identical there is not computed again.
+        progress: called with the index of each op before it is computed.
+        kernels: rows that take the place of the engine's, by op.
     """
     result = Replay(engine)
     for op in model.main.operators:
+        if progress is not None:
+            progress(op.index)
         if chained is not None and _same_inputs(model.main, op, chained, captured):
             result.rules[op.index] = chained.rules[op.index]
             result.tensors.update((index, chained.tensors[index]) for index in op.outputs)
         else:
-            result.tensors.update(_attempt(model.main, op, captured, result) or {})
-        if progress is not None:
-            progress(op.index)
+            result.tensors.update(_attempt(model.main, op, captured, result, kernels) or {})
     return result
 
 
 def _attempt(
-    graph: Subgraph, op: Operator, tensors: Tensors, result: Replay
+    graph: Subgraph, op: Operator, tensors: Tensors, result: Replay, kernels: Rows
 ) -> dict[int, Array] | None:
     """The op's outputs; or None, with the reason noted in ``result``."""
     try:
-        row = arithmetic(result.engine, graph, op)
+        row = kernels.get(op.name) or arithmetic(result.engine, graph, op)
         outputs = run_op(graph, op, tensors, result.engine, row)
-    except NotReplayed as reason:
-        result.not_replayed[op.index] = str(reason)
-        return None
     except Exception as error:  # one broken layer must not take the others' report away
-        result.not_replayed[op.index] = (
-            f"the {op.name} kernel failed ({type(error).__name__}: {error}); "
-            "please report this as a bug of tflreplay"
-        )
+        result.not_replayed[op.index] = failure(op, error)
         return None
     result.rules[op.index] = row.rule or row.algorithm
     return outputs
+
+
+def failure(op: Operator, error: Exception) -> str:
+    """Why an op was not replayed, in words."""
+    if isinstance(error, NotReplayed):
+        return str(error)
+    return (
+        f"the {op.name} kernel failed ({type(error).__name__}: {error}); "
+        "please report this as a bug of tflreplay"
+    )
 
 
 def run_op(
@@ -125,15 +136,27 @@ def run_op(
     Raises:
         NotReplayed: no exact kernel for this op, or an input tensor is not known.
     """
-    inputs = tuple(graph.tensors[index] if index >= 0 else None for index in op.inputs)
-    outputs = tuple(graph.tensors[index] for index in op.outputs)
-    arrays = [None if tensor is None else _value(tensor, tensors) for tensor in inputs]
-    call = Call(op, inputs, outputs, engine, row, RULES[row.rule or "double"])
-    results = _by_pairs(call, arrays) or _compute(call, arrays)
+    call, arrays = call_of(graph, op, tensors, engine, row)
+    results = _by_pairs(call, arrays) or compute(call, arrays)
     return dict(zip(op.outputs, results, strict=True))
 
 
-def _compute(call: Call, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
+def call_of(
+    graph: Subgraph, op: Operator, tensors: Tensors, engine: Engine, row: Arithmetic
+) -> tuple[Call, list[Array | None]]:
+    """What the kernel of ``row`` is handed: ``row.kernel(call, *arrays)`` is its first half.
+
+    Raises:
+        NotReplayed: an input tensor is not known.
+    """
+    inputs = tuple(graph.tensors[index] if index >= 0 else None for index in op.inputs)
+    outputs = tuple(graph.tensors[index] for index in op.outputs)
+    arrays = [None if tensor is None else _value(tensor, tensors) for tensor in inputs]
+    return Call(op, inputs, outputs, engine, row, RULES[row.rule or "double"]), arrays
+
+
+def compute(call: Call, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
+    """Both halves of the kernel: every output of the op."""
     result = call.arithmetic.kernel(call, *arrays)
     if isinstance(result, Accumulation):
         result = requantize(result, call.rule)
@@ -152,7 +175,7 @@ def _by_pairs(call: Call, arrays: Sequence[Array | None]) -> tuple[Array, ...] |
     assert b is not None
     if a.shape != b.shape or (a.itemsize, b.itemsize) != (1, 1) or a.size <= 2 * 65536:
         return None
-    (table,) = _compute(call, pair_codes(a.dtype, b.dtype))
+    (table,) = compute(call, pair_codes(a.dtype, b.dtype))
     return (look_up_pairs(a, b, table),)
 
 

@@ -151,6 +151,26 @@ def single(acc: Array, m: Multiplier) -> Array:
     return np.asarray((acc * m.mantissa + (1 << (total - 1))) >> total)
 
 
+def single_away(acc: Array, m: Multiplier) -> Array:
+    """Single rounding with ties away from zero: one 64-bit product, one rounding right shift.
+
+    No engine here computes it; ports do, that hand the whole shift to ``RoundingDivideByPOT``.
+    """
+    return rounding_divide_by_pot(acc * m.mantissa, 31 - m.shift)
+
+
+def reduced16(acc: Array, m: Multiplier) -> Array:
+    """Single rounding by the mantissa cut to 16 bits, ties up.
+
+    ``MultiplyByQuantizedMultiplier(int64_t, ...)`` in ``tflite/kernels/internal/common.cc``:
+    ``r = (mantissa + 2**15) >> 16``, at most 0x7FFF; ``(acc * r + 2**(14 - shift)) >> (15 -
+    shift)``.
+    """
+    reduced = np.where(m.mantissa < 0x7FFF0000, (m.mantissa + (1 << 15)) >> 16, 0x7FFF)
+    total = 15 - m.shift
+    return np.asarray((acc * reduced + (1 << (total - 1))) >> total)
+
+
 def float_away64(acc: Array, m: Multiplier) -> Array:
     """float64 product, halves away from zero, then a C cast to int32.
 
@@ -158,8 +178,7 @@ def float_away64(acc: Array, m: Multiplier) -> Array:
     ``tflite/kernels/internal/reference/integer_ops/fully_connected.h`` (LiteRT 1.3.0 on). A value
     outside int32 becomes INT32_MIN, as x86's ``cvttsd2si`` gives.
     """
-    scaled = acc.astype(np.float64) * m.real
-    rounded = round_half_away(scaled)
+    rounded = round_half_away(_float64_product(acc, m))
     in_range = (rounded >= INT32_MIN) & (rounded <= INT32_MAX)
     return np.where(in_range, rounded, INT32_MIN).astype(np.int64)
 
@@ -170,7 +189,7 @@ def float_even32(acc: Array, m: Multiplier) -> Array:
     XNNPACK's ``fp32`` requantization, ``src/xnnpack/requantization.h``. The result saturates far
     outside every output type, so that adding a zero point cannot wrap.
     """
-    return np.rint(_float32_product(acc, m)).clip(-(2.0**30), 2.0**30).astype(np.int64)
+    return _saturated(np.rint(_float32_product(acc, m)))
 
 
 def float_even32_wrapping(acc: Array, m: Multiplier) -> Array:
@@ -180,6 +199,34 @@ def float_even32_wrapping(acc: Array, m: Multiplier) -> Array:
     for AVX-512, which cut the product from above only.
     """
     return np.rint(_float32_product(acc, m)).clip(INT32_MIN, 2.0**30).astype(np.int64)
+
+
+def float_even64(acc: Array, m: Multiplier) -> Array:
+    """float64 product, halves to even: ``round`` of Python and numpy."""
+    return _saturated(np.rint(_float64_product(acc, m)))
+
+
+def float_up64(acc: Array, m: Multiplier) -> Array:
+    """float64 product, halves up: ``floor(x + 0.5)``."""
+    return _saturated(np.floor(_float64_product(acc, m) + 0.5))
+
+
+def float_away32(acc: Array, m: Multiplier) -> Array:
+    """float32 product, halves away from zero."""
+    return _saturated(round_half_away(_float32_product(acc, m)))
+
+
+def float_up32(acc: Array, m: Multiplier) -> Array:
+    """float32 product, halves up: ``floor(x + 0.5)``."""
+    return _saturated(np.floor(_float32_product(acc, m) + np.float32(0.5)))
+
+
+def _saturated(rounded: Array) -> Array:
+    return rounded.clip(-(2.0**30), 2.0**30).astype(np.int64)
+
+
+def _float64_product(acc: Array, m: Multiplier) -> Array:
+    return np.asarray(acc.astype(np.float64) * m.real)
 
 
 def _float32_product(acc: Array, m: Multiplier) -> Array:
@@ -254,6 +301,10 @@ def _no_slack(m: Multiplier) -> Array:
     return np.zeros(m.real.shape)
 
 
+def _any_slack(m: Multiplier) -> Array:
+    return np.full(m.real.shape, np.inf)
+
+
 _DOUBLE = Rule("double", double, _double_slack)
 
 RULES: dict[str, Rule] = {
@@ -269,6 +320,13 @@ RULES: dict[str, Rule] = {
         # The short cut of requantize() computes this very product, so no element can differ.
         Rule("float-even32", float_even32, _no_slack),
         Rule("float-even32-wrapping", float_even32_wrapping, _no_slack),
+        # What other runtimes and ports compute; no table here names them.
+        Rule("single-away", single_away, _no_slack),
+        Rule("reduced16", reduced16, _any_slack),
+        Rule("float-even64", float_even64, _no_slack),
+        Rule("float-up64", float_up64, _no_slack),
+        Rule("float-away32", float_away32, _no_slack),
+        Rule("float-up32", float_up32, _no_slack),
     )
 }
 

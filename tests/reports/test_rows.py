@@ -139,7 +139,7 @@ def test_no_two_differences_are_merged_when_int32_codes_lie_far_apart():
     theirs = np.zeros((1, 2), np.int32)
     ours = np.array([[2**31 - 1, -(2**31)]], np.int32)
     run = make_run([Layer("CAST", "wide", theirs, ours, ours)])
-    found = [row[3:] for row in rows.histogram_rows(run.comparison)]
+    found = [row[3:] for row in rows.histogram_rows(run)]
     assert found == [(0, 0, 0, 0), (0, 2**31 - 1, 1, 1), (1, -(2**31), 1, 1), (1, 0, 0, 0)]
 
 

@@ -16,7 +16,7 @@ from tflreplay.errors import NotReplayed
 from tflreplay.kernels.call import Arithmetic
 from tflreplay.model import Operator, Subgraph
 
-__all__ = ["LAYERS", "TABLES", "Arithmetic", "arithmetic", "rows"]
+__all__ = ["LAYERS", "TABLES", "Arithmetic", "activation_dtype", "arithmetic", "rows"]
 
 
 def _rounded_by(rule: str) -> tuple[Arithmetic, ...]:
@@ -53,15 +53,20 @@ def rows(engine: Engine) -> Iterator[Arithmetic]:
     return (row for layer in LAYERS[engine.name] for row in TABLES[layer])
 
 
+def activation_dtype(graph: Subgraph, op: Operator) -> str:
+    """The type that decides the arithmetic: that of the activation, not of indices or weights."""
+    position = _ACTIVATION_INPUT.get(op.name, 0)
+    present = [index for index in op.inputs[position:] if index >= 0]
+    return graph.tensors[present[0]].dtype if present else "nothing"
+
+
 def arithmetic(engine: Engine, graph: Subgraph, op: Operator) -> Arithmetic:
     """The engine's row for an operator, by the type of its activation.
 
     Raises:
         NotReplayed: the engine's tables have no row for this op and type.
     """
-    position = _ACTIVATION_INPUT.get(op.name, 0)
-    present = [index for index in op.inputs[position:] if index >= 0]
-    dtype = graph.tensors[present[0]].dtype if present else "nothing"
+    dtype = activation_dtype(graph, op)
     known = [row for row in rows(engine) if row.op == op.name]
     for row in known:
         if dtype in row.types and row.applies(engine, graph, op):

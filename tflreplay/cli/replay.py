@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import click
@@ -50,6 +51,13 @@ _EXIT_CODES = {"exact": 0, "mismatch": 1, "incomplete": 2}
     "tensor index or name, or a folder of .npy.",
 )
 @click.option(
+    "--kernel",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help='A Python file whose functions, decorated with @tflreplay.kernel("CONV_2D"), compute '
+    "those ops; isolated only, unless --chained is given.",
+)
+@click.option(
     "--isolated",
     "mode",
     flag_value="isolated",
@@ -74,6 +82,7 @@ def replay(
     runtime: str | None,
     threads: int,
     against: Path | None,
+    kernel: Path | None,
     mode: str | None,
     as_json: bool,
     quiet: bool,
@@ -83,9 +92,10 @@ def replay(
     """
     from tflreplay.inputs import read_inputs
     from tflreplay.model import load
-    from tflreplay.pipeline import MODES, run
+    from tflreplay.pipeline import run
     from tflreplay.reports import FILES, check, json_report, prepare, report, table
     from tflreplay.sources import load_source
+    from tflreplay.user_kernels import load_kernels
 
     if out is not None:
         check(out, force)
@@ -93,7 +103,11 @@ def replay(
     inputs = read_inputs(loaded, sources, seed)
     if not quiet:
         options.announce_environment(runtime, engine)
-    with ProgressBar(hidden=quiet) as progress, ThreadPoolExecutor(1) as background:
+    with (
+        ProgressBar(hidden=quiet) as progress,
+        ThreadPoolExecutor(1) as background,
+        redirect_stdout(sys.stderr),  # what a user's kernel prints is no part of the report
+    ):
         background.submit(prepare)  # there is a processor to spare while the capture is waited for
         result = run(
             loaded,
@@ -103,7 +117,8 @@ def replay(
             replay_as=replay_as,
             threads=threads,
             against=load_source(against, loaded, inputs.arrays) if against is not None else None,
-            modes=(mode,) if mode else MODES,
+            modes=(mode,) if mode else None,
+            kernels=load_kernels(kernel) if kernel is not None else {},
             command=options.command_line(),
             progress=progress.update,
         )

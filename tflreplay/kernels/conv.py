@@ -24,7 +24,7 @@ def conv_2d(call: Call, x: Array, weights: Array, bias: Array | None = None) -> 
     ``ConvPerChannel`` in ``tflite/kernels/internal/reference/integer_ops/conv.h`` and ``Conv`` in
     ``tflite/kernels/internal/reference/conv.h``.
     """
-    rows, columns = _windows(call, x, weights)
+    rows, columns = windows(call, x, weights)
     filters = _integer_weights(call, weights)
     padded = _pad(x, rows, columns, call.input(0).zero_point)
     out_channels, _, _, depth = filters.shape
@@ -57,7 +57,7 @@ def depthwise_conv_2d(
     ``tflite/kernels/internal/reference/integer_ops/depthwise_conv.h``, which ignores the weights'
     zero point, and ``DepthwiseConv`` in ``.../reference/depthwiseconv_uint8.h``, which does not.
     """
-    rows, columns = _windows(call, x, weights)
+    rows, columns = windows(call, x, weights)
     zero_point = call.input(0).zero_point
     taps = _integer_weights(call, weights)[0]
     channels = taps.shape[2]
@@ -72,7 +72,18 @@ def depthwise_conv_2d(
     return _accumulation(call, sums.wrapped(values))
 
 
-def _windows(call: Call, x: Array, weights: Array) -> tuple[Window, Window]:
+def receptive_fields(call: Call, x: Array, weights: Array, positions: Array) -> Array:
+    """What the given outputs see of x: ``(positions, kh, kw, C)``, the padding filled in.
+
+    ``positions`` index the flattened batch, height and width of the output.
+    """
+    rows, columns = windows(call, x, weights)
+    patches = _patches(_pad(x, rows, columns, call.input(0).zero_point), rows, columns)
+    return np.asarray(patches[np.unravel_index(positions, patches.shape[:3])])
+
+
+def windows(call: Call, x: Array, weights: Array) -> tuple[Window, Window]:
+    """Where the filters land on the rows and the columns of x."""
     _, height, width, _ = weights.shape
     padding = call.option("padding")
     return (

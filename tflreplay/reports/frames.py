@@ -18,17 +18,17 @@ _REAL = ("mismatch_rate", "max_abs_diff", "mean_diff")
 
 def layers_frame(run: Run) -> pd.DataFrame:
     """A row for each op output."""
-    return _frame(rows.LAYER_COLUMNS, rows.layer_rows(run.comparison))
+    return _frame(rows.LAYER_COLUMNS, rows.layer_rows(run))
 
 
 def channels_frame(run: Run) -> pd.DataFrame:
     """A row for each channel of each compared layer."""
-    return _frame(rows.CHANNEL_COLUMNS, rows.channel_rows(run.comparison))
+    return _frame(rows.CHANNEL_COLUMNS, rows.channel_rows(run))
 
 
 def histogram_frame(run: Run) -> pd.DataFrame:
     """A row for each layer, channel and difference."""
-    return _frame(rows.HISTOGRAM_COLUMNS, rows.histogram_rows(run.comparison))
+    return _frame(rows.HISTOGRAM_COLUMNS, rows.histogram_rows(run))
 
 
 def _frame(columns: tuple[str, ...], records: Iterable[rows.Row]) -> pd.DataFrame:

@@ -19,7 +19,9 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from tflreplay.comparison import Difference, LayerDiff
+from tflreplay.diagnosis import Verdict
 from tflreplay.errors import OutputError
+from tflreplay.reports import amplification
 from tflreplay.reports.rows import shape_text
 from tflreplay.reports.run import Run, story
 
@@ -33,6 +35,7 @@ class Row:
     layer: LayerDiff
     key: str
     shape: str
+    verdict: Verdict | None
 
     @property
     def kind(self) -> str:
@@ -69,19 +72,28 @@ def render(run: Run, data: str) -> str:
     """The page. ``data`` is ``report.json``."""
     layers = run.comparison.layers
     first = run.comparison.first_divergence
-    rows = [Row(layer, key(layer), shape_text(layer.shape)) for layer in layers]
+    rows = [
+        Row(layer, key(layer), shape_text(layer.shape), _verdict(run, layer)) for layer in layers
+    ]
     return template().render(
         run=run,
         rows=rows,
         kinds=Counter(row.kind for row in rows),
         ops=sorted(Counter(layer.op for layer in layers).items()),
         first=first,
+        travel=amplification.render(run),
         first_key=key(first) if first is not None else "",
         data=pack(data.encode()),
         library=plotly(),
         css=_static("report.css"),
         js=_static("report.js"),
     )
+
+
+def _verdict(run: Run, layer: LayerDiff) -> Verdict | None:
+    """What explains a layer that makes a difference of its own."""
+    makes = layer.main is not None and not layer.main.exact
+    return run.verdicts.get(layer.op_index) if makes else None
 
 
 def key(layer: LayerDiff) -> str:

@@ -2,7 +2,8 @@
 
 Numbers that were not computed, or are not finite, are null. ``layers`` holds an object for each
 op output; its ``isolated`` and ``chained`` are null or hold the counts, ``histogram`` as pairs
-[difference, count] and, where the layer is not exact, ``by_channel`` arrays.
+[difference, count] and, where the layer is not exact, ``by_channel`` arrays. ``verdict`` is null
+where nothing differs in the whole run.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import math
 from typing import Any
 
 from tflreplay.comparison import Array, Difference, LayerDiff
-from tflreplay.model import Model, Tensor
+from tflreplay.diagnosis import Fit, OpVerdict, Verdict, summarize
+from tflreplay.model import Tensor
+from tflreplay.reports import amplification
 from tflreplay.reports.run import Run, story
 
 # 1: the first.
@@ -62,8 +65,11 @@ def document(run: Run) -> dict[str, Any]:
             "first_divergence": None
             if first is None
             else {"op_index": first.op_index, "op": first.op, "tensor": first.tensor.index},
+            "explanations": [_op_verdict(found) for found in summarize(run.verdicts.values())],
+            "amplification": amplification.render(run) or None,
         },
-        "layers": [_layer(run.model, layer) for layer in comparison.layers],
+        "amplification": amplification.document(run),
+        "layers": [_layer(run, layer) for layer in comparison.layers],
     }
 
 
@@ -72,8 +78,46 @@ def dumps(run: Run) -> str:
     return json.dumps(document(run), separators=(",", ":"), allow_nan=False)
 
 
-def _layer(model: Model, layer: LayerDiff) -> dict[str, Any]:
-    graph = model.main
+def _op_verdict(found: OpVerdict) -> dict[str, Any]:
+    return {
+        "op": found.op,
+        "text": found.text,
+        "layers": found.layers,
+        "differing": found.differing,
+        "elements": found.elements,
+        "fits": [_fit(fit) for fit in found.fits],
+        "partial": dict(found.partial),
+        "contradicted": dict(found.contradicted),
+    }
+
+
+def _verdict(found: Verdict) -> dict[str, Any]:
+    return {
+        "kind": found.kind,
+        "answer": found.answer,
+        "text": found.text,
+        "in_force": found.in_force,
+        "elements": found.elements,
+        "discriminating": found.discriminating,
+        "fits": [_fit(fit) for fit in found.fits],
+        "nearest": [_fit(fit) for fit in found.nearest],
+        "contradicted": dict(found.contradicted),
+    }
+
+
+def _fit(fit: Fit) -> dict[str, Any]:
+    return {
+        "arithmetic": fit.arithmetic,
+        "mistake": fit.mistake or None,
+        "same_as_mistake": fit.same_as or None,
+        "explained": fit.explained,
+        "channels_not_explained": list(fit.exceptions),
+    }
+
+
+def _layer(run: Run, layer: LayerDiff) -> dict[str, Any]:
+    graph = run.model.main
+    verdict = run.verdicts.get(layer.op_index)
     inputs = [index for index in graph.operators[layer.op_index].inputs if index >= 0]
     return {
         "op_index": layer.op_index,
@@ -82,6 +126,7 @@ def _layer(model: Model, layer: LayerDiff) -> dict[str, Any]:
         "text": story(layer),
         "reason": layer.reason or None,
         "rule": layer.rule or None,
+        "verdict": _verdict(verdict) if verdict is not None else None,
         "origin": layer.origin or None,
         "output": _tensor(layer.tensor, layer.shape),
         "inputs": [_tensor(graph.tensors[index], graph.tensors[index].shape) for index in inputs],

@@ -17,6 +17,10 @@ never 0.
   made
 - ``chained_plus_one, chained_minus_one, chained_max_abs_diff, chained_mean_diff``: of the chained
 - ``rule``: the requantization rule in force
+- ``verdict, verdict_kind``: what explains the output (:class:`~tflreplay.diagnosis.Verdict`), empty
+  where nothing was asked; the kind is ``expected``, ``rule``, ``mistake``, ``ambiguous`` or
+  ``unexplained``
+- ``discriminating``: elements on which the candidates of the verdict do not agree
 - ``origin``: how the runtime's tensor was obtained
 - ``reason``: why there is nothing to compare
 
@@ -38,7 +42,8 @@ from typing import Any
 
 import numpy as np
 
-from tflreplay.comparison import Array, Comparison, Difference, LayerDiff
+from tflreplay.comparison import Array, Difference, LayerDiff
+from tflreplay.reports.run import Run
 
 Row = tuple[Any, ...]
 
@@ -64,6 +69,9 @@ LAYER_COLUMNS = (
     "chained_max_abs_diff",
     "chained_mean_diff",
     "rule",
+    "verdict",
+    "verdict_kind",
+    "discriminating",
     "origin",
     "reason",
 )
@@ -83,10 +91,11 @@ def shape_text(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "scalar"
 
 
-def layer_rows(comparison: Comparison) -> Iterator[Row]:
+def layer_rows(run: Run) -> Iterator[Row]:
     """Rows of :data:`LAYER_COLUMNS`."""
-    for layer in comparison.layers:
+    for layer in run.comparison.layers:
         main, isolated, chained = layer.main, layer.isolated, layer.chained
+        verdict = run.verdicts.get(layer.op_index)
         yield (
             layer.op_index,
             layer.op,
@@ -103,19 +112,22 @@ def layer_rows(comparison: Comparison) -> Iterator[Row]:
             int(np.count_nonzero(main.channels.mismatches)) if main is not None else None,
             *(_spread(chained)),
             layer.rule,
+            verdict.answer if verdict is not None else "",
+            verdict.kind if verdict is not None else "",
+            verdict.discriminating if verdict is not None else None,
             layer.origin,
             layer.reason,
         )
 
 
-def channel_rows(comparison: Comparison) -> Iterator[Row]:
+def channel_rows(run: Run) -> Iterator[Row]:
     """Rows of :data:`CHANNEL_COLUMNS`."""
-    return chain.from_iterable(map(block_rows, channel_blocks(comparison)))
+    return chain.from_iterable(map(block_rows, channel_blocks(run)))
 
 
-def histogram_rows(comparison: Comparison) -> Iterator[Row]:
+def histogram_rows(run: Run) -> Iterator[Row]:
     """Rows of :data:`HISTOGRAM_COLUMNS`, by channel and then difference."""
-    return chain.from_iterable(map(block_rows, histogram_blocks(comparison)))
+    return chain.from_iterable(map(block_rows, histogram_blocks(run)))
 
 
 # The rows of one layer by column: a list or range holds a value for each row, anything else is the
@@ -128,9 +140,9 @@ def block_rows(block: Block) -> Iterator[Row]:
     return zip(*(x if isinstance(x, list | range) else repeat(x) for x in block), strict=False)
 
 
-def channel_blocks(comparison: Comparison) -> Iterator[Block]:
+def channel_blocks(run: Run) -> Iterator[Block]:
     """A block of :data:`CHANNEL_COLUMNS` for each compared layer."""
-    for layer in comparison.layers:
+    for layer in run.comparison.layers:
         if layer.main is not None:
             channels = layer.main.channels
             yield (
@@ -142,9 +154,9 @@ def channel_blocks(comparison: Comparison) -> Iterator[Block]:
             )
 
 
-def histogram_blocks(comparison: Comparison) -> Iterator[Block]:
+def histogram_blocks(run: Run) -> Iterator[Block]:
     """A block of :data:`HISTOGRAM_COLUMNS` for each compared layer that is not floating-point."""
-    for layer in comparison.layers:
+    for layer in run.comparison.layers:
         if layer.main is not None and not np.issubdtype(layer.tensor.numpy_dtype, np.inexact):
             yield (*_key(layer), *_histogram(layer, layer.main))
 

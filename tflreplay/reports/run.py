@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from tflreplay.comparison import Comparison, Difference, LayerDiff
+from tflreplay.diagnosis import Verdict, summarize
 from tflreplay.engine import Engine
 from tflreplay.model import Model
 
@@ -48,6 +50,9 @@ class Run:
         inputs: for each input, a sentence that says where it came from and how it was converted.
         command: what to type to do the same again.
         seconds: wall time by stage.
+        user_kernels: which user's function computed an op, by op index.
+        verdicts: what explains the other side's output of an op (or the user's, where that computed
+            it), by op index; empty where nothing differs.
     """
 
     model: Model
@@ -58,6 +63,8 @@ class Run:
     command: str
     tflreplay_version: str
     seconds: Mapping[str, float] = field(default_factory=dict)
+    user_kernels: Mapping[int, str] = field(default_factory=dict)
+    verdicts: Mapping[int, Verdict] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Run({self.model.path.name!r}, {self.headline})"
@@ -76,8 +83,14 @@ class Run:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know about the capture."""
-        return tuple(filter(None, [self.capture.note, *self.capture.problems]))
+        """What a reader must know about both sides."""
+        operators = self.model.main.operators
+        layers = Counter((operators[index].name, by) for index, by in self.user_kernels.items())
+        computed = [
+            f"{op} computed by {by}, {count} layer{'' if count == 1 else 's'}"
+            for (op, by), count in layers.items()
+        ]
+        return tuple(filter(None, [self.capture.note, *self.capture.problems, *computed]))
 
     @property
     def verdict(self) -> str:
@@ -109,6 +122,11 @@ class Run:
             return None
         found: list[Difference | None] = [getattr(layer, mode) for layer in self.comparison.layers]
         return sum(diff.mismatches for diff in found if diff is not None)
+
+    @property
+    def explanations(self) -> tuple[str, ...]:
+        """What explains the differences, in sentences: for each op, over all of its layers."""
+        return tuple(printable(verdict.text) for verdict in summarize(self.verdicts.values()))
 
     @property
     def headline(self) -> str:

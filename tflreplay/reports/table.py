@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from tabulate import tabulate
 
 from tflreplay.comparison import Difference, LayerDiff
+from tflreplay.diagnosis import summarize
+from tflreplay.reports import amplification
 from tflreplay.reports.rows import shape_text
 from tflreplay.reports.run import Run, printable
 
 WIDTH = 80
+SHOWN_VERDICTS = 3  # of the layers of one op
 SHOWN = 30  # layers listed one by one; layers.csv has the others
 _OP_WIDTH = 17  # DEPTHWISE_CONV_2D
 _COLUMNS = ("#", "op", "shape", "elements", "isolated", "chained", "+1/-1", "max", "status")
@@ -21,7 +26,7 @@ _DISPENSABLE = ("elements", "status", "shape", "max")
 
 
 def render(run: Run) -> str:
-    """The table and, as its last line, the verdict.
+    """The table, what explains the differences and how they travel; last, the verdict.
 
     A short model is shown whole; a long one as a summary by op, then the layers that differ or
     were not replayed.
@@ -44,7 +49,37 @@ def render(run: Run) -> str:
         f"Not replayed: {', '.join(ops[:8])}{', ...' if len(ops) > 8 else ''}: {reason}"
         for reason, ops in reasons.items()
     )
+    parts.extend(_wrapped(text) for text in _explanations(run))
+    travel = amplification.render(run)
+    if travel:
+        parts.append(_wrapped(travel))
     return "\n\n".join([*parts, run.headline])
+
+
+def _explanations(run: Run) -> Iterator[str]:
+    """A paragraph for each op; below one that has no answer, those of its first few layers."""
+    for found in summarize(run.verdicts.values()):
+        yield found.text
+        if not found.fits:
+            unlike = (
+                verdict
+                for verdict in run.verdicts.values()
+                if verdict.op == found.op and verdict.kind != "expected"
+            )
+            yield from (
+                f"op {verdict.op_index} {verdict.op}: {verdict.text}"
+                for verdict in islice(unlike, SHOWN_VERDICTS)
+            )
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(
+        printable(text),
+        WIDTH,
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _telling(layers: Sequence[LayerDiff]) -> list[LayerDiff]:

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
 
-from tflreplay.comparison import Comparison
 from tflreplay.files import check_files, write_files
-from tflreplay.reports import json_report, rows
+from tflreplay.reports import amplification, json_report, rows
 from tflreplay.reports.run import Run
 
-_TABLES: dict[str, tuple[rows.Row, Callable[[Comparison], Iterable[rows.Block]]]] = {
+_TABLES: dict[str, tuple[rows.Row, Callable[[Run], Iterable[rows.Block]]]] = {
     "layers.csv": (rows.LAYER_COLUMNS, rows.layer_rows),
     "channels.csv": (rows.CHANNEL_COLUMNS, rows.channel_blocks),
     "histogram.csv": (rows.HISTOGRAM_COLUMNS, rows.histogram_blocks),
+    "amplification.csv": (amplification.COLUMNS, amplification.rows),
 }
 FILES = (*_TABLES, "report.json", "report.html")
 
@@ -51,7 +51,7 @@ def _write_all(run: Run, directory: Path) -> None:
     for name, (columns, blocks) in _TABLES.items():
         with _open(directory / name) as file:
             file.write(_lines(columns))
-            for block in blocks(run.comparison):
+            for block in blocks(run):
                 file.write(_lines(block))
     data = json_report.dumps(run)
     (directory / "report.json").write_text(data, encoding="ascii")

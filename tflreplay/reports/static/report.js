@@ -263,6 +263,23 @@ function channelBlock(layer) {
   return { nodes: [heading, chart], start: () => channelChart(layer[modes[0]], chart) };
 }
 
+// What explains the output, and how many elements each rejected candidate gets wrong.
+function verdictBlock(verdict) {
+  const rejected = Object.entries(verdict.contradicted).sort((a, b) => a[1] - b[1]);
+  const nodes = [
+    element("h3", {}, "Why"),
+    element("p", { className: "why" }, verdict.text),
+  ];
+  if (!rejected.length) return nodes;
+  return [...nodes, element("details", {},
+    element("summary", {}, `${rejected.length} candidates rejected`),
+    element("table", { id: "rejected" },
+      element("thead", {}, element("tr", {}, element("th", {}, "candidate"),
+        element("th", { className: "number" }, "elements it gets wrong"))),
+      element("tbody", {}, ...rejected.map(([name, count]) => element("tr", {},
+        element("td", {}, name), element("td", { className: "number" }, thousands(count)))))))];
+}
+
 function panelContent(layer, place, total) {
   const starts = [];
   const move = (step, label, text) => element("button", {
@@ -277,6 +294,7 @@ function panelContent(layer, place, total) {
     element("p", { className: "tensor" }, layer.output.name || "unnamed tensor"),
     element("p", { className: `story ${layer.status === "exact" ? "exact" : ""}` }, layer.text),
   ];
+  if (layer.verdict) nodes.push(...verdictBlock(layer.verdict));
   if (layer.status === "exact") {
     nodes.push(element("p", { className: "muted" },
       `${thousands(layer.channels)} channels along axis ${layer.channel_axis}, all exact.`));
