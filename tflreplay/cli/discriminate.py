@@ -1,0 +1,54 @@
+"""``tflreplay discriminate``: inputs that tell the rules apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tflreplay.cli import options
+
+
+@click.command(no_args_is_help=True)
+@options.model
+@click.option(
+    "--layer", type=int, required=True, metavar="OP", help="Which op: its number in the table."
+)
+@options.seed
+@options.engine
+@options.runtime
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npz",
+    help="Save the inputs, accumulators and what each candidate makes of them as test vectors.",
+)
+@options.force
+def discriminate(
+    model: Path,
+    layer: int,
+    seed: int,
+    engine: str | None,
+    runtime: str | None,
+    output: Path | None,
+    force: bool,
+) -> None:
+    """Find inputs of one layer of MODEL on which the candidate rules and algorithms differ, run the
+    layer on them in the engine, and say which candidate is left.
+    """
+    from tflreplay.model import load
+    from tflreplay.reports import separation as report
+    from tflreplay.runtimes import resolve
+    from tflreplay.separation import answers
+    from tflreplay.separation import discriminate as search
+
+    if output is not None:
+        report.check(output, force)
+    loaded = load(model)
+    options.announce_environment(runtime, engine)
+    found = search(loaded, layer, resolve(runtime, engine), seed)
+    click.echo(report.render(found, answers(loaded, found)))
+    if output is not None:
+        report.write(found, output, overwrite=force)
+        click.echo(f"{output}: test vectors; docs/report.md says what is in them")
