@@ -25,6 +25,8 @@ RULES_TRIED = (
     "float-even32",
     "float-up32",
 )
+# Of these, the ones that round the whole product once; they differ at ties and in precision.
+ROUND_ONCE = tuple(n for n in RULES_TRIED if n not in ("double", "double-up", "reduced16"))
 _ENGINES = ("reference", "optimized", "xnnpack", "tflm")
 
 
@@ -74,7 +76,7 @@ def _rows(engine: Engine, graph: Subgraph, op: Operator) -> Iterator[tuple[str, 
     dtype = activation_dtype(graph, op)
     for name in _ENGINES:
         for row in TABLES[name]:
-            if row.op == op.name and dtype in row.types and _takes(row, engine, name, graph, op):
+            if row.op == op.name and row.takes(dtype) and _takes(row, engine, name, graph, op):
                 yield name, row
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from tflreplay.diagnosis.made import Arrays, Made
+from tflreplay.diagnosis.made import Arrays, Made, with_input
 from tflreplay.kernels.call import Call
 from tflreplay.rounding import Array
 
@@ -82,15 +83,62 @@ FORMS = (
 )
 
 
-def _channels_tiled(call: Call, arrays: Arrays) -> Made | None:
-    """Output channel j reads input channel j % C."""
+def _depth_multiplier(arrays: Arrays) -> int:
     x, weights = arrays[:2]
-    if call.op.name != "DEPTHWISE_CONV_2D" or x is None or weights is None:
-        return None
-    multiplier = weights.shape[3] // x.shape[3]
-    if multiplier == 1 or x.shape[3] == 1:
-        return None
-    return Made(call, (np.tile(x, multiplier), *arrays[1:]))
+    assert x is not None
+    assert weights is not None
+    return weights.shape[3] // x.shape[3] if x.shape[3] > 1 else 1
 
 
-DEPTHWISE_ORDER = (_channels_tiled,)
+def _inputs_tiled(call: Call, arrays: Arrays) -> Made:
+    """Output channel j reads input channel j % C."""
+    x = arrays[0]
+    assert x is not None
+    return Made(call, (np.tile(x, _depth_multiplier(arrays)), *arrays[1:]))
+
+
+def _weights_by_multiplier(call: Call, arrays: Arrays) -> Made:
+    """The weights' last axis read as (multiplier, C)."""
+    weights = arrays[1]
+    assert weights is not None
+    changed = weights[..., _by_channel(arrays)]
+    return Made(call, (arrays[0], changed, *arrays[2:]))
+
+
+def _outputs_by_multiplier(call: Call, arrays: Arrays) -> Made:
+    """The output's channels stored as (multiplier, C), everything else right."""
+    weights, bias = arrays[1], arrays[2] if len(arrays) > 2 else None
+    assert weights is not None
+    order = np.argsort(_by_channel(arrays))
+    tensor = call.input(1)
+    assert tensor.quantization is not None
+    if tensor.quantization.per_axis:
+        scale, zero_point = tensor.quantization.scale, tensor.quantization.zero_point
+        moved = replace(tensor.quantization, scale=scale[order], zero_point=zero_point[order])
+        call = with_input(call, 1, replace(tensor, quantization=moved))
+    tiled = _inputs_tiled(call, arrays).arrays[0]
+    return Made(call, (tiled, weights[..., order], None if bias is None else bias[order]))
+
+
+def _by_channel(arrays: Arrays) -> Array:
+    """For each channel c * multiplier + k, the index k * C + c."""
+    weights = arrays[1]
+    assert weights is not None
+    every = np.arange(weights.shape[3])
+    return every.reshape(_depth_multiplier(arrays), -1).T.reshape(-1)
+
+
+def _where_multiplied(
+    form: Callable[[Call, Arrays], Made],
+) -> Callable[[Call, Arrays], Made | None]:
+    def applied(call: Call, arrays: Arrays) -> Made | None:
+        if call.op.name != "DEPTHWISE_CONV_2D" or _depth_multiplier(arrays) == 1:
+            return None
+        return form(call, arrays)
+
+    return applied
+
+
+DEPTHWISE_ORDER = tuple(
+    map(_where_multiplied, (_inputs_tiled, _weights_by_multiplier, _outputs_by_multiplier))
+)

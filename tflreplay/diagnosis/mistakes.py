@@ -15,7 +15,7 @@ import numpy as np
 from tflreplay.diagnosis import broken_rules, layouts
 from tflreplay.diagnosis.made import Arrays, Made, with_input, with_options
 from tflreplay.kernels.call import Call, activation_range
-from tflreplay.kernels.matmul import FLOAT32, FLOAT32_PRODUCT
+from tflreplay.kernels.matmul import DOUBLE, FLOAT32, FLOAT32_PRODUCT
 from tflreplay.kernels.window import Window, window
 from tflreplay.model import Tensor
 from tflreplay.rounding import INT32_MAX, INT32_MIN, Accumulation, Array, Multiplier, Rule
@@ -174,11 +174,7 @@ def _bias_as_it_is(call: Call, arrays: Arrays) -> Made | None:
     made, bias = _no_bias(call, arrays), _bias(arrays)
     if made is None or bias is None:
         return None
-
-    def changed(rule: Rule) -> Rule:
-        return broken_rules.named(rule.name, lambda acc, m: rule(acc, m) + bias.astype(np.int64))
-
-    return replace(made, rule=changed)
+    return replace(made, rescaled=lambda values: values + bias.astype(np.int64))
 
 
 def _one_scale(choose: Callable[[Array], float]) -> Form:
@@ -217,11 +213,7 @@ def _clamp_before_zero_point(limit: Callable[[Accumulation], Accumulation]) -> F
             return None
         activation = call.op.options.get("fused_activation_function", "NONE")
         low, high = activation_range(call, activation)
-
-        def changed(rule: Rule) -> Rule:
-            return broken_rules.named(rule.name, lambda acc, m: rule(acc, m).clip(low, high))
-
-        return Made(call, arrays, sums=limit, rule=changed)
+        return Made(call, arrays, sums=limit, rescaled=lambda values: values.clip(low, high))
 
     return form
 
@@ -337,9 +329,9 @@ MISTAKES = (
     ),
     Mistake(
         "real multiplier computed in float64",
-        "computed s1 * s2 / so in float64, where this kernel does it in float32",
-        "round every step to float32: float32(float32(s1 * s2) / so)",
-        (_only(("MUL",), _product64),),
+        "computed the scales' product and quotient in float64, where this kernel rounds to float32",
+        "round to float32 where the kernel does; tflreplay rules prints its multiplier",
+        (_only(("MUL",), _product64), _only(WEIGHTED, _multiplier(DOUBLE))),
     ),
     Mistake(
         "arithmetic shift instead of a rounding shift",
@@ -441,8 +433,8 @@ MISTAKES = (
     ),
     Mistake(
         "depthwise channel multiplier order",
-        "took output channel j from input channel j % C",
-        "output channel c * multiplier + k belongs to input channel c",
+        "counted the output's channels as k * C + c, in the input, the weights or the output",
+        "output channel c * multiplier + k belongs to input channel c, here and in the weights",
         layouts.DEPTHWISE_ORDER,
     ),
     Mistake(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -21,10 +22,21 @@ from tflreplay.replayer import Tensors, call_of, run_op
 from tflreplay.rounding import RULES, Accumulation, Array, requantize, wrap32
 
 # Lines (of the last axis) on which a mistake is tried before it is tried on all.
-_SAMPLE_WRONG, _SAMPLE_EVEN = 192, 64
+_SAMPLE_WRONG, _SAMPLE_EVEN = 96, 32
 _NEAREST = 4
-# Ops whose kernels also rescale their inputs by the rule, before they sum.
-_RESCALED_BY_RULE = ("ADD", "SUB", "LEAKY_RELU")
+# Of the sample: above this, what a mistake gives is not what was produced, whatever the rule.
+_FAR_OFF = 0.1
+# Ops whose sums do not depend on the rule, and are worked out once for all rules. The others also
+# rescale their inputs by it, or do not end in it.
+_SUMMED_ONCE = (
+    "BATCH_MATMUL",
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "FULLY_CONNECTED",
+    "MEAN",
+    "MUL",
+    "TRANSPOSE_CONV",
+)
 
 
 def diagnose(
@@ -35,11 +47,11 @@ def diagnose(
     Mistakes are looked for only where the engine's own arithmetic does not explain everything.
 
     Returns:
-        None for an op that has one arithmetic only, such as those that move data, and for
-        floating-point outputs.
+        None for an op that has one arithmetic only, such as those that move data, for one that
+        cannot be replayed on these tensors, and for floating-point outputs.
 
     Raises:
-        NotReplayed: the engine's tables have no row for this op, or an input is not known.
+        NotReplayed: the engine's tables have no row for this op.
     """
     tried = candidates(engine, graph, op)
     if not tried or produced.dtype.kind == "f":
@@ -66,8 +78,16 @@ def diagnose(
         complete,
         int(np.logical_or.reduce(list(wrong.values())).sum()),
         {name: int(where.sum()) for name, where in wrong.items() if where.any()},
-        () if complete else tuple(fits[:_NEAREST]),
+        () if complete else _nearest(fits),
     )
+
+
+def _nearest(fits: Sequence[Fit]) -> tuple[Fit, ...]:
+    """The best few; second, one that is right in the channels in which the best is not."""
+    best, *others = fits
+    apart = [f for f in others if f.explained and not set(f.exceptions) & set(best.exceptions)]
+    apart.sort(key=lambda fit: bool(fit.mistake))
+    return (best, *apart[:1], *(fit for fit in others if fit not in apart[:1]))[:_NEAREST]
 
 
 def diagnose_all(
@@ -115,7 +135,7 @@ def _wrong(
         try:
             if key in shared:
                 output = requantize(shared[key], RULES[row.rule])
-            elif row.rule and not row.pairwise and op.name not in _RESCALED_BY_RULE:
+            elif row.rule and not row.pairwise and op.name in _SUMMED_ONCE:
                 call, arrays = call_of(graph, op, tensors, engine, row)
                 sums = row.kernel(call, *arrays)
                 assert isinstance(sums, Accumulation)
@@ -145,25 +165,29 @@ def _exceptions(wrong: Array) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class _Trial:
-    """A mistake made in the rule called ``rule``; ``wrong`` counts elements of the sample."""
+    """A mistake; ``wrong`` counts the elements of the sample that it gets wrong in each rule."""
 
     mistake: Mistake
     made: Made
-    rule: str
-    wrong: int
+    wrong: dict[str, int]
 
-    def fit(self, produced: Array) -> Fit:
-        """On all elements."""
-        codes = next(_codes(self.made, [self.rule]))[1]
-        wrong = codes != _lines(produced)
-        return Fit(
-            self.rule,
-            wrong.size - int(wrong.sum()),
-            self.mistake.name,
-            self.mistake.probably,
-            self.mistake.fix,
-            _exceptions(wrong),
-        )
+    @property
+    def fewest(self) -> int:
+        return min(self.wrong.values())
+
+    def fits(self, whole: _Part, produced: Array) -> Iterator[Fit]:
+        """In the rules that are best on the sample, on all elements."""
+        best = [rule for rule, count in self.wrong.items() if count == self.fewest]
+        for rule, codes in whole.codes(self.made, best):
+            wrong = codes != _lines(produced)
+            yield Fit(
+                rule,
+                wrong.size - int(wrong.sum()),
+                self.mistake.name,
+                self.mistake.probably,
+                self.mistake.fix,
+                _exceptions(wrong),
+            )
 
 
 def _search(
@@ -185,24 +209,38 @@ def _search(
     lines = _sample(next(iter(wrong.values())))
     sample = _lines(produced)[lines]
     explained = any(not where.any() for where in wrong.values())
+    part, whole = _Part(call, arrays, lines), _Part(call, arrays)
     trials = []
     for mistake, made in _made(call, arrays):
         row = made.call.arithmetic
-        for rule, codes in _codes(made, rules, lines):
+        counts = {}
+        for rule, codes in part.codes(made, rules):
             if row != call.arithmetic and (row.kernel, rule, row.multiplier) in known:
                 continue  # that is another engine's arithmetic, which was tried
-            if codes.shape == sample.shape:
-                trials.append(_Trial(mistake, made, rule, int((codes != sample).sum())))
-    trials.sort(key=lambda trial: trial.wrong)
+            if codes.shape != sample.shape:
+                break
+            counts[rule] = int((codes != sample).sum())
+            if _far_off(codes, sample):
+                break
+        if counts:
+            trials.append(_Trial(mistake, made, counts))
+    trials.sort(key=lambda trial: trial.fewest)
     found: dict[tuple[str, str], Fit] = {}
     for trial in trials:
-        if trial.wrong and (explained or len(found) >= _NEAREST):
+        if trial.fewest and (explained or len(found) >= _NEAREST):
             break
-        fit = trial.fit(produced)
-        plain = wrong[trial.rule]
-        if fit.explained > plain.size - int(plain.sum()):
-            found.setdefault((fit.mistake, fit.arithmetic), fit)
+        for fit in trial.fits(whole, produced):
+            plain = wrong[fit.arithmetic]
+            if fit.explained > plain.size - int(plain.sum()):
+                found.setdefault((fit.mistake, fit.arithmetic), fit)
+                explained |= fit.explained == produced.size
     return sorted(found.values(), key=lambda fit: rules.index(fit.arithmetic))
+
+
+def _far_off(codes: Array, sample: Array) -> bool:
+    """True where no other rule would help: it moves a code by one, or by two if used twice."""
+    distance = (codes.astype(np.int16) - sample).astype(np.int8)  # a code may have wrapped around
+    return bool((np.abs(distance.astype(np.int16)) > 2).mean() > _FAR_OFF)
 
 
 def _made(call: Call, arrays: Arrays) -> Iterator[tuple[Mistake, Made]]:
@@ -213,37 +251,51 @@ def _made(call: Call, arrays: Arrays) -> Iterator[tuple[Mistake, Made]]:
                 yield mistake, made
 
 
-def _codes(
-    made: Made, rules: Sequence[str], lines: Array | None = None
-) -> Iterator[tuple[str, Array]]:
-    """What the mistake gives with each rule in which it can be made: ``(lines, channels)``."""
-    call, arrays = made.call, made.arrays
-    cropped = crop(call, arrays, lines) if lines is not None else None
-    if cropped is not None:
-        call, arrays = cropped
-    sums = None
-    for name in rules:
-        rule = made.rule(RULES[name])
-        if rule is None:
-            continue
-        if sums is None or call.op.name in _RESCALED_BY_RULE:
-            sums = _sums(made, replace(call, rule=rule), arrays)
-            if sums is None:
-                return
-        values = _lines(sums.values)
-        if lines is not None and cropped is None:
-            values = values[lines]
-        code = wrap32(rule(values.astype(np.int64), sums.multiplier) + sums.zero_point)
-        yield name, np.asarray(code.clip(sums.low, sums.high).astype(sums.dtype))
+@dataclass(frozen=True)
+class _Part:
+    """Some lines of an op, or all; what it sums without a mistake is worked out once."""
 
+    call: Call
+    arrays: Arrays
+    lines: Array | None = None
 
-def _sums(made: Made, call: Call, arrays: Arrays) -> Accumulation | None:
-    """What the mistake accumulates; None where the op cannot be computed with it."""
-    try:
-        result = call.arithmetic.kernel(call, *arrays)
-    except NotReplayed:
-        return None
-    return made.sums(result) if isinstance(result, Accumulation) else None
+    def codes(self, made: Made, rules: Sequence[str]) -> Iterator[tuple[str, Array]]:
+        """What the mistake gives in each rule in which it can be made: ``(lines, channels)``."""
+        once = self.call.op.name in _SUMMED_ONCE
+        unchanged = made.call is self.call and made.arrays is self.arrays
+        sums = self._right if unchanged and once else None
+        for name in rules:
+            rule = made.rule(RULES[name])
+            if rule is None:
+                continue
+            if sums is None or not once:
+                sums = self._sums(replace(made.call, rule=rule), made.arrays)
+                if sums is None:
+                    return
+            a = made.sums(sums)
+            rescaled = made.rescaled(rule(a.values.astype(np.int64), a.multiplier))
+            code = wrap32(rescaled + a.zero_point)
+            yield name, np.asarray(code.clip(a.low, a.high).astype(a.dtype))
+
+    @cached_property
+    def _right(self) -> Accumulation | None:
+        return self._sums(self.call, self.arrays)
+
+    def _sums(self, call: Call, arrays: Arrays) -> Accumulation | None:
+        """``(lines, channels)`` of sums; None where the op cannot be computed so."""
+        cropped = crop(call, arrays, self.lines) if self.lines is not None else None
+        if cropped is not None:
+            call, arrays = cropped
+        try:
+            result = call.arithmetic.kernel(call, *arrays)
+        except NotReplayed:
+            return None
+        if not isinstance(result, Accumulation):
+            return None
+        values = _lines(result.values)
+        if self.lines is not None and cropped is None:
+            values = values[self.lines]
+        return replace(result, values=values)
 
 
 def _sample(wrong: Array) -> Array:

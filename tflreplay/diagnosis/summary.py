@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tflreplay.diagnosis.verdict import Fit, Verdict, joined
+from tflreplay.diagnosis.verdict import Fit, Verdict, told
 
 
 @dataclass(frozen=True)
@@ -14,15 +14,17 @@ class OpVerdict:
     """What explains every layer of one op that was diagnosed.
 
     ``layers`` counts those, ``differing`` the ones that the arithmetic in force does not explain;
-    ``in_force`` is what the first of them was expected to compute. ``fits`` explain all layers, a
-    mistake all that differ. ``partial`` counts, where there are no fits, the differing layers that
-    each candidate explains. ``contradicted`` counts elements.
+    ``in_force`` is what the first of them was expected to compute. ``fits`` explain all layers: a
+    mistake those in which it shows, and its rule alone the others. ``shown`` counts the layers that
+    the first fit itself explains, and ``elements`` theirs. ``partial`` counts, where there are no
+    fits, the differing layers that each candidate explains. ``contradicted`` counts elements.
     """
 
     op: str
     in_force: str
     layers: int
     differing: int
+    shown: int
     elements: int
     fits: tuple[Fit, ...]
     partial: Mapping[str, int] = field(repr=False)
@@ -31,28 +33,30 @@ class OpVerdict:
     @property
     def text(self) -> str:
         """The verdict in sentences."""
-        where = f"{self.op}, {self.differing} of {self.layers} layers differ: "
+        differ = "differs" if self.differing == 1 else "differ"
+        where = f"{self.op}, {self.differing} of {self.layers} layers {differ}: "
         if not self.fits:
             return where + self._unexplained()
         first, *others = self.fits
-        sentences = [where + ("could be " if others else "explained by ") + first.name]
-        sentences[0] += f": all {self.elements:,} elements"
+        sure = len({fit.answer for fit in self.fits}) == 1
+        claim = where + ("explained by " if sure else "could be ") + first.name
+        claim += f": all {self.elements:,} elements"
+        if self.shown < self.layers:
+            alone = "another" if self.layers - self.shown == 1 else "the others"
+            claim += f" of {_layers(self.shown)}, and {first.arithmetic} alone those of {alone}"
         rivals = {name: count for name, count in self.contradicted.items() if count}
         if rivals:
             nearest = min(rivals, key=rivals.__getitem__)
-            sentences[0] += f"; the nearest other, {nearest}, gets {rivals[nearest]:,} wrong"
-        if others:
-            sentences.append(f"Not told apart by these data: {joined(others)}")
-        if first.probably:
-            sentences.append(first.advice(self.in_force))
-        return ". ".join(sentences) + "."
+            claim += f"; the nearest other, {nearest}, gets {rivals[nearest]:,} wrong"
+        untold = f"Not told apart by these data: {told(first, others)}." if others else ""
+        return " ".join(filter(None, (f"{claim}.", untold, first.advice(sure))))
 
     def _unexplained(self) -> str:
         if not self.partial:
             return "no candidate explains a layer; see the layers' own verdicts."
         best = sorted(self.partial.items(), key=lambda item: -item[1])[:3]
-        told = ", ".join(f"{name} {count}" for name, count in best)
-        return f"no one candidate explains all; differing layers explained by each: {told}."
+        counted = ", ".join(f"{name} {count}" for name, count in best)
+        return f"no one candidate explains all; differing layers explained by each: {counted}."
 
 
 def summarize(verdicts: Iterable[Verdict]) -> tuple[OpVerdict, ...]:
@@ -69,21 +73,36 @@ def summarize(verdicts: Iterable[Verdict]) -> tuple[OpVerdict, ...]:
 
 def _summary(op: str, group: list[Verdict]) -> OpVerdict:
     differing = [verdict for verdict in group if verdict.kind != "expected"]
-    explained = Counter(fit.name for verdict in differing for fit in verdict.fits)
     contradicted: Counter[str] = Counter()
     for verdict in group:
         contradicted.update(verdict.contradicted)
-    fits = (fit for verdict in differing[:1] for fit in verdict.fits)
-    common = tuple(
-        fit for fit in fits if explained[fit.name] == len(differing) and not contradicted[fit.name]
-    )
+    every = {fit.name: fit for verdict in differing for fit in verdict.fits}
+    common = [fit for fit in every.values() if all(_explains(fit, verdict) for verdict in group)]
+    common.sort(key=lambda fit: bool(fit.mistake))
+    partial = Counter(fit.name for verdict in differing for fit in verdict.fits)
+    first = common[0].name if common else ""
+    shown = [verdict for verdict in group if first in _names(verdict)]
     return OpVerdict(
         op,
         differing[0].in_force,
         len(group),
         len(differing),
-        sum(verdict.elements for verdict in group),
-        common,
-        {} if common else explained,
+        len(shown),
+        sum(verdict.elements for verdict in shown),
+        tuple(common),
+        {} if common else partial,
         contradicted,
     )
+
+
+def _explains(fit: Fit, verdict: Verdict) -> bool:
+    """True where it gives the whole layer, or its rule alone does: there the mistake is hidden."""
+    return not {fit.name, fit.arithmetic}.isdisjoint(_names(verdict))
+
+
+def _names(verdict: Verdict) -> set[str]:
+    return {fit.name for fit in verdict.fits}
+
+
+def _layers(count: int) -> str:
+    return f"{count} layer{'' if count == 1 else 's'}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tflreplay.diagnosis.candidates import ROUND_ONCE
+
 SHOWN_CHANNELS = 8
 SHOWN_NAMES = 6
 
@@ -31,12 +33,19 @@ class Fit:
     def name(self) -> str:
         return f"{self.arithmetic}, {self.mistake}" if self.mistake else self.arithmetic
 
-    def advice(self, meant: str) -> str:
-        """What the porter probably did, and the fix; ``meant`` is what the port was to compute."""
-        text = f"you probably {self.probably}. Fix: {self.fix}"
+    @property
+    def answer(self) -> str:
+        """What it says in one word: its mistake, or else its arithmetic."""
+        return self.mistake or self.arithmetic
+
+    def advice(self, sure: bool) -> str:
+        """What the porter probably did, and the fix, in sentences; empty for plain arithmetic."""
+        if not self.probably:
+            return ""
+        text = f"you probably {self.probably}. Fix: {self.fix}."
         if self.same_as:
-            return f"In a port meant to compute {meant}, this is a {self.same_as}: {text}"
-        return text[0].upper() + text[1:]
+            text = f"in a port meant to compute double, this is a {self.same_as}: {text}"
+        return text[0].upper() + text[1:] if sure else f"If it is the first: {text}"
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,8 @@ class Verdict:
     """Which candidates explain an output of ``elements`` elements.
 
     ``fits`` are the candidates that explain all of it, the simplest first: arithmetic alone before
-    a mistake, the arithmetic in force before another. Where there are none, ``nearest`` are best.
+    a mistake, the arithmetic in force before another. Where there are none, ``nearest`` are best;
+    the second is right in the channels in which the first is not, if any is.
     ``discriminating`` counts the elements on which the candidates do not all agree with the first
     fit. ``contradicted`` counts, for each rejected arithmetic, the elements that it gets wrong.
     ``in_force`` is the arithmetic that was expected.
@@ -67,21 +77,16 @@ class Verdict:
             return "unexplained"
         if self.fits[0].name == self.in_force:
             return "expected"
-        if len(set(self._answers)) > 1:
+        if len({fit.answer for fit in self.fits}) > 1:
             return "ambiguous"
         return "mistake" if self.fits[0].mistake else "rule"
-
-    @property
-    def _answers(self) -> tuple[str, ...]:
-        """What each fit says, in one word: its mistake, or else its arithmetic."""
-        return tuple(fit.mistake or fit.arithmetic for fit in self.fits)
 
     @property
     def answer(self) -> str:
         """The verdict in a few words, as a table has room for."""
         if self.kind == "unexplained":
             return "unexplained"
-        names = list(dict.fromkeys(self._answers))
+        names = list(dict.fromkeys(fit.answer for fit in self.fits))
         if self.kind == "expected":
             return names[0]
         others = f" (or {len(names) - 1} more)" if len(names) > 1 else ""
@@ -92,17 +97,26 @@ class Verdict:
         """The verdict in sentences."""
         return " ".join(filter(None, (self._claim(), self._others(), self._advice())))
 
+    def _repr_html_(self) -> str:
+        from tflreplay.reports import notebook
+
+        return notebook.verdict(self)
+
     def _claim(self) -> str:
         if not self.fits:
             return self._unexplained()
         first = self.fits[0]
-        counted = f"all {self.elements:,} elements"
+        one = self.elements == 1
+        counted = "its one element" if one else f"all {self.elements:,} elements"
         if not self.discriminating:
             return (
-                f"Explained by {first.name}: {counted}, but none of them discriminating: "
-                "every candidate gives the same here."
+                f"Explained by {first.name}: {counted}; "
+                "but every candidate gives the same here, so nothing is told apart."
             )
-        evidence = f"{counted}, {self.discriminating:,} of them discriminating"
+        telling = (
+            "a discriminating one" if one else f"{self.discriminating:,} of them discriminating"
+        )
+        evidence = f"{counted}, {telling}"
         nearest = min(self.contradicted, key=self.contradicted.__getitem__)
         evidence += f"; the nearest other, {nearest}, gets {self.contradicted[nearest]:,} wrong"
         if self.kind == "expected":
@@ -122,32 +136,50 @@ class Verdict:
         if len(best.exceptions) < self.channels:
             text += f", in {len(best.exceptions)} of {self.channels} channels "
             text += f"({_listed(best.exceptions)})"
-        others = [
-            fit.name
-            for fit in self.nearest[1:]
-            if fit.explained and not set(fit.exceptions) & set(best.exceptions)
-        ]
-        if others:
-            text += f"; those are explained by {others[0]}"
+        for other in self.nearest[1:2]:
+            if not set(other.exceptions) & set(best.exceptions):
+                text += f"; those are explained by {other.name}"
         return text + "."
 
     def _others(self) -> str:
-        if len(self.fits) < 2:
+        if len(self.fits) < 2 or not self.discriminating:
             return ""
-        return f"Not told apart by these data: {joined(self.fits[1:])}."
+        return f"Not told apart by these data: {told(self.fits[0], self.fits[1:])}."
 
     def _advice(self) -> str:
-        first = self.fits[0] if self.fits else None
-        if first is None or self.kind == "expected" or not first.probably:
+        if self.kind in ("expected", "unexplained"):
             return ""
-        return f"{first.advice(self.in_force)}."
+        return self.fits[0].advice(sure=self.kind != "ambiguous")
 
 
-def joined(fits: Sequence[Fit]) -> str:
-    """The names of candidates, the first few of many."""
-    names = [fit.name for fit in fits]
+def told(fit: Fit, others: Sequence[Fit]) -> str:
+    """The names of other fits, the rules of one mistake together, the first few of many."""
+    rules: dict[str, list[str]] = {fit.mistake: []}
+    for other in others:
+        rules.setdefault(other.mistake, []).append(other.arithmetic)
+    names = []
+    for mistake, found in rules.items():
+        same = mistake == fit.mistake
+        grouped = _grouped(found, fit.arithmetic if same else "")
+        if mistake and grouped:
+            grouped = [f"{'the same' if same else mistake} in {_series(grouped)}"]
+        names += grouped
     more = f"; and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
     return "; ".join(names[:SHOWN_NAMES]) + more
+
+
+def _grouped(rules: Sequence[str], first: str) -> list[str]:
+    """All rules that round once, with ``first`` perhaps, are told in a few words."""
+    if not set(ROUND_ONCE) <= {*rules, first}:
+        return list(rules)
+    every = (
+        f"every {'other ' if first in ROUND_ONCE else ''}rule that rounds the whole product once"
+    )
+    return [*(rule for rule in rules if rule not in ROUND_ONCE), every]
+
+
+def _series(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _listed(channels: Sequence[int]) -> str:

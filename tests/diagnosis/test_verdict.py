@@ -1,0 +1,247 @@
+"""The sentences: of a layer, and of all layers of an op."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tflreplay.diagnosis import Fit, Verdict, summarize
+from tflreplay.diagnosis.candidates import RULES_TRIED
+from tflreplay.diagnosis.mistakes import MISTAKES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "verdicts.md").read_text(encoding="utf-8")
+DOUBLE, SINGLE, AWAY = Fit("double", 100), Fit("single", 100), Fit("single-away", 100)
+FORGOT = Fit("double", 100, "bias left out", "did not add the bias", "add it")
+FLOOR = Fit("double", 100, "floor", "floored", "truncate")
+UP = Fit("double-up", 100, "", "left it out", "put it in", same_as="lost threshold")
+
+
+def verdict(*fits: Fit, **changes: Any) -> Verdict:
+    fields: dict[str, Any] = {
+        "op_index": 3,
+        "op": "CONV_2D",
+        "in_force": "double",
+        "elements": 100,
+        "channels": 4,
+        "fits": fits,
+        "discriminating": 12,
+        "contradicted": {"reduced16": 9, "single-away": 2},
+    }
+    return Verdict(**fields | changes)
+
+
+WITHOUT_DOUBLE = {"contradicted": {"double": 7, "reduced16": 9}}
+CASES = {
+    "expected": (
+        verdict(DOUBLE),
+        "double",
+        "As expected, double: all 100 elements, 12 of them discriminating; the nearest other, "
+        "single-away, gets 2 wrong.",
+    ),
+    "expected, not alone": (
+        verdict(DOUBLE, SINGLE),
+        "double",
+        "As expected, double: all 100 elements, 12 of them discriminating; the nearest other, "
+        "single-away, gets 2 wrong. Not told apart by these data: single.",
+    ),
+    "rule": (
+        verdict(SINGLE, **WITHOUT_DOUBLE),
+        "single",
+        "Explained by single: all 100 elements, 12 of them discriminating; the nearest other, "
+        "double, gets 7 wrong.",
+    ),
+    "rule that a mistake comes to": (
+        verdict(UP, **WITHOUT_DOUBLE),
+        "double-up",
+        "Explained by double-up: all 100 elements, 12 of them discriminating; the nearest other, "
+        "double, gets 7 wrong. In a port meant to compute double, this is a lost threshold: you "
+        "probably left it out. Fix: put it in.",
+    ),
+    "mistake": (
+        verdict(FORGOT, **WITHOUT_DOUBLE),
+        "bias left out",
+        "Explained by double, bias left out: all 100 elements, 12 of them discriminating; the "
+        "nearest other, double, gets 7 wrong. You probably did not add the bias. Fix: add it.",
+    ),
+    "mistake in any rule": (
+        verdict(
+            FORGOT,
+            *(Fit(rule, 100, FORGOT.mistake, "", "") for rule in RULES_TRIED if rule != "double"),
+            **WITHOUT_DOUBLE,
+        ),
+        "bias left out",
+        "Explained by double, bias left out: all 100 elements, 12 of them discriminating; the "
+        "nearest other, double, gets 7 wrong. Not told apart by these data: the same in "
+        "double-up, reduced16 and every rule that rounds the whole product once. You probably did "
+        "not add the bias. Fix: add it.",
+    ),
+    "two rules": (
+        verdict(SINGLE, AWAY, contradicted={"double": 7}),
+        "single (or 1 more)",
+        "Could be single: all 100 elements, 12 of them discriminating; the nearest other, double, "
+        "gets 7 wrong. Not told apart by these data: single-away.",
+    ),
+    "two mistakes": (
+        verdict(FORGOT, FLOOR, Fit("single", 100, "bias left out"), **WITHOUT_DOUBLE),
+        "bias left out (or 1 more)",
+        "Could be double, bias left out: all 100 elements, 12 of them discriminating; the nearest "
+        "other, double, gets 7 wrong. Not told apart by these data: the same in single; floor in "
+        "double. If it is the first: you probably did not add the bias. Fix: add it.",
+    ),
+    "a rule or a mistake": (
+        verdict(SINGLE, FLOOR, **WITHOUT_DOUBLE),
+        "single (or 1 more)",
+        "Could be single: all 100 elements, 12 of them discriminating; the nearest other, double, "
+        "gets 7 wrong. Not told apart by these data: floor in double.",
+    ),
+    "nothing discriminating": (
+        verdict(DOUBLE, SINGLE, AWAY, discriminating=0, contradicted={}),
+        "double",
+        "Explained by double: all 100 elements; but every candidate gives the same here, so "
+        "nothing is told apart.",
+    ),
+    "one element": (
+        verdict(Fit("double", 1), elements=1, discriminating=0, contradicted={}),
+        "double",
+        "Explained by double: its one element; but every candidate gives the same here, so "
+        "nothing is told apart.",
+    ),
+    "rule, one element": (
+        verdict(Fit("single", 1), elements=1, discriminating=1, contradicted={"double": 1}),
+        "single",
+        "Explained by single: its one element, a discriminating one; the nearest other, double, "
+        "gets 1 wrong.",
+    ),
+    "unexplained": (
+        verdict(
+            nearest=(Fit("double", 60, exceptions=(0, 1, 2, 3)), Fit("single", 3, exceptions=(0,)))
+        ),
+        "unexplained",
+        "Not explained by any candidate. The nearest, double, gets 40 of 100 elements wrong.",
+    ),
+    "unexplained in some channels": (
+        verdict(
+            nearest=(Fit("double", 95, exceptions=(1, 3)), Fit("single", 90, exceptions=(1, 2)))
+        ),
+        "unexplained",
+        "Not explained by any candidate. The nearest, double, gets 5 of 100 elements wrong, in 2 "
+        "of 4 channels (1, 3).",
+    ),
+    "unexplained in many channels": (
+        verdict(
+            channels=64,
+            nearest=(
+                Fit("double", 60, exceptions=tuple(range(20))),
+                Fit("single", 10, exceptions=(40,)),
+            ),
+        ),
+        "unexplained",
+        "Not explained by any candidate. The nearest, double, gets 40 of 100 elements wrong, in "
+        "20 of 64 channels (0, 1, 2, 3, 4, 5, 6, 7, ...); those are explained by single.",
+    ),
+}
+KINDS = {
+    "two rules": "ambiguous",
+    "two mistakes": "ambiguous",
+    "a rule or a mistake": "ambiguous",
+    "nothing discriminating": "expected",
+    "one element": "expected",
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_layer_in_words(name: str) -> None:
+    found, answer, text = CASES[name]
+    assert found.kind == KINDS.get(name, name.split()[0].rstrip(","))
+    assert found.answer == answer
+    assert found.text == text
+
+
+def test_rules_that_round_once_are_told_together() -> None:
+    """With others beside them, and less the first."""
+    rules = [Fit(rule, 100) for rule in RULES_TRIED[2:]]
+    found = verdict(*rules, contradicted={"double": 7})
+    assert "apart by these data: reduced16; every other rule that rounds the whole" in found.text
+    found = verdict(Fit("neon8", 100), *rules, contradicted={"double": 7})
+    assert "apart by these data: reduced16; every rule that rounds the whole" in found.text
+    found = verdict(*rules[:-1], contradicted={"double": 7})
+    assert (
+        "apart by these data: single-away; reduced16; float-away64; float-even64; float-up64; "
+        "float-away32; and 1 more." in found.text
+    )
+
+
+def summary(*verdicts: Verdict) -> str:
+    (found,) = summarize(verdicts)
+    return found.text
+
+
+def test_all_layers_in_words() -> None:
+    """What one layer leaves open, another decides."""
+    both = verdict(SINGLE, AWAY, contradicted={"double": 7})
+    one = verdict(SINGLE, contradicted={"double": 1, "single-away": 2})
+    assert summary(both, one, verdict(DOUBLE, SINGLE)) == (
+        "CONV_2D, 2 of 3 layers differ: explained by single: all 300 elements; the nearest other, "
+        "single-away, gets 4 wrong."
+    )
+
+
+def test_a_rule_that_a_layer_refutes_is_not_claimed() -> None:
+    one = verdict(SINGLE, contradicted={"double": 1})
+    expected = verdict(DOUBLE, contradicted={"single": 1})
+    assert summary(one, expected) == (
+        "CONV_2D, 1 of 2 layers differs: no one candidate explains all; differing layers explained "
+        "by each: single 1."
+    )
+
+
+def test_a_mistake_shows_in_some_layers() -> None:
+    hidden = verdict(DOUBLE, SINGLE, contradicted={"reduced16": 5})
+    shown = verdict(FORGOT, FLOOR, **WITHOUT_DOUBLE)
+    sure = verdict(FORGOT, **WITHOUT_DOUBLE)
+    assert summary(hidden, shown, hidden, sure) == (
+        "CONV_2D, 2 of 4 layers differ: explained by double, bias left out: all 200 elements of 2 "
+        "layers, and double alone those of the others; the nearest other, double, gets 14 wrong. "
+        "You probably did not add the bias. Fix: add it."
+    )
+    assert summary(shown) == (
+        "CONV_2D, 1 of 1 layers differs: could be double, bias left out: all 100 elements; the "
+        "nearest other, double, gets 7 wrong. Not told apart by these data: floor in double. "
+        "If it is the first: you probably did not add the bias. Fix: add it."
+    )
+
+
+def test_a_mistake_whose_rule_fails_elsewhere_is_not_claimed() -> None:
+    other = verdict(SINGLE, contradicted={"double": 1})
+    shown = verdict(FORGOT, **WITHOUT_DOUBLE)
+    (found,) = summarize([shown, other])
+    assert found.fits == ()
+    assert dict(found.partial) == {"double, bias left out": 1, "single": 1}
+
+
+def test_ops_apart_and_only_those_that_differ() -> None:
+    found = summarize(
+        [verdict(DOUBLE), verdict(SINGLE, op="ADD", contradicted={"double": 1}), verdict(DOUBLE)]
+    )
+    assert [one.op for one in found] == ["ADD"]
+
+
+def test_nothing_explains_a_layer() -> None:
+    assert summary(verdict(nearest=(Fit("double", 60),))) == (
+        "CONV_2D, 1 of 1 layers differs: no candidate explains a layer; see the layers' own "
+        "verdicts."
+    )
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
+def test_every_mistake_reads_as_a_sentence(mistake: Any) -> None:
+    fit = Fit("double", 100, mistake.name, mistake.probably, mistake.fix)
+    text = verdict(fit, **WITHOUT_DOUBLE).text
+    assert f"You probably {mistake.probably}. Fix: {mistake.fix}." in text
+    for part in (mistake.name, mistake.probably, mistake.fix):
+        assert part == part.strip().rstrip(".")
+        assert ".." not in part.replace(" ... ", "")
+    assert bool(mistake.forms) != bool(mistake.same_as)
+    assert f"| {mistake.name} | {mistake.probably} | {mistake.fix} |\n" in PAGE
