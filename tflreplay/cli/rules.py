@@ -1,6 +1,8 @@
-"""``tflreplay rules``: the arithmetic tables, printed."""
+"""``tflreplay rules``: the arithmetic tables, or all that one model's layers need of them."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
@@ -8,15 +10,62 @@ from tflreplay.cli import options
 
 
 @click.command()
+@click.argument("model", required=False, type=click.Path(path_type=Path))
 @options.engine
 @options.runtime
-def rules(engine: str | None, runtime: str | None) -> None:
+@options.inputs
+@options.seed
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The JSON to write: MODEL's sheet with every number.",
+)
+@options.force
+def rules(
+    model: Path | None,
+    engine: str | None,
+    runtime: str | None,
+    sources: tuple[str, ...],
+    seed: int,
+    output: Path | None,
+    force: bool,
+) -> None:
     """Print which rule, multiplier and algorithm an engine uses for each op.
 
     Rows are tried from the top; an engine falls back as its runtime does: xnnpack to optimized to
     reference.
+
+    With a MODEL, print its rule sheet instead: for every layer the rule, multiplier, shift, zero
+    point and clamp, and the accumulator's range on the input and in the worst case. It comes from
+    our replay; no runtime runs.
     """
-    from tflreplay.reports import rules as report
     from tflreplay.runtimes import resolve
 
-    click.echo(report.render(resolve(runtime, engine)))
+    if model is None:
+        from tflreplay.reports import rules as table
+
+        if sources or output is not None:
+            raise click.UsageError("--input and --output are for a MODEL's rule sheet; name one.")
+        click.echo(table.render(resolve(runtime, engine)))
+        return
+
+    from tflreplay.inputs import read_inputs
+    from tflreplay.model import load
+    from tflreplay.reports import rulesheet as report
+    from tflreplay.rulesheet import rulesheet
+
+    if output is not None:
+        report.check(output, force)
+    ours = resolve(runtime, engine)
+    loaded = load(model)
+    inputs = read_inputs(loaded, sources, seed)
+    layers = rulesheet(loaded, inputs.arrays, ours)
+    if output is not None:
+        report.write(report.document(loaded, layers, ours, inputs.notes), output, overwrite=force)
+    for note in inputs.notes:
+        click.echo(f"input: {note}")
+    click.echo(report.render(layers))
+    if output is not None:
+        click.echo(f"rule sheet: {output}")

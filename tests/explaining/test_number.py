@@ -1,0 +1,82 @@
+"""Numbers from forum posts."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from tflreplay.errors import InputError
+from tflreplay.explaining import explain_number
+
+# tensorflow/tensorflow#102943: a Python port gives -119, the interpreter -120.
+THREAD: Any = {"scales": (0.05296124517917633, 0.024093778803944588, 0.11484327912330627)}
+
+
+def test_585_gives_minus_120() -> None:
+    """Only XNNPACK's arithmetic does: in float32 the product is exactly 6.5, which goes to 6."""
+    found = explain_number(585, -126, **THREAD, theirs=-120)
+    assert found.exact is not None
+    assert (found.exact.tie, found.exact.distance > 0) == (Fraction(13, 2), True)
+    (only,) = found.reproducing
+    assert only.name == "float-even32, multiplier float32 s1*s2/so"
+    assert "xnnpack CONV_2D" in only.note
+    (step,) = only.steps
+    assert step.stored == Fraction(13, 2)
+    assert step.exact > Fraction(13, 2)
+    assert {o.code for o in found.outcomes if o is not only} == {-119}
+
+
+@pytest.mark.parametrize(
+    ("acc", "bias", "code"),
+    [(5907, None, 16), (-19651, None, -68), (-12264, None, -43), (5907, -885, 13)],
+)
+def test_a_quantized_multiplier(acc: int, bias: int | None, code: int) -> None:
+    """The numbers of tensorflow/tensorflow#104605: all rules agree on each."""
+    found = explain_number(acc, -3, quantized=(1805112064, -8), bias=bias)
+    assert {outcome.code for outcome in found.outcomes} == {code}
+    assert found.outcomes[0].accumulator == acc + (bias or 0)
+
+
+def test_a_real_multiplier() -> None:
+    found = explain_number(5, 10, real=0.5)
+    codes = {outcome.name: outcome.code for outcome in found.outcomes}
+    assert (codes["double"], codes["float-even64"], codes["single"]) == (13, 12, 13)
+    assert found.exact is not None
+    assert found.exact.distance == 0
+
+
+def test_the_activation_range() -> None:
+    found = explain_number(1000, 0, real=1.0, low=0, high=255)
+    assert {(outcome.unclamped, outcome.code) for outcome in found.outcomes} == {(1000, 255)}
+
+
+def test_the_sum_with_the_bias_wraps() -> None:
+    found = explain_number(2**31 - 1, 0, real=2.0**-24, bias=1)
+    assert found.outcomes[0].accumulator == -(2**31)
+    assert found.outcomes[0].code == -128
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "the multiplier: give"),
+        ({"real": 0.5, "quantized": (2**30, 0)}, "the multiplier: give"),
+        ({"real": -0.5}, "--real-multiplier: a real multiplier of -0.5"),
+        ({"real": float("nan")}, "--real-multiplier"),
+        ({"real": 1e300}, "--real-multiplier"),
+        ({"quantized": (-1, 0)}, "--multiplier -1"),
+        ({"quantized": (2**31, 0)}, "--multiplier 2147483648"),
+        ({"quantized": (2**30, 31)}, "--shift 31"),
+        ({"scales": (0.1, 0.0, 0.1)}, "--filter-scale 0.0"),
+        ({"scales": (1e39, 0.1, 0.1)}, r"--input-scale 1e\+39"),
+        ({"scales": (1e38, 1e38, 1e-38)}, "the scales"),
+        ({"real": 0.5, "low": 5, "high": 4}, "--low 5 is above --high 4"),
+        ({"real": 0.5, "acc": 2**31}, "--acc 2147483648"),
+        ({"real": 0.5, "bias": -(2**40)}, "--bias"),
+    ],
+)
+def test_wrong_numbers(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        explain_number(given.pop("acc", 5), 0, **given)
