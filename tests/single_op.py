@@ -29,7 +29,8 @@ RESOLVERS = {
 class Spec:
     """A tensor to be written: an activation, or a constant where ``data`` is given.
 
-    ``scale`` and ``zero_point`` are scalars, or arrays for quantization along ``axis``.
+    ``scale`` and ``zero_point`` are scalars, or arrays for quantization along ``axis``. A
+    ``variable`` is kept from one inference to the next.
     """
 
     shape: tuple[int, ...]
@@ -38,6 +39,7 @@ class Spec:
     zero_point: Any = 0
     data: np.ndarray | None = None
     axis: int = 0
+    variable: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Op:
     options: dict[str, Any] | None = None
     options_type: str | None = None
     version: int = 1
+    intermediates: Sequence[Spec] = ()
 
 
 def build(
@@ -59,9 +62,12 @@ def build(
     options: dict[str, Any] | None = None,
     options_type: str | None = None,
     version: int = 1,
+    intermediates: Sequence[Spec] = (),
 ) -> bytes:
     """A model of the one op; arguments as :class:`Op`."""
-    return build_side_by_side([Op(op, inputs, outputs, options, options_type, version)])
+    return build_side_by_side(
+        [Op(op, inputs, outputs, options, options_type, version, intermediates)]
+    )
 
 
 def build_side_by_side(ops: Sequence[Op]) -> bytes:
@@ -90,9 +96,11 @@ def _add_op(result: Any, graph: Any, op: Op) -> None:
     graph.inputs += [
         index
         for index, spec in zip(operator.inputs, op.inputs, strict=True)
-        if spec is not None and spec.data is None
+        if spec is not None and spec.data is None and not spec.variable
     ]
     graph.outputs += operator.outputs
+    if op.intermediates:
+        operator.intermediates = [_add_tensor(result, graph, spec) for spec in op.intermediates]
     if op.options_type is not None:
         operator.builtinOptionsType = getattr(schema.BuiltinOptions, op.options_type)
         operator.builtinOptions = getattr(schema, f"{op.options_type}T")()
@@ -114,6 +122,7 @@ def _add_tensor(result: Any, graph: Any, spec: Spec) -> int:
     tensor.shape = list(spec.shape)
     tensor.type = getattr(schema.TensorType, spec.dtype.upper())
     tensor.hasRank = True
+    tensor.isVariable = spec.variable
     if spec.scale is not None:
         quantization = schema.QuantizationParametersT()
         quantization.scale = np.atleast_1d(np.asarray(spec.scale, np.float32))
@@ -175,6 +184,7 @@ def assert_exact(
     total = 0
     for ours, theirs in zip(run_replay(content, inputs, engine), expected, strict=True):
         assert ours.dtype == theirs.dtype
+        assert ours.shape == theirs.shape
         np.testing.assert_array_equal(ours, theirs)
         total += ours.size
     return total

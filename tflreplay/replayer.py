@@ -6,8 +6,9 @@ replay feeds every op the captured inputs, so that a difference seen in a layer 
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -17,8 +18,9 @@ from tflreplay.engine import Engine
 from tflreplay.errors import NotReplayed
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.lookup import look_up_pairs, pair_codes
-from tflreplay.model import Model, Operator, Subgraph, Tensor
+from tflreplay.model import HANDLES, Model, Operator, Subgraph, Tensor
 from tflreplay.rounding import RULES, Accumulation, Array, requantize
+from tflreplay.session import Session
 
 Tensors = Mapping[int, Array]
 Rows = Mapping[str, Arithmetic]
@@ -31,19 +33,25 @@ class Replay:
     """Tensors by index as one engine's arithmetic gives them.
 
     ``not_replayed`` holds the reason for every op that could not be replayed and ``rules`` the rule
-    in force for the others, both by op index.
+    in force for the others, both by op index. ``tolerances`` holds that of the ops which have one.
     """
 
     engine: Engine
     tensors: dict[int, Array] = field(default_factory=dict, repr=False)
     not_replayed: dict[int, str] = field(default_factory=dict)
     rules: dict[int, str] = field(default_factory=dict, repr=False)
+    tolerances: dict[int, float] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         return (
             f"Replay({self.engine}: {len(self.tensors)} tensors, "
             f"{len(self.not_replayed)} ops not replayed)"
         )
+
+    def _repr_html_(self) -> str:
+        from tflreplay.reports import notebook
+
+        return notebook.replay(self)
 
 
 def replay(
@@ -53,24 +61,31 @@ def replay(
     captured: Callable[[], Tensors] | None = None,
     progress: Callable[[int], None] | None = None,
     kernels: Rows = NO_ROWS,
+    session: Session | None = None,
 ) -> Replay:
     """Chained replay of the main subgraph.
 
     Args:
         inputs: arrays by tensor index, of the input tensors' shapes and dtypes.
         captured: gives the captured tensors; called only when an op cannot be replayed, whose
-            outputs are then taken from there.
+            outputs are then taken from there, or not exactly, so that the ops after it are fed
+            what is there.
         progress: called with the index of each op before it is computed.
         kernels: rows that take the place of the engine's, by op.
+        session: what inferences before this one left behind; this one changes it.
     """
     result = Replay(engine, dict(inputs))
+    machine = _Machine(model, engine, kernels, session or Session())
+    fed = ChainMap({}, result.tensors)
     for op in model.main.operators:
         if progress is not None:
             progress(op.index)
-        outputs = _attempt(model.main, op, result.tensors, result, kernels)
-        if outputs is None:
+        outputs = machine.attempt(op, fed, result)
+        if outputs is None or op.index in result.tolerances:
             known = captured() if captured is not None else {}
-            outputs = {index: known[index] for index in op.outputs if index in known}
+            theirs = {index: known[index] for index in op.outputs if index in known}
+            fed.maps[0].update(theirs)
+            outputs = theirs if outputs is None else outputs
         result.tensors.update(outputs)
     return result
 
@@ -82,6 +97,7 @@ def replay_isolated(
     chained: Replay | None = None,
     progress: Callable[[int], None] | None = None,
     kernels: Rows = NO_ROWS,
+    session: Session | None = None,
 ) -> Replay:
     """Isolated replay of the main subgraph: every op on the captured inputs.
 
@@ -91,31 +107,72 @@ def replay_isolated(
             bit-identical there is not computed again.
         progress: called with the index of each op before it is computed.
         kernels: rows that take the place of the engine's, by op.
+        session: what inferences before this one left behind, isolated ones like it.
     """
     result = Replay(engine)
+    machine = _Machine(model, engine, kernels, session or Session())
+    # No capture holds what stands for a variable.
+    known = ChainMap({}, dict(captured))
     for op in model.main.operators:
         if progress is not None:
             progress(op.index)
         if chained is not None and _same_inputs(model.main, op, chained, captured):
             result.rules[op.index] = chained.rules[op.index]
+            if op.index in chained.tolerances:
+                result.tolerances[op.index] = chained.tolerances[op.index]
             result.tensors.update((index, chained.tensors[index]) for index in op.outputs)
         else:
-            result.tensors.update(_attempt(model.main, op, captured, result, kernels) or {})
+            outputs = machine.attempt(op, known, result) or {}
+            result.tensors.update(outputs)
+            known.maps[0].update(_handles(model.main, outputs))
     return result
 
 
-def _attempt(
-    graph: Subgraph, op: Operator, tensors: Tensors, result: Replay, kernels: Rows
-) -> dict[int, Array] | None:
-    """The op's outputs; or None, with the reason noted in ``result``."""
-    try:
-        row = kernels.get(op.name) or arithmetic(result.engine, graph, op)
-        outputs = run_op(graph, op, tensors, result.engine, row)
-    except Exception as error:  # one broken layer must not take the others' report away
-        result.not_replayed[op.index] = failure(op, error)
-        return None
-    result.rules[op.index] = row.rule or row.algorithm
-    return outputs
+def _handles(graph: Subgraph, outputs: Tensors) -> dict[int, Array]:
+    return {i: array for i, array in outputs.items() if graph.tensors[i].dtype in HANDLES}
+
+
+class _Machine:
+    """Runs ops of one model in one engine's arithmetic, and keeps its variables."""
+
+    def __init__(self, model: Model, engine: Engine, kernels: Rows, session: Session) -> None:
+        self.model, self.engine, self.kernels, self.session = model, engine, kernels, session
+
+    def attempt(self, op: Operator, tensors: Tensors, result: Replay) -> dict[int, Array] | None:
+        """The outputs of an op of the main subgraph; or None, with the reason noted."""
+        try:
+            row, outputs = self._op(self.model.main, op, tensors)
+        except Exception as error:  # one broken layer must not take the others' report away
+            result.not_replayed[op.index] = failure(op, error)
+            return None
+        result.rules[op.index] = row.rule or row.algorithm
+        if row.tolerance:
+            result.tolerances[op.index] = row.tolerance
+        return outputs
+
+    def _op(
+        self, graph: Subgraph, op: Operator, tensors: Tensors
+    ) -> tuple[Arithmetic, dict[int, Array]]:
+        row = self.kernels.get(op.name) or arithmetic(self.engine, graph, op)
+        return row, run_op(graph, op, tensors, self.engine, row, self.session, self._run)
+
+    def _run(self, index: int, inputs: Sequence[Array]) -> tuple[Array, ...]:
+        """The outputs of a whole subgraph.
+
+        Raises:
+            NotReplayed: there is no such subgraph, or one of its ops cannot be replayed.
+        """
+        if not 0 <= index < len(self.model.subgraphs):
+            raise NotReplayed(f"the model has no subgraph {index}")
+        graph = self.model.subgraphs[index]
+        tensors = dict(zip(graph.inputs, inputs, strict=True))
+        for op in graph.operators:
+            try:
+                tensors.update(self._op(graph, op, tensors)[1])
+            except Exception as error:
+                where = f"op {op.index} of subgraph {index}"
+                raise NotReplayed(f"{where}: {failure(op, error)}") from None
+        return tuple(_value(graph, graph.tensors[i], tensors, self.session) for i in graph.outputs)
 
 
 def failure(op: Operator, error: Exception) -> str:
@@ -129,20 +186,35 @@ def failure(op: Operator, error: Exception) -> str:
 
 
 def run_op(
-    graph: Subgraph, op: Operator, tensors: Tensors, engine: Engine, row: Arithmetic
+    graph: Subgraph,
+    op: Operator,
+    tensors: Tensors,
+    engine: Engine,
+    row: Arithmetic,
+    session: Session | None = None,
+    run: Callable[[int, Sequence[Array]], tuple[Array, ...]] | None = None,
 ) -> dict[int, Array]:
     """One op on the given tensors, in the arithmetic of ``row``: its outputs by tensor index.
+
+    ``session`` and ``run`` are for ops with variables, and for those that run other subgraphs.
 
     Raises:
         NotReplayed: no exact kernel for this op, or an input tensor is not known.
     """
-    call, arrays = call_of(graph, op, tensors, engine, row)
+    call, arrays = call_of(graph, op, tensors, engine, row, session)
+    if run is not None:
+        call = replace(call, run=run)
     results = _by_pairs(call, arrays) or compute(call, arrays)
     return dict(zip(op.outputs, results, strict=True))
 
 
 def call_of(
-    graph: Subgraph, op: Operator, tensors: Tensors, engine: Engine, row: Arithmetic
+    graph: Subgraph,
+    op: Operator,
+    tensors: Tensors,
+    engine: Engine,
+    row: Arithmetic,
+    session: Session | None = None,
 ) -> tuple[Call, list[Array | None]]:
     """What the kernel of ``row`` is handed: ``row.kernel(call, *arrays)`` is its first half.
 
@@ -151,8 +223,16 @@ def call_of(
     """
     inputs = tuple(graph.tensors[index] if index >= 0 else None for index in op.inputs)
     outputs = tuple(graph.tensors[index] for index in op.outputs)
-    arrays = [None if tensor is None else _value(tensor, tensors) for tensor in inputs]
-    return Call(op, inputs, outputs, engine, row, RULES[row.rule or "double"]), arrays
+    session = session or Session()
+    arrays = [
+        None if tensor is None else _value(graph, tensor, tensors, session) for tensor in inputs
+    ]
+    rule = RULES[row.rule or "double"]
+    intermediates = tuple(graph.tensors[index] for index in op.intermediates)
+    call = Call(
+        op, inputs, outputs, engine, row, rule, session, graph.index, intermediates=intermediates
+    )
+    return call, arrays
 
 
 def compute(call: Call, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
@@ -179,17 +259,26 @@ def _by_pairs(call: Call, arrays: Sequence[Array | None]) -> tuple[Array, ...] |
     return (look_up_pairs(a, b, table),)
 
 
-def _value(tensor: Tensor, tensors: Tensors) -> Array:
+def _value(graph: Subgraph, tensor: Tensor, tensors: Tensors, session: Session) -> Array:
     if tensor.data is not None:
         return tensor.data
+    if tensor.is_variable:
+        kept = session.variables.get((graph.index, tensor.index))
+        return _blank(tensor) if kept is None else kept
     if tensor.index not in tensors:
         raise NotReplayed(f"its input, tensor {tensor.label}, is not known")
     return tensors[tensor.index]
 
 
+def _blank(tensor: Tensor) -> Array:
+    """A variable tensor before the first inference: ``ResetVariableTensors``, ``subgraph.cc``."""
+    zero = tensor.zero_point if tensor.dtype == "int8" and tensor.quantization else 0
+    return np.full(tensor.shape, zero, tensor.numpy_dtype)
+
+
 def _same_inputs(graph: Subgraph, op: Operator, chained: Replay, captured: Tensors) -> bool:
     """True where the op was replayed, on inputs that equal the captured ones bit for bit."""
-    if op.index not in chained.rules:
+    if op.index not in chained.rules or not op.inputs or _has_state(graph, op):
         return False
     activations = [i for i in op.inputs if i >= 0 and not graph.tensors[i].is_constant]
     return all(
@@ -198,3 +287,10 @@ def _same_inputs(graph: Subgraph, op: Operator, chained: Replay, captured: Tenso
         and np.array_equal(chained.tensors[index], captured[index])
         for index in activations
     )
+
+
+def _has_state(graph: Subgraph, op: Operator) -> bool:
+    """True of an op that may read or change a variable."""
+    tensors = [graph.tensors[index] for index in op.inputs if index >= 0]
+    stateful = any(tensor.is_variable or tensor.dtype in HANDLES for tensor in tensors)
+    return stateful or op.name in ("IF", "WHILE", "CALL", "CALL_ONCE")

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
-from tests.single_op import Spec, assert_exact, build, random_scale
+from tests.single_op import Spec, assert_exact, build, random_codes, random_scale, run_engine
+from tflreplay.comparison import difference
 from tflreplay.engine import Engine
 from tflreplay.model import parse
 from tflreplay.replayer import replay
@@ -67,3 +69,68 @@ def reason_not_replayed(content: bytes, inputs: Sequence[np.ndarray]) -> str:
     """Why the replay leaves the model's only op out."""
     parsed = parse(content, Path("single_op.tflite"))
     return replay(parsed, dict(zip(parsed.main.inputs, inputs, strict=True))).not_replayed[0]
+
+
+QUANTIZED = ("int8", "uint8", "int16")
+NUMBERS = ("float32", "int32", "int64")
+OUTPUTS = 100_000
+# Shapes that are alike, share a channel, repeat each other, meet a scalar and differ in rank.
+SHAPES = (
+    ((2, 5, 37, 31), (2, 5, 37, 31)),
+    ((2, 25, 37, 16), (16,)),
+    ((6, 1, 20, 15), (1, 16, 20, 1)),
+    ((33, 171), ()),
+    ((3,), (37, 31, 3)),
+    ((0, 5), (5,)),
+)
+
+
+def symmetric_zero_point(rng: np.random.Generator, dtype: str) -> int:
+    """Random for 8-bit codes; 0 for int16, which has no other."""
+    return 0 if dtype == "int16" else random_zero_point(rng, dtype)
+
+
+def random_spec(
+    rng: np.random.Generator, shape: tuple[int, ...], dtype: str, scale: float | None = None
+) -> Spec:
+    """A tensor of any type, quantized where the type is."""
+    if dtype not in QUANTIZED:
+        return Spec(shape, dtype)
+    scale = random_scale(rng, 1e-3, 0.5) if scale is None else np.float32(scale)
+    return Spec(shape, dtype, scale, symmetric_zero_point(rng, dtype))
+
+
+def random_values(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Codes over their whole range, or numbers of moderate size, zeros and halves among them."""
+    if dtype == "bool":
+        return rng.random(shape) < 0.5
+    if dtype in QUANTIZED:
+        return random_codes(rng, shape, dtype)
+    if dtype != "float32":
+        return rng.integers(-1000, 1000, shape).astype(dtype)
+    values = rng.normal(0, 3, shape).astype(np.float32)
+    special = np.float32([0, -0.0, 0.5, -0.5, 2.5, -3.5, 1, -1, 30, -30])
+    flat = values.reshape(-1)
+    flat[: special.size] = special[: flat.size]
+    return values
+
+
+def assert_agrees(content: bytes, inputs: Sequence[np.ndarray], engine: Engine) -> int:
+    """As :func:`assert_exact`, bit for bit but for the tolerance that the row in force states."""
+    parsed = parse(content, Path("single_op.tflite"))
+    ours = replay(parsed, dict(zip(parsed.main.inputs, inputs, strict=True)), engine)
+    assert not ours.not_replayed, ours.not_replayed
+    total = 0
+    for index, theirs in zip(parsed.main.outputs, run_engine(content, inputs, engine), strict=True):
+        array = ours.tensors[index]
+        assert (array.dtype, array.shape) == (theirs.dtype, theirs.shape)
+        found = difference(array, theirs, max(theirs.ndim - 1, 0), ours.tolerances.get(0, 0.0))
+        assert found.exact, found
+        total += theirs.size
+    return total
+
+
+def reference_lacks(engine: Engine, op: str) -> None:
+    """Skip for the ops that the resolver BUILTIN_REF does not have."""
+    if engine.name == "reference" and op in ("CEIL", "ELU", "ROUND"):
+        pytest.skip(f"BUILTIN_REF has no {op}")

@@ -45,7 +45,7 @@ def test_convolutions_round_ties_up(dtype: str) -> None:
     rng = np.random.default_rng(1)
     check = Check()
     while check.outputs < OUTPUTS:
-        content, x = random_conv(rng, dtype)
+        content, x = random_conv(rng, dtype, dtype)
         check(content, [x])
     assert check.unlike_reference > 0
 

@@ -195,7 +195,8 @@ def test_four_bit_weights(per_channel: bool) -> None:
         scale = [random_scale(rng) for _ in range(units if per_channel else 1)]
         w = Spec((units, depth), "int4", scale, 0, codes[..., 0] | codes[..., 1] << 4)
         x = Spec((40, depth), "int8", random_scale(rng), zero_point(rng, "int8"))
-        y = Spec((40, units), "int8", output_scale(rng, x, w, depth) / 12, zero_point(rng, "int8"))
+        scale = output_scale(rng, x, w, depth) / rng.choice([1, 12])
+        y = Spec((40, units), "int8", scale, zero_point(rng, "int8"))
         fields = {"fusedActivationFunction": int(rng.choice(ACTIVATIONS))}
         inputs = [x, w, bias_spec(rng, x, w, units)]
         content = build("FULLY_CONNECTED", inputs, [y], fields, "FullyConnectedOptions", 12)

@@ -20,8 +20,12 @@ __all__ = ["LAYERS", "TABLES", "Arithmetic", "activation_dtype", "arithmetic", "
 
 
 def _rounded_by(rule: str) -> tuple[Arithmetic, ...]:
-    """The reference rows that requantize by a rule, with another one."""
-    return tuple(replace(row, rule=rule, since={}) for row in reference.ROWS if row.rule)
+    """The reference rows that requantize by a rule, with another one.
+
+    But for sums of 64 bits, which CMSIS-NN rescales like TFLite (``arm_nn_requantize_s64``).
+    """
+    rows = (row for row in reference.ROWS if row.rule not in ("", "reduced16"))
+    return tuple(replace(row, rule=rule, since={}) for row in rows)
 
 
 TABLES: dict[str, tuple[Arithmetic, ...]] = {
@@ -45,7 +49,16 @@ LAYERS: dict[str, tuple[str, ...]] = {
 }
 
 # Ops whose first input is not the activation that decides the arithmetic.
-_ACTIVATION_INPUT = {"SPLIT": 1, "TRANSPOSE_CONV": 2}
+_ACTIVATION_INPUT = {
+    "EMBEDDING_LOOKUP": 1,
+    "FILL": 1,
+    "ONE_HOT": 2,
+    "SCATTER_ND": 1,
+    "SELECT": 1,
+    "SELECT_V2": 1,
+    "SPLIT": 1,
+    "TRANSPOSE_CONV": 2,
+}
 
 
 def rows(engine: Engine) -> Iterator[Arithmetic]:
@@ -69,12 +82,12 @@ def arithmetic(engine: Engine, graph: Subgraph, op: Operator) -> Arithmetic:
     dtype = activation_dtype(graph, op)
     known = [row for row in rows(engine) if row.op == op.name]
     for row in known:
-        if dtype in row.types and row.applies(engine, graph, op):
+        if row.takes(dtype) and row.applies(engine, graph, op):
             return row
     if not known:
         raise NotReplayed(f"no {engine} kernel for {op.name} (version {op.version})")
     types = ", ".join(sorted({name for row in known for name in row.types}))
-    if any(dtype in row.types for row in known):
+    if any(row.takes(dtype) for row in known):
         raise NotReplayed(
             f"the {engine} arithmetic of {op.name} on {dtype} is not modelled for "
             f"{engine.runtime} {engine.version}"

@@ -5,12 +5,13 @@ Conditions carry the words for what they test, so that a printed table can show 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from tflreplay.engine import Engine
+from tflreplay.errors import NotReplayed
 from tflreplay.kernels.window import window
 from tflreplay.model import Operator, Subgraph, Tensor
 
@@ -49,6 +50,26 @@ def every(*conditions: Condition) -> Condition:
     )
 
 
+def modelled_since(versions: Mapping[str, str]) -> Condition:
+    """Last of all conditions: raises NotReplayed where the engine's version is an earlier one."""
+
+    def test(engine: Engine, graph: Subgraph, op: Operator) -> bool:
+        if not engine.at_least(versions):
+            raise NotReplayed(
+                f"the {engine} arithmetic of {op.name} on {_activation(graph, op).dtype} by "
+                f"{graph.tensors[op.inputs[1]].dtype} is not modelled for "
+                f"{engine.runtime} {engine.version}"
+            )
+        return True
+
+    first = ", ".join(f"{runtime} {version}" for runtime, version in versions.items())
+    return Condition(f"modelled from {first} on", test)
+
+
+def _activation(graph: Subgraph, op: Operator) -> Tensor:
+    return graph.tensors[op.inputs[2 if op.name == "TRANSPOSE_CONV" else 0]]
+
+
 def _tensors(graph: Subgraph, op: Operator, *positions: int) -> list[Tensor]:
     """The inputs at ``positions`` and all outputs."""
     return [graph.tensors[op.inputs[i]] for i in positions] + [graph.tensors[i] for i in op.outputs]
@@ -66,7 +87,7 @@ def _usable(scale: np.ndarray) -> bool:
 @condition
 def one_input(engine: Engine, graph: Subgraph, op: Operator) -> bool:
     """input and output of one 8-bit type, each with one scale, on axis 0"""
-    x, *outputs = _tensors(graph, op, 0)
+    x, outputs = _activation(graph, op), _tensors(graph, op)
     return all(_one_scale(t) and t.dtype == x.dtype for t in (x, *outputs))
 
 
@@ -133,11 +154,23 @@ def slope_ratio(engine: Engine, graph: Subgraph, op: Operator) -> bool:
     return bool(in_range and _usable(np.abs(alpha)))
 
 
+@condition
+def normal_alpha(engine: Engine, graph: Subgraph, op: Operator) -> bool:
+    """alpha normal"""
+    return _usable(np.abs(np.float32(op.options.get("alpha", 0))))
+
+
+@condition
+def unit_beta(engine: Engine, graph: Subgraph, op: Operator) -> bool:
+    """beta 1"""
+    return bool(op.options.get("beta") == 1)
+
+
 def static_weights(axis: int) -> Condition:
     """Weights of the input's type, quantized along ``axis`` if along one, and their bias."""
 
     def test(engine: Engine, graph: Subgraph, op: Operator) -> bool:
-        x, w = graph.tensors[op.inputs[0]], graph.tensors[op.inputs[1]]
+        x, w = _activation(graph, op), graph.tensors[op.inputs[1]]
         return w.dtype == x.dtype and w.is_constant and _weight_scales(w, axis)
 
     text = f"constant weights of the input's type, scales normal, along axis {axis} if several"
@@ -156,7 +189,7 @@ def _weight_scales(w: Tensor, axis: int) -> bool:
 @condition
 def bias(engine: Engine, graph: Subgraph, op: Operator) -> bool:
     """a constant int32 bias with scales"""
-    return len(op.inputs) == 3 and op.inputs[2] >= 0 and _static_bias(graph, op)
+    return len(op.inputs) == 3 and op.inputs[2] >= 0 and _static_bias(graph.tensors[op.inputs[2]])
 
 
 @condition
@@ -165,15 +198,76 @@ def bias_or_none(engine: Engine, graph: Subgraph, op: Operator) -> bool:
     if len(op.inputs) < 3 or op.inputs[2] < 0:
         return True
     units = graph.tensors[op.inputs[1]].shape[0]
-    return graph.tensors[op.inputs[2]].shape == (units,) and _static_bias(graph, op)
-
-
-def _static_bias(graph: Subgraph, op: Operator) -> bool:
     tensor = graph.tensors[op.inputs[2]]
+    return tensor.shape == (units,) and _static_bias(tensor)
+
+
+@condition
+def transposing(engine: Engine, graph: Subgraph, op: Operator) -> bool:
+    """constant output shape; no bias, or a constant int32 one with scales; SAME: strides no larger
+    than the kernel; VALID: outputs no smaller"""
+    shape, w = graph.tensors[op.inputs[0]], graph.tensors[op.inputs[1]]
+    given = [graph.tensors[index] for index in op.inputs[3:] if index >= 0]
+    if not shape.is_constant or not all(map(_static_bias, given)):
+        return False
+    kernel = w.shape[1:3]
+    if op.options.get("padding") == "SAME":
+        strides = op.options.get("stride_h", 0), op.options.get("stride_w", 0)
+        return all(size >= stride for size, stride in zip(kernel, strides, strict=True))
+    outputs = graph.tensors[op.outputs[0]].shape[1:3]
+    return all(size <= output for size, output in zip(kernel, outputs, strict=True))
+
+
+def _static_bias(tensor: Tensor) -> bool:
     q = tensor.quantization
     if tensor.dtype != "int32" or not tensor.is_constant or q is None:
         return False
     return q.axis == 0 and _usable(q.scale) and (q.per_axis or int(q.zero_point[0]) == 0)
+
+
+@condition
+def quantized_weights(engine: Engine, graph: Subgraph, op: Operator) -> bool:
+    """constant weights, scales normal, along axis 0 if several"""
+    w = graph.tensors[op.inputs[1]]
+    return w.is_constant and _weight_scales(w, 0)
+
+
+@condition
+def int8_weights(engine: Engine, graph: Subgraph, op: Operator) -> bool:
+    """int8 weights"""
+    return graph.tensors[op.inputs[1]].dtype == "int8"
+
+
+@condition
+def int4_weights(engine: Engine, graph: Subgraph, op: Operator) -> bool:
+    """int4 weights of even depth"""
+    w = graph.tensors[op.inputs[1]]
+    return w.dtype == "int4" and w.shape[-1] % 2 == 0
+
+
+@condition
+def float_bias(engine: Engine, graph: Subgraph, op: Operator) -> bool:
+    """a constant float32 bias"""
+    if len(op.inputs) < 3 or op.inputs[2] < 0:
+        return False
+    return graph.tensors[op.inputs[2]].is_constant
+
+
+@condition
+def float_bias_or_none(engine: Engine, graph: Subgraph, op: Operator) -> bool:
+    """no bias, or a constant float32 one of as many elements as units"""
+    if len(op.inputs) < 3 or op.inputs[2] < 0:
+        return True
+    b = graph.tensors[op.inputs[2]]
+    return b.is_constant and b.shape == graph.tensors[op.inputs[1]].shape[:1]
+
+
+@condition
+def each_pixel(engine: Engine, graph: Subgraph, op: Operator) -> bool:
+    """filters of 1x1 that see every pixel and all channels, more than one in or out"""
+    x, w = _tensors(graph, op, 0, 1)[:2]
+    unit = w.shape[1:3] == (1, 1) and op.options["stride_h"] == op.options["stride_w"] == 1
+    return unit and w.shape[3] == x.shape[3] and w.shape[0] + w.shape[3] > 2
 
 
 @condition
@@ -187,7 +281,7 @@ def default_format(engine: Engine, graph: Subgraph, op: Operator) -> bool:
 def int8_zero_point(engine: Engine, graph: Subgraph, op: Operator) -> bool:
     """int8 weights with one zero point other than 0"""
     w = graph.tensors[op.inputs[1]]
-    return w.dtype == "int8" and _one_scale(w) and w.zero_point != 0
+    return w.dtype == "int8" and per_tensor(engine, graph, op) and w.zero_point != 0
 
 
 @condition
@@ -197,11 +291,11 @@ def no_int8_zero_point(engine: Engine, graph: Subgraph, op: Operator) -> bool:
 
 
 @condition
-def four_bit_weights(engine: Engine, graph: Subgraph, op: Operator) -> bool:
-    """constant int4 weights of even depth, scales along axis 0 if several"""
-    w = graph.tensors[op.inputs[1]]
-    even = w.shape[-1] % 2 == 0
-    return w.dtype == "int4" and w.is_constant and even and _weight_scales(w, 0)
+def int8_matrices(engine: Engine, graph: Subgraph, op: Operator) -> bool:
+    """both inputs and the output int8, with one scale, the left one and the output on axis 0"""
+    a, b, y = _tensors(graph, op, 0, 1)
+    one_type = a.dtype == b.dtype == y.dtype == "int8"
+    return one_type and _one_scale(a) and _one_scale(y) and per_tensor(engine, graph, op)
 
 
 @condition
@@ -212,9 +306,16 @@ def per_channel(engine: Engine, graph: Subgraph, op: Operator) -> bool:
 
 
 @condition
+def per_tensor(engine: Engine, graph: Subgraph, op: Operator) -> bool:
+    """one scale for all output channels"""
+    w = graph.tensors[op.inputs[1]]
+    return w.quantization is not None and not w.quantization.per_axis
+
+
+@condition
 def may_wrap(engine: Engine, graph: Subgraph, op: Operator) -> bool:
     """int8 GEMM kernel, multiplier above 1, output zero point below 0"""
-    x, w, y = _tensors(graph, op, 0, 1)
+    x, (w, y) = _activation(graph, op), _tensors(graph, op, 1)
     assert w.quantization is not None
     multiplier = np.float32(x.scale) * w.quantization.scale / np.float32(y.scale)
     wraps = y.dtype == "int8" and y.zero_point < 0 and bool((multiplier > 1).any())
@@ -223,7 +324,7 @@ def may_wrap(engine: Engine, graph: Subgraph, op: Operator) -> bool:
 
 def _depthwise(op: Operator, x: Tensor, w: Tensor) -> bool:
     """Groups of one input and one output channel, 25 taps at most: the GEMM kernels take others."""
-    if op.name == "FULLY_CONNECTED" or w.shape[1] * w.shape[2] > _MOST_TAPS:
+    if op.name not in ("CONV_2D", "DEPTHWISE_CONV_2D") or w.shape[1] * w.shape[2] > _MOST_TAPS:
         return False
     if op.name == "DEPTHWISE_CONV_2D":
         return w.shape[3] == x.shape[3]
@@ -273,3 +374,11 @@ def overlapping_windows(engine: Engine, graph: Subgraph, op: Operator) -> bool:
     """strides no larger than the filter"""
     o = op.options
     return all(o.get(f"stride_{d[0]}", 0) <= o.get(f"filter_{d}", 0) for d in ("height", "width"))
+
+
+@condition
+def constant_size(engine: Engine, graph: Subgraph, op: Operator) -> bool:
+    """a constant size; output of rank 4; 8-bit tensors each with one scale, on axis 0"""
+    x, y = _tensors(graph, op, 0)
+    plain = all(t.dtype not in _EIGHT_BITS or _one_scale(t) for t in (x, y))
+    return plain and len(y.shape) == 4 and graph.tensors[op.inputs[1]].is_constant

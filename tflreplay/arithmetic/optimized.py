@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.arithmetic.reference import ADD_SCALES, INTEGER_MEAN, per_channel_weights
+from tflreplay.arithmetic import numeric, weighted
+from tflreplay.arithmetic.reference import ADD_SCALES, INTEGER_MEAN
 from tflreplay.engine import Engine
 from tflreplay.errors import NotReplayed
-from tflreplay.kernels import conv, fully_connected
 from tflreplay.kernels import quantize as reference_quantize
 from tflreplay.kernels.call import Arithmetic
-from tflreplay.kernels.matmul import DOUBLE, FLOAT32, FLOAT32_PRODUCT
-from tflreplay.kernels.optimized import elementwise, quantize, reduce, softmax
+from tflreplay.kernels.matmul import FLOAT32
+from tflreplay.kernels.optimized import elementwise, quantize, reduce, resize, softmax
 from tflreplay.model import Operator, Subgraph
 
 _INT8 = ("int8",)
@@ -22,12 +22,6 @@ _UINT8 = ("uint8",)
 _BOTH = ("int8", "uint8")
 _OPS = "internal/optimized/optimized_ops.h"
 _INTEGER_OPS = "internal/optimized/integer_ops/"
-
-
-def _ungrouped(engine: Engine, graph: Subgraph, op: Operator) -> bool:
-    """A convolution whose filters see all channels of the input."""
-    x, filters = (graph.tensors[index] for index in op.inputs[:2])
-    return x.shape[3] == filters.shape[3]
 
 
 def _per_tensor(engine: Engine, graph: Subgraph, op: Operator) -> bool:
@@ -61,46 +55,8 @@ def _spatial(engine: Engine, graph: Subgraph, op: Operator) -> bool:
 
 
 ROWS = (
-    *(
-        Arithmetic(
-            "CONV_2D",
-            types,
-            conv.conv_2d,
-            "double-up",
-            multiplier,
-            source=source,
-            when=_ungrouped,
-        )
-        for types, multiplier, source in (
-            (_INT8, DOUBLE, f"{_INTEGER_OPS}conv.h"),
-            (_UINT8, FLOAT32_PRODUCT, _OPS),
-        )
-    ),
-    Arithmetic(
-        "DEPTHWISE_CONV_2D",
-        _INT8,
-        conv.depthwise_conv_2d,
-        "neon8",
-        DOUBLE,
-        source=f"{_INTEGER_OPS}depthwise_conv.h",
-    ),
-    Arithmetic(
-        "FULLY_CONNECTED",
-        _BOTH,
-        fully_connected.fully_connected,
-        "double-up",
-        DOUBLE,
-        source=f"{_INTEGER_OPS}fully_connected.h",
-        when=per_channel_weights,
-    ),
-    Arithmetic(
-        "FULLY_CONNECTED",
-        _BOTH,
-        fully_connected.fully_connected,
-        "double-up",
-        FLOAT32_PRODUCT,
-        source=f"{_INTEGER_OPS}fully_connected.h",
-    ),
+    *weighted.OPTIMIZED,
+    *numeric.OPTIMIZED,
     Arithmetic(
         "ADD",
         _BOTH,
@@ -160,5 +116,19 @@ ROWS = (
         algorithm="float32 product and sum; tail: float64, then float32",
         source=_OPS,
         when=_per_tensor,
+    ),
+    Arithmetic(
+        "RESIZE_BILINEAR",
+        ("uint8", "float32"),
+        resize.resize_bilinear,
+        algorithm="float32, product of weights first; twice as large: means; uint8: half up",
+        source="internal/optimized/resize_bilinear.h",
+    ),
+    Arithmetic(
+        "RESIZE_NEAREST_NEIGHBOR",
+        (*_BOTH, "bool"),
+        resize.resize_nearest_neighbor,
+        algorithm="16-bit fixed-point position; with an option set: float32",
+        source=_OPS,
     ),
 )

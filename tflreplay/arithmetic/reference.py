@@ -2,80 +2,32 @@
 
 from __future__ import annotations
 
-from tflreplay.engine import Engine
+from tflreplay.arithmetic import movement, numeric, recurrent, weighted
 from tflreplay.kernels import (
     activations,
-    conv,
+    control_flow,
     elementwise,
-    fully_connected,
     hard_swish,
-    movement,
     pooling,
     quantize,
     reduce,
     softmax,
 )
-from tflreplay.kernels.call import Arithmetic
-from tflreplay.kernels.matmul import DOUBLE, FLOAT32, FLOAT32_PRODUCT
-from tflreplay.model import Operator, Subgraph
+from tflreplay.kernels.call import ANY, Arithmetic
+from tflreplay.kernels.matmul import FLOAT32
 
 _INT8 = ("int8",)
 _UINT8 = ("uint8",)
 _BOTH = ("int8", "uint8")
-# Types of data that are only moved.
-_MOVED = (*_BOTH, "int16", "int32", "int64", "float32", "bool")
 ADD_SCALES = "float64 s/(2*max(s1, s2)); float64 2*max(s1, s2)/(float32 2**20*so)"
 _INTEGER_OPS = "internal/reference/integer_ops/"
 # Before, MEAN was computed in float32, which is not modelled.
 INTEGER_MEAN = {"litert": "0", "tensorflow": "2.13", "tflm": "0.dev0"}
 
-
-def per_channel_weights(engine: Engine, graph: Subgraph, op: Operator) -> bool:
-    quantization = graph.tensors[op.inputs[1]].quantization
-    return quantization is not None and quantization.per_axis
-
-
-def _conv(types: tuple[str, ...], multiplier: str, source: str) -> Arithmetic:
-    return Arithmetic("CONV_2D", types, conv.conv_2d, "double", multiplier, source=source)
-
-
-def _depthwise(types: tuple[str, ...], multiplier: str, source: str) -> Arithmetic:
-    return Arithmetic(
-        "DEPTHWISE_CONV_2D", types, conv.depthwise_conv_2d, "double", multiplier, source=source
-    )
-
-
 ROWS = (
-    _conv(_INT8, DOUBLE, f"{_INTEGER_OPS}conv.h"),
-    _conv(_UINT8, FLOAT32_PRODUCT, "internal/reference/conv.h"),
-    _depthwise(_INT8, DOUBLE, f"{_INTEGER_OPS}depthwise_conv.h"),
-    _depthwise(_UINT8, FLOAT32_PRODUCT, "internal/reference/depthwiseconv_uint8.h"),
-    Arithmetic(
-        "FULLY_CONNECTED",
-        _BOTH,
-        fully_connected.fully_connected,
-        "float-away64",
-        DOUBLE,
-        source=f"{_INTEGER_OPS}fully_connected.h",
-        since={"litert": "1.3.0", "tensorflow": "2.20.0"},
-    ),
-    Arithmetic(
-        "FULLY_CONNECTED",
-        _BOTH,
-        fully_connected.fully_connected,
-        "double",
-        DOUBLE,
-        source=f"{_INTEGER_OPS}fully_connected.h",
-        when=per_channel_weights,
-    ),
-    Arithmetic(
-        "FULLY_CONNECTED",
-        _BOTH,
-        fully_connected.fully_connected,
-        "double",
-        FLOAT32_PRODUCT,
-        source=f"{_INTEGER_OPS}fully_connected.h",
-    ),
+    *weighted.REFERENCE,
+    *numeric.REFERENCE,
+    *recurrent.REFERENCE,
     Arithmetic(
         "ADD",
         _BOTH,
@@ -194,38 +146,17 @@ ROWS = (
         algorithm="maximum",
         source=f"{_INTEGER_OPS}pooling.h",
     ),
-    Arithmetic(
-        "CONCATENATION",
-        _UINT8,
-        movement.concatenation,
-        algorithm="copy or float32 rescale",
-        source="internal/reference/concatenation.h",
-    ),
-    Arithmetic(
-        "CONCATENATION",
-        tuple(name for name in _MOVED if name != "uint8"),
-        movement.concatenation,
-        algorithm="copy",
-        source="internal/reference/concatenation.h",
-    ),
+    *movement.ROWS,
     *(
-        Arithmetic(op, _MOVED, kernel, algorithm="copy", source=source)
-        for op, kernel, source in (
-            ("EXPAND_DIMS", movement.expand_dims, "expand_dims.cc"),
-            ("GATHER", movement.gather, "gather.cc"),
-            ("PACK", movement.pack, "pack.cc"),
-            ("PAD", movement.pad, "pad.cc"),
-            ("PADV2", movement.padv2, "pad.cc"),
-            ("RESHAPE", movement.reshape, "reshape.cc"),
-            ("SHAPE", movement.shape, "shape.cc"),
-            ("SLICE", movement.slice_, "slice.cc"),
-            ("SPLIT", movement.split, "split.cc"),
-            ("SPLIT_V", movement.split_v, "split_v.cc"),
-            ("SQUEEZE", movement.squeeze, "squeeze.cc"),
-            ("STRIDED_SLICE", movement.strided_slice, "strided_slice.cc"),
-            ("TILE", movement.tile, "tile.cc"),
-            ("TRANSPOSE", movement.transpose, "transpose.cc"),
-            ("UNPACK", movement.unpack, "unpack.cc"),
+        Arithmetic(op, ANY, kernel, algorithm=algorithm, source=source)
+        for op, kernel, algorithm, source in (
+            ("IF", control_flow.if_, "a subgraph", "if.cc"),
+            ("WHILE", control_flow.while_, "subgraphs", "while.cc"),
+            ("CALL", control_flow.call_, "a subgraph", "call.cc"),
+            ("CALL_ONCE", control_flow.call_once, "a subgraph, once", "call_once.cc"),
+            ("VAR_HANDLE", control_flow.var_handle, "a variable's name", "var_handle.cc"),
+            ("READ_VARIABLE", control_flow.read_variable, "copy", "read_variable.cc"),
+            ("ASSIGN_VARIABLE", control_flow.assign_variable, "copy", "assign_variable.cc"),
         )
     ),
 )

@@ -2,28 +2,70 @@
 
 from __future__ import annotations
 
-from tflreplay.kernels import elementwise, tflm
+import numpy as np
+
+from tflreplay.arithmetic.reference import ADD_SCALES
+from tflreplay.arithmetic.weighted import int32_sums
+from tflreplay.kernels import (
+    activations,
+    elementwise,
+    fully_connected,
+    functions,
+    plain,
+    reduce,
+    svdf,
+    tflm,
+    tflm_lstm,
+)
 from tflreplay.kernels.call import Arithmetic
+from tflreplay.kernels.matmul import DOUBLE, FLOAT32_PRODUCT
 
 _INT8 = ("int8",)
+_SIGNED = ("int8", "int16")
+_FLOAT32 = ("float32",)
 _MICRO = "tensorflow/lite/micro/kernels/"
 # The wheel that computes in float64 what was float32 before; 0.dev20261012203412 does not yet.
 _FLOAT64 = {"tflm": "0.dev20261013214400"}
 
 ROWS = (
+    *(
+        Arithmetic(
+            "FULLY_CONNECTED",
+            types,
+            fully_connected.fully_connected,
+            rule,
+            DOUBLE,
+            source=f"{_MICRO}fully_connected_common.cc",
+            when=when,
+            since=_FLOAT64,
+        )
+        for types, rule, when in (
+            (_INT8, "double", None),
+            (("int16",), "double", int32_sums),
+            (("int16",), "reduced16", None),
+        )
+    ),
+    Arithmetic(
+        "TRANSPOSE_CONV",
+        ("int16",),
+        tflm.transpose_conv,
+        "reduced16",
+        DOUBLE,
+        source=f"{_MICRO}transpose_conv.cc",
+    ),
     Arithmetic(
         "SUB",
-        _INT8,
+        _SIGNED,
         elementwise.sub,
         "double",
-        "float64 s/(2*max(s1, s2)); float64 2*max(s1, s2)/(2**20*so)",
+        ADD_SCALES,
         source=f"{_MICRO}sub_common.cc",
         pairwise=True,
         since=_FLOAT64,
     ),
     Arithmetic(
         "SUB",
-        _INT8,
+        _SIGNED,
         tflm.sub,
         "double",
         "float32 s/(2*max(s1, s2)); float32 2*max(s1, s2)/(2**20*so)",
@@ -32,7 +74,7 @@ ROWS = (
     ),
     Arithmetic(
         "MUL",
-        _INT8,
+        _SIGNED,
         tflm.mul,
         "double",
         "float64 s1*s2/so",
@@ -41,7 +83,7 @@ ROWS = (
     ),
     Arithmetic(
         "RELU",
-        _INT8,
+        _SIGNED,
         tflm.relu,
         "double",
         "float64 si/so",
@@ -50,19 +92,60 @@ ROWS = (
     ),
     Arithmetic(
         "RELU6",
-        _INT8,
+        _SIGNED,
         tflm.relu6,
         algorithm="clamp, the output's scale ignored",
         source=f"{_MICRO}activations_common.cc",
     ),
     Arithmetic(
         "LEAKY_RELU",
-        _INT8,
+        _SIGNED,
         tflm.leaky_relu,
         "double",
         "float64 si/so; float64 si*|alpha|/so where x < zi",
         source=f"{_MICRO}leaky_relu_common.cc",
         since=_FLOAT64,
+    ),
+    Arithmetic(
+        "PRELU",
+        _SIGNED,
+        tflm.prelu,
+        "double",
+        "float64 si/so; float64 si*sa/so where x < zi",
+        source=f"{_MICRO}prelu_common.cc",
+    ),
+    Arithmetic(
+        "ABS",
+        _SIGNED,
+        tflm.abs_,
+        "double",
+        "float64 si/so",
+        source=f"{_MICRO}elementwise.cc",
+        since=_FLOAT64,
+    ),
+    Arithmetic(
+        "ADD",
+        ("int32",),
+        plain.elementwise(np.add),
+        algorithm="sum, the activation ignored",
+        source=f"{_MICRO}add.cc",
+    ),
+    *(
+        Arithmetic(op, types, kernel, algorithm=how, source=f"{_MICRO}{op.lower()}.cc")
+        for op, types, kernel, how in (
+            ("CEIL", _FLOAT32, plain.elementwise(np.ceil), "float32"),
+            ("ROUND", _FLOAT32, plain.elementwise(plain.round_half_even), "float32"),
+            ("ELU", _FLOAT32, plain.elementwise(functions.elu), "float32"),
+            ("ELU", _INT8, activations.elu, "float32 table, half away"),
+        )
+    ),
+    Arithmetic(
+        "SUM",
+        _SIGNED,
+        reduce.sum_,
+        "double",
+        "float64 si/so",
+        source=f"{_MICRO}reduce_common.cc",
     ),
     *(
         Arithmetic(
@@ -80,5 +163,26 @@ ROWS = (
         tflm.dequantize,
         algorithm="float64, then float32; the first scale only",
         source=f"{_MICRO}dequantize_common.cc",
+    ),
+    *(
+        Arithmetic(
+            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+            ("int8", "int16"),
+            tflm_lstm.unidirectional_sequence_lstm,
+            "double",
+            multiplier,
+            algorithm="16-bit sums and products, interpolated logistic and tanh",
+            source=f"{_MICRO}lstm_eval.h",
+            since=since,
+        )
+        for multiplier, since in ((DOUBLE, _FLOAT64), (FLOAT32_PRODUCT, {}))
+    ),
+    Arithmetic(
+        "SVDF",
+        _INT8,
+        svdf.svdf_with_zero_point,
+        "double",
+        "float32 s1*s2/ss, float32 ss*st/so",
+        source=f"{_MICRO}svdf_common.cc",
     ),
 )

@@ -9,37 +9,56 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tflreplay.arithmetic import numeric
 from tflreplay.arithmetic.delegation import (
     Condition,
     bias,
     bias_or_none,
     constant_axes,
+    constant_size,
     default_format,
+    each_pixel,
     every,
     few_dimensions,
-    four_bit_weights,
+    float_bias,
+    float_bias_or_none,
     from_one_scale,
+    int4_weights,
+    int8_matrices,
+    int8_weights,
     int8_zero_point,
     may_wrap,
+    modelled_since,
     no_int8_zero_point,
     one_input,
     overlapping_windows,
     per_channel,
+    per_tensor,
     plain_activation,
     product_ratio,
+    quantized_weights,
     scale_ratio,
     slope_ratio,
     spatial_axes,
     static_weights,
     to_one_scale,
+    transposing,
     two_inputs,
     unused_input,
 )
-from tflreplay.kernels import conv, elementwise, fully_connected, pooling
+from tflreplay.kernels import (
+    batch_matmul,
+    conv,
+    elementwise,
+    fully_connected,
+    pooling,
+    transpose_conv,
+)
 from tflreplay.kernels import quantize as reference_quantize
 from tflreplay.kernels.call import CLAMP_HALF_EVEN, Arithmetic, Kernel
 from tflreplay.kernels.matmul import FLOAT32
-from tflreplay.kernels.xnnpack import activations, quantize, reduce
+from tflreplay.kernels.xnnpack import activations, hybrid, quantize, reduce, resize
+from tflreplay.kernels.xnnpack import batch_matmul as other_batch_matmul
 from tflreplay.kernels.xnnpack import conv as old_conv
 from tflreplay.kernels.xnnpack import elementwise as fixed_point
 from tflreplay.kernels.xnnpack import fully_connected as other_fully_connected
@@ -47,12 +66,29 @@ from tflreplay.kernels.xnnpack import fully_connected as other_fully_connected
 _BOTH = ("int8", "uint8")
 _INT8 = ("int8",)
 
+# BATCH_MATMUL on int8 was left to the optimized kernels before.
+_TAKEN = {"litert": "2.0.3", "tensorflow": "2.21.0"}
+# XNNPACK then takes int4 weights of one scale, too.
+_FOUR_BITS_ONE_SCALE = {"litert": "2.1.5", "tensorflow": "2.22.0"}
+# And TRANSPOSE_CONV by int8 weights of several.
+_DECONV = {"litert": "0", "tensorflow": "2.18.1"}
+# Before, the activations are quantized in another way.
+_DYNAMIC = {"litert": "1.2.0", "tensorflow": "2.19.0"}
+
 # The conditions shared by the rows of an op.
 _CONV = every(one_input, plain_activation, static_weights(0), bias)
 _DEPTHWISE = every(one_input, plain_activation, static_weights(3), bias)
+_TRANSPOSE_CONV = every(one_input, plain_activation, static_weights(0), transposing)
+_BATCH_MATMUL = every(int8_matrices, no_int8_zero_point)
+_HYBRID_CONV = every(
+    plain_activation, int8_weights, quantized_weights, float_bias, modelled_since(_DYNAMIC)
+)
+_HYBRID_FULLY_CONNECTED = every(
+    plain_activation, default_format, quantized_weights, float_bias_or_none
+)
 _FULLY_CONNECTED = every(one_input, plain_activation, default_format, bias_or_none)
 _EIGHT_BITS = every(_FULLY_CONNECTED, static_weights(0), no_int8_zero_point)
-_FOUR_BITS = every(_FULLY_CONNECTED, four_bit_weights)
+_FOUR_BITS = every(_FULLY_CONNECTED, int4_weights, quantized_weights)
 _PAIR = every(two_inputs, few_dimensions, plain_activation)
 _SUM = every(_PAIR, scale_ratio(2.0**-10, 256, 0, 1))
 _UNARY = every(one_input, few_dimensions)
@@ -85,7 +121,13 @@ def _weighted(
 
 
 def _rounded(
-    op: str, *kernels: Kernel, when: Condition, algorithm: str, source: str, multiplier: str = ""
+    op: str,
+    *kernels: Kernel,
+    when: Condition,
+    algorithm: str,
+    source: str,
+    multiplier: str = "",
+    types: tuple[str, ...] = _BOTH,
 ) -> tuple[Arithmetic, ...]:
     """Rows of an op that ends in XNNPACK's generic quantize, whose rounding changed; newest first.
 
@@ -98,7 +140,7 @@ def _rounded(
     return tuple(
         Arithmetic(
             op,
-            _BOTH,
+            types,
             kernel,
             multiplier=multiplier,
             algorithm=f"{algorithm}, {rounding}",
@@ -127,6 +169,7 @@ def _before_zero_point(
 
 
 ROWS = (
+    *numeric.XNNPACK,
     # Corrected by XNNPACK bf3014548c.
     *(
         _weighted(
@@ -150,6 +193,84 @@ ROWS = (
             _weighted(op, kernel, when),
         )
     ),
+    *(
+        _weighted("TRANSPOSE_CONV", transpose_conv.transpose_conv, when, rule, "", types, since)
+        for rule, types, when, since in (
+            (
+                "float-even32-wrapping",
+                _INT8,
+                every(_TRANSPOSE_CONV, per_channel, may_wrap),
+                _DECONV,
+            ),
+            ("float-even32", _INT8, every(_TRANSPOSE_CONV, per_channel), _DECONV),
+            ("float-even32-wrapping", _INT8, every(_TRANSPOSE_CONV, per_tensor, may_wrap), None),
+            ("float-even32", _BOTH, every(_TRANSPOSE_CONV, per_tensor), None),
+        )
+    ),
+    *(
+        _weighted("BATCH_MATMUL", batch_matmul.batch_matmul, when, rule, types=_INT8, since=_TAKEN)
+        for when, rule in (
+            (every(_BATCH_MATMUL, may_wrap), "float-even32-wrapping"),
+            (_BATCH_MATMUL, "float-even32"),
+        )
+    ),
+    # Corrected by LiteRT 3d796311b.
+    _weighted(
+        "BATCH_MATMUL",
+        other_batch_matmul.ignoring_zero_point,
+        every(int8_matrices, int8_zero_point),
+        algorithm="the right matrix's zero point is ignored",
+        types=_INT8,
+        since=_TAKEN,
+        until={"litert": "2.1.3", "tensorflow": "2.22.0"},
+    ),
+    # Corrected by XNNPACK bf3014548c, too.
+    Arithmetic(
+        "CONV_2D",
+        ("float32",),
+        hybrid.bias_alone,
+        algorithm="the bias alone: every tap reads padding",
+        source="src/operators/convolution-nhwc.c",
+        when=every(_HYBRID_CONV, unused_input),
+        until={"litert": "2.2.0", "tensorflow": "2.22.0"},
+    ),
+    *(
+        Arithmetic(
+            op,
+            ("float32",),
+            kernel,
+            algorithm=f"{what} quantized to int8; float32 fma(acc*s, sw, bias)",
+            source=source,
+            when=when,
+            since=since,
+        )
+        for op, kernel, what, source, when, since in (
+            (
+                "CONV_2D",
+                hybrid.conv_2d_as_fully_connected,
+                "each pixel",
+                "src/qd8-f32-qc8w-gemm",
+                every(_HYBRID_CONV, each_pixel),
+                {"litert": "0", "tensorflow": "2.20.0"},
+            ),
+            ("CONV_2D", hybrid.conv_2d, "each image", "src/qd8-f32-qc8w-igemm", _HYBRID_CONV, {}),
+            *(
+                (
+                    "FULLY_CONNECTED",
+                    hybrid.fully_connected,
+                    "each row",
+                    source,
+                    every(_HYBRID_FULLY_CONNECTED, weights, modelled_since(_DYNAMIC)),
+                    since,
+                )
+                for weights, source, since in (
+                    (int8_weights, "src/qd8-f32-qc8w-gemm", {}),
+                    (every(int4_weights, per_channel), "src/qd8-f32-qc4w-gemm", {}),
+                    (int4_weights, "src/qd8-f32-qc4w-gemm", _FOUR_BITS_ONE_SCALE),
+                )
+            ),
+        )
+    ),
     # Corrected by LiteRT 45dd41fd2.
     _weighted(
         "FULLY_CONNECTED",
@@ -164,13 +285,18 @@ ROWS = (
             "FULLY_CONNECTED",
             other_fully_connected.four_bit,
             when,
-            algorithm="28-bit accumulator",
-            types=_INT8,
-            since=since,
+            rule,
+            "28-bit accumulator",
+            _INT8,
+            since,
         )
-        for when, since in (
-            (_FOUR_BITS, {"litert": "2.1.5", "tensorflow": "2.22.0"}),
+        for taken, since in (
+            (_FOUR_BITS, _FOUR_BITS_ONE_SCALE),
             (every(_FOUR_BITS, per_channel), {"litert": "1.3.0", "tensorflow": "2.20.0"}),
+        )
+        for when, rule in (
+            (every(taken, may_wrap), "float-even32-wrapping"),
+            (taken, "float-even32"),
         )
     ),
     *(
@@ -215,6 +341,24 @@ ROWS = (
         algorithm="float32 product",
         source="src/operators/global-average-pooling-nwc.c",
         multiplier="float32 si/(so*n)",
+    ),
+    *_rounded(
+        "SUM",
+        reduce.sum_,
+        reduce.sum_half_away,
+        when=every(one_input, constant_axes),
+        algorithm="float32 product and sum with the zero point",
+        source="src/operators/reduce-nd.c",
+        multiplier="float32 si/so",
+    ),
+    *_rounded(
+        "ELU",
+        activations.elu,
+        activations.elu_half_away,
+        when=_UNARY,
+        algorithm="float32 expm1 and sum with the zero point",
+        source="src/reference/unary-elementwise.cc",
+        types=_INT8,
     ),
     *_rounded(
         "LOGISTIC",
@@ -291,5 +435,29 @@ ROWS = (
         source="src/operators/max-pooling-nhwc.c",
         when=every(one_input, plain_activation, overlapping_windows),
         clamp=CLAMP_HALF_EVEN,
+    ),
+    *(
+        Arithmetic(
+            "RESIZE_BILINEAR",
+            types,
+            kernel,
+            algorithm=algorithm,
+            source=source,
+            when=constant_size,
+        )
+        for types, kernel, algorithm, source in (
+            (
+                ("float32",),
+                resize.resize_bilinear,
+                "float32, by columns, then by rows",
+                "src/f32-ibilinear/",
+            ),
+            (
+                _BOTH,
+                resize.resize_bilinear_fixed,
+                "11-bit fixed point, ties up",
+                "src/s8-ibilinear/",
+            ),
+        )
     ),
 )

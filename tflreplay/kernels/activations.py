@@ -1,17 +1,15 @@
-"""Unary activations: LOGISTIC, TANH, LEAKY_RELU and the RELU family."""
+"""Activations of quantized numbers: LOGISTIC, TANH, ELU, GELU and the RELU family."""
 
 from __future__ import annotations
-
-import ctypes
-import os
-from collections.abc import Callable
 
 import numpy as np
 
 from tflreplay.errors import NotReplayed
-from tflreplay.kernels.call import Call, accumulation
+from tflreplay.kernels import functions
+from tflreplay.kernels.call import Call, accumulation, same_type
+from tflreplay.kernels.float_table import by_float_table
 from tflreplay.kernels.lookup import centred_codes, look_up
-from tflreplay.rounding import Accumulation, Array, Multiplier, round_half_away
+from tflreplay.rounding import Accumulation, Array, Multiplier
 
 
 def logistic(call: Call, x: Array) -> Array:
@@ -20,8 +18,7 @@ def logistic(call: Call, x: Array) -> Array:
     x: int8 or uint8 of any shape. Every operation is rounded to float32. ``SigmoidPrepare`` in
     ``tflite/kernels/activations.cc`` and ``LUTPopulate`` in ``tflite/kernels/internal/common.h``.
     """
-    one = np.float32(1)
-    return _float_table(call, x, lambda real: one / (one + libm("expf", -real)))
+    return by_float_table(call, x, functions.logistic)
 
 
 def tanh(call: Call, x: Array) -> Array:
@@ -30,13 +27,32 @@ def tanh(call: Call, x: Array) -> Array:
     x: int8 or uint8 of any shape. Every operation is rounded to float32. ``TanhPrepare`` in
     ``tflite/kernels/activations.cc`` and ``LUTPopulate`` in ``tflite/kernels/internal/common.h``.
     """
-    return _float_table(call, x, lambda real: libm("tanhf", real))
+    return by_float_table(call, x, functions.tanh)
+
+
+def elu(call: Call, x: Array) -> Array:
+    """As :func:`tanh`, with ``f = expm1(real)`` below zero and ``f = real`` from there on.
+
+    x: int8 of any shape. ``EluPrepare`` in ``tflite/kernels/activations.cc``.
+    """
+    return by_float_table(call, x, functions.elu)
+
+
+def gelu(call: Call, x: Array) -> Array:
+    """As :func:`tanh`, with ``f = x * erfc(-x / sqrt(2)) / 2``, or its approximation by tanh.
+
+    x: int8, uint8 or int16 (interpolated) of any shape. ``GeluPrepare`` in
+    ``tflite/kernels/activations.cc``, ``GeluTransform`` in
+    ``tflite/kernels/internal/reference/gelu.h``.
+    """
+    approximate = call.option("approximate")
+    return by_float_table(call, x, functions.gelu_by_tanh if approximate else functions.gelu)
 
 
 def leaky_relu(call: Call, x: Array) -> Array:
     """``clamp(rule(x - zi, m) + zo)``; m is ``si / so``, or ``si * alpha / so`` below zero.
 
-    x: int8 or uint8 of any shape; multipliers in float32. A negative alpha rescales by its
+    x: int8, uint8 or int16 of any shape; multipliers in float32. A negative alpha rescales by its
     magnitude and negates. ``QuantizeLeakyRelu`` in
     ``tflite/kernels/internal/reference/leaky_relu.h``.
     """
@@ -59,7 +75,7 @@ def _slope(call: Call) -> np.float32:
 
 def _leaky_relu(call: Call, x: Array, negative: Array) -> Array:
     """The table whose entries for x below zero are ``negative``."""
-    _same_type(call)
+    same_type(call)
     ti, to = call.input(0), call.output
     centred = centred_codes(ti)
     positive = call.rule(centred, Multiplier.of(np.float32(ti.scale) / np.float32(to.scale)))
@@ -68,11 +84,38 @@ def _leaky_relu(call: Call, x: Array, negative: Array) -> Array:
     return look_up(x, table)
 
 
+def prelu(call: Call, x: Array, alpha: Array) -> Array:
+    """``clamp(rule(d, si / so) + zo)``, or ``rule(d * (alpha - za), si * sa / so)`` below zero.
+
+    x: int8, uint8 or int16, ``d = x - zi``; alpha broadcast to it, of its type or int8 beside
+    int16; multipliers in float32. ``Prelu`` in ``tflite/kernels/internal/reference/prelu.h``.
+
+    Raises:
+        NotReplayed: an alpha of another type, which the kernel reads as one of these.
+    """
+    same_type(call)
+    if alpha.dtype != (np.int8 if x.dtype == np.int16 else x.dtype):
+        raise NotReplayed(f"PRELU on {x.dtype} with an alpha of {alpha.dtype}")
+    return prelu_by(call, x, alpha, np.float32)
+
+
+def prelu_by(call: Call, x: Array, alpha: Array, number: type[np.float32 | np.float64]) -> Array:
+    """As :func:`prelu`, the multipliers computed in this type."""
+    ti, ta, to = call.input(0), call.input(1), call.output
+    si, so = number(ti.scale), number(to.scale)
+    centred = x.astype(np.int64) - ti.zero_point
+    products = centred * (alpha.astype(np.int64) - ta.zero_point)
+    positive = call.rule(centred, Multiplier.of(si / so))
+    negative = call.rule(products, Multiplier.of(si * number(ta.scale) / so))
+    codes = np.where(centred < 0, negative, positive) + to.zero_point
+    return codes.clip(*to.code_range).astype(to.numpy_dtype)
+
+
 def relu(call: Call, x: Array) -> Accumulation:
     """``clamp(requantize(x - zi), round(0 / so), type maximum)``, the multiplier ``si / so``.
 
-    x: int8 or uint8 of any shape; the multiplier is a float32 quotient. ``QuantizedReluX`` in
-    ``tflite/kernels/activations.cc``, ``ReluX`` in
+    x: int8, uint8 or int16 of any shape; the multiplier is a float32 quotient. ``QuantizedReluX``
+    in ``tflite/kernels/activations.cc``, ``ReluX`` in
     ``tflite/kernels/internal/reference/reference_ops.h``.
     """
     return _relu(call, x, "RELU")
@@ -94,33 +137,8 @@ def relu_0_to_1(call: Call, x: Array) -> Accumulation:
 
 
 def _relu(call: Call, x: Array, activation: str) -> Accumulation:
-    _same_type(call)
+    same_type(call)
     ti = call.input(0)
     values = x.astype(np.int32) - ti.zero_point
     multiplier = Multiplier.of(np.float32(ti.scale) / np.float32(call.output.scale))
     return accumulation(call, values, multiplier, activation)
-
-
-def _same_type(call: Call) -> None:
-    source, target = call.input(0).dtype, call.output.dtype
-    if source != target:
-        raise NotReplayed(f"{call.op.name} from {source} to {target}")
-
-
-def libm(name: str, x: Array) -> Array:
-    """A float32 function of this machine's C library, element by element.
-
-    The runtimes call it too, and its results are not always the correctly rounded ones.
-    """
-    function = ctypes.CDLL("ucrtbase" if os.name == "nt" else None)[name]
-    function.restype, function.argtypes = ctypes.c_float, [ctypes.c_float]
-    return np.array([function(value) for value in x.tolist()], np.float32)
-
-
-def _float_table(call: Call, x: Array, function: Callable[[Array], Array]) -> Array:
-    _same_type(call)
-    ti, to = call.input(0), call.output
-    real = np.float32(ti.scale) * centred_codes(ti).astype(np.float32)
-    rescaled = round_half_away(function(real) * (np.float32(1) / np.float32(to.scale)))
-    codes = np.clip(rescaled + np.float32(to.zero_point), *to.code_range)
-    return look_up(x, codes.astype(to.numpy_dtype))

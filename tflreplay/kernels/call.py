@@ -8,7 +8,7 @@ op's inputs; an optional input left out is None.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,11 +18,14 @@ from tflreplay.engine import Engine
 from tflreplay.errors import NotReplayed
 from tflreplay.model import Operator, Subgraph, Tensor
 from tflreplay.rounding import Accumulation, Array, Multiplier, Rule, round_half_away
+from tflreplay.session import Session
 
 Kernel = Callable[..., Accumulation | Array | tuple[Array, ...]]
 Condition = Callable[[Engine, Subgraph, Operator], bool]
 
 
+# The types of a row for activations of every type, or for an op that has none.
+ANY = ("any",)
 # How a bound f of a fused activation becomes a code.
 CLAMP_HALF_AWAY = "zo + round_half_away(float32 f/so)"
 CLAMP_HALF_EVEN = "round_half_even(float32 f/so + zo)"
@@ -40,6 +43,10 @@ class Arithmetic:
     bounds of a fused activation become codes. ``since`` restricts the row to the runtimes named
     there, each from the version given; empty, it is for all. ``until`` gives the first version
     without the row. Rows are tried in order, so a newer row stands before the one it replaces.
+
+    ``tolerance`` is 0 where the replay is exact. Of a float32 op whose last bits are not known (the
+    order of a sum, an approximated function) it bounds how far a value lies from the engine's, as a
+    fraction of the layer's largest finite magnitude.
     """
 
     op: str
@@ -54,6 +61,11 @@ class Arithmetic:
     clamp: str = CLAMP_HALF_AWAY
     since: Mapping[str, str] = field(default_factory=dict)
     until: Mapping[str, str] = field(default_factory=dict)
+    tolerance: float = 0.0
+
+    def takes(self, dtype: str) -> bool:
+        """True where the row is for activations of this type."""
+        return dtype in self.types or self.types == ANY
 
     def applies(self, engine: Engine, graph: Subgraph, op: Operator) -> bool:
         return self.in_version(engine) and (self.when is None or self.when(engine, graph, op))
@@ -64,11 +76,18 @@ class Arithmetic:
         return begun and not engine.at_least(self.until)
 
 
+def _no_subgraphs(index: int, inputs: Sequence[Array]) -> tuple[Array, ...]:
+    raise NotReplayed("an op that runs another subgraph can be replayed in its model only")
+
+
 @dataclass(frozen=True)
 class Call:
     """One operator, its tensors and the arithmetic in force.
 
-    ``rule`` is the requantization rule, for ops that also rescale their inputs by it.
+    ``rule`` is the requantization rule, for ops that also rescale their inputs by it. ``session``
+    is what the op finds from inferences before and may change; ``graph`` the index of its subgraph.
+    ``run(subgraph, inputs)`` gives another subgraph's outputs. ``intermediates`` say how values
+    inside of the op are quantized.
     """
 
     op: Operator
@@ -77,6 +96,10 @@ class Call:
     engine: Engine
     arithmetic: Arithmetic
     rule: Rule
+    session: Session = field(default_factory=Session, repr=False)
+    graph: int = 0
+    run: Callable[[int, Sequence[Array]], tuple[Array, ...]] = _no_subgraphs
+    intermediates: tuple[Tensor, ...] = ()
 
     @property
     def output(self) -> Tensor:
@@ -92,6 +115,10 @@ class Call:
         if tensor is None:
             raise NotReplayed(f"{self.op.name} without input {position}")
         return tensor
+
+    def keep(self, position: int, value: Array) -> None:
+        """Set the variable tensor that is the input at ``position``."""
+        self.session.variables[self.graph, self.input(position).index] = value
 
     def option(self, name: str) -> Any:
         """A field of the operator's option table.
@@ -139,6 +166,26 @@ def activation_range(call: Call, activation: str) -> tuple[int, int]:
     return low, high
 
 
+def clamp_real(call: Call, values: Array) -> Array:
+    """Values that are not quantized, within the bounds of the op's fused activation.
+
+    ``CalculateActivationRange`` in ``tflite/kernels/kernel_util.h``.
+
+    Raises:
+        NotReplayed: the activation is not one that cuts.
+    """
+    activation = call.option("fused_activation_function")
+    if activation in ("TANH", "SIGN_BIT"):
+        raise NotReplayed(f"{call.op.name} on {values.dtype} with a fused {activation}")
+    low, high = _ACTIVATION_BOUNDS[activation]
+    # Only what lies beyond a bound is replaced: -0 passes a RELU.
+    if low is not None:
+        values = np.where(values < low, values.dtype.type(low), values)
+    if high is not None:
+        values = np.where(values > high, values.dtype.type(high), values)
+    return values
+
+
 def accumulation(
     call: Call, values: Array, multiplier: Multiplier, activation: str = "NONE"
 ) -> Accumulation:
@@ -147,3 +194,14 @@ def accumulation(
     return Accumulation(
         values, multiplier, call.output.zero_point, low, high, call.output.numpy_dtype
     )
+
+
+def same_type(call: Call) -> None:
+    """Check that the op does not change the type.
+
+    Raises:
+        NotReplayed: it does.
+    """
+    source, target = call.input(0).dtype, call.output.dtype
+    if source != target:
+        raise NotReplayed(f"{call.op.name} from {source} to {target}")

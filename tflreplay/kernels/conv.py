@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 
 from tflreplay.errors import NotReplayed
 from tflreplay.kernels.call import Call, accumulation
-from tflreplay.kernels.matmul import Sums, weight_multiplier
+from tflreplay.kernels.matmul import (
+    Sums,
+    accumulator_bits,
+    centred_weights,
+    check_version,
+    weight_multiplier,
+)
 from tflreplay.kernels.window import Window, window
 from tflreplay.rounding import Accumulation, Array
+
+Product = Callable[[Array], Array]
 
 # float32 values of the widened input or of a tap's products held at a time.
 _COLUMNS_BLOCK = 1 << 20
@@ -17,59 +28,102 @@ _TAPS_BLOCK = 1 << 13
 
 def conv_2d(call: Call, x: Array, weights: Array, bias: Array | None = None) -> Accumulation:
     """``acc[b, y, x, o] = sum_{i, j, c} (in[b, y*s+i*d-p, x*s+j*d-p, c] - zx)
-    * (w[o, i, j, c] - zw) + bias[o]``, int32 accumulator; taps in the padding add nothing.
+    * (w[o, i, j, c] - zw) + bias[o]``; taps in the padding add nothing.
 
-    x: int8 or uint8 NHWC; weights of x's type OHWI, per-channel scales along O or one scale;
-    bias int32 ``(O,)``. C of the input may be a multiple of I: a grouped convolution.
+    x: int8, uint8 or int16 NHWC; weights OHWI, uint8 for uint8, else int8 or int4, per-channel
+    scales along O or one scale; bias ``(O,)``, int32 or, for int16, int64. The accumulator is as
+    wide as the bias. C of the input may be a multiple of I: a grouped convolution.
     ``ConvPerChannel`` in ``tflite/kernels/internal/reference/integer_ops/conv.h`` and ``Conv`` in
     ``tflite/kernels/internal/reference/conv.h``.
     """
-    rows, columns = windows(call, x, weights)
-    filters = _integer_weights(call, weights)
-    padded = _pad(x, rows, columns, call.input(0).zero_point)
+    if (call.input(0).dtype, call.input(1).dtype) == ("int16", "int4"):
+        check_version(call, "of int16 by int4")
+    bits = accumulator_bits(call, call.input(0), bias)
+    filters = centred_weights(call, call.input(0), call.input(1), weights)
+    return _accumulation(call, conv_sums(call, x, filters, call.input(0).zero_point, bias, bits))
+
+
+def conv_sums(
+    call: Call, x: Array, filters: Array, zero_point: int, bias: Array | None, bits: int = 32
+) -> Array:
+    """The sums of :func:`conv_2d`; the filters less their zero point."""
+
+    def product_of(matrix: Array, outputs: slice) -> Product:
+        sums = Sums.of(matrix, zero_point, None if bias is None else bias[outputs], x.dtype, bits)
+        weights = matrix.astype(sums.dtype)
+        return lambda patches: sums.matmul(patches, weights)
+
+    return convolved(call, x, filters, zero_point, product_of)
+
+
+def convolved(
+    call: Call,
+    x: Array,
+    filters: Array,
+    zero: int,
+    product_of: Callable[[Array, slice], Product],
+) -> Array:
+    """NHWC x by filters OHWI, where ``zero`` is what the padding holds.
+
+    ``product_of(matrix, outputs)`` says how patches ``(rows, kh * kw * I)`` are multiplied by the
+    matrix ``(kh * kw * I, outputs)`` of the filters that give these outputs.
+    """
+    rows, columns = windows(call, x, filters)
+    padded = _pad(x, rows, columns, zero)
     out_channels, _, _, depth = filters.shape
     groups = x.shape[3] // depth
     size = out_channels // groups
     results = []
     for group in range(groups):
         outputs = slice(group * size, (group + 1) * size)
-        results.append(
-            _conv(
-                padded[..., group * depth : (group + 1) * depth],
-                filters[outputs].reshape(size, -1).T,
-                (rows, columns),
-                call.input(0).zero_point,
-                None if bias is None else bias[outputs],
-            )
-        )
-    values = results[0] if groups == 1 else np.concatenate(results, axis=-1)
-    return _accumulation(call, values)
+        product = product_of(filters[outputs].reshape(size, -1).T, outputs)
+        part = padded[..., group * depth : (group + 1) * depth]
+        results.append(_by_patches(part, (rows, columns), product))
+    return results[0] if groups == 1 else np.concatenate(results, axis=-1)
 
 
 def depthwise_conv_2d(
     call: Call, x: Array, weights: Array, bias: Array | None = None
 ) -> Accumulation:
     """``acc[b, y, x, c*m+k] = sum_{i, j} (in[b, y*s+i*d-p, x*s+j*d-p, c] - zx)
-    * (w[0, i, j, c*m+k] - zw) + bias[c*m+k]``, int32 accumulator; taps in the padding add nothing.
+    * (w[0, i, j, c*m+k] - zw) + bias[c*m+k]``; taps in the padding add nothing.
 
-    x: int8 or uint8 NHWC with C channels; weights of x's type ``(1, kh, kw, C * m)``; bias int32.
-    ``DepthwiseConvPerChannel`` in
+    x: int8, uint8 or int16 NHWC with C channels; weights ``(1, kh, kw, C * m)``, uint8 for uint8,
+    else int8, or int4 for int8; bias int32, int64 for int16. ``DepthwiseConvPerChannel`` in
     ``tflite/kernels/internal/reference/integer_ops/depthwise_conv.h``, which ignores the weights'
     zero point, and ``DepthwiseConv`` in ``.../reference/depthwiseconv_uint8.h``, which does not.
     """
-    rows, columns = windows(call, x, weights)
+    if (call.input(0).dtype, call.input(1).dtype) == ("int16", "int4"):
+        raise NotReplayed(f"{call.op.name} of int16 by int4: the runtime reads the weights as int8")
+    bits = accumulator_bits(call, call.input(0), bias)
+    taps = centred_weights(call, call.input(0), call.input(1), weights)
     zero_point = call.input(0).zero_point
-    taps = _integer_weights(call, weights)[0]
-    channels = taps.shape[2]
-    sums = Sums.of(taps.reshape(-1, channels), zero_point, bias, x.dtype)
-    dtype = sums.dtype
-    padded = _pad(x, rows, columns, zero_point)
-    if channels != x.shape[3]:
-        padded = np.repeat(padded, channels // x.shape[3], axis=3)
-    values = np.empty((x.shape[0], rows.outputs, columns.outputs, channels), dtype)
+    return _accumulation(call, depthwise_sums(call, x, taps, zero_point, bias, bits))
+
+
+def depthwise_sums(
+    call: Call, x: Array, weights: Array, zero_point: int, bias: Array | None, bits: int = 32
+) -> Array:
+    """The sums of :func:`depthwise_conv_2d`; the weights less their zero point."""
+    sums = Sums.of(weights.reshape(-1, weights.shape[3]), zero_point, bias, x.dtype, bits)
+    taps = weights.astype(sums.dtype)
+    return sums.wrapped(convolved_by_channel(call, x, taps, zero_point, sums.constant[0]))
+
+
+def convolved_by_channel(call: Call, x: Array, weights: Array, zero: int, constant: Array) -> Array:
+    """NHWC x by weights ``(1, kh, kw, channels)``, plus ``constant``; all in the weights' dtype.
+
+    ``zero`` is what the padding holds; ``constant`` has a value for each channel.
+    """
+    rows, columns = windows(call, x, weights)
+    taps = weights[0]
+    padded = _pad(x, rows, columns, zero)
+    if taps.shape[2] != x.shape[3]:
+        padded = np.repeat(padded, taps.shape[2] // x.shape[3], axis=3)
+    values = np.empty((x.shape[0], rows.outputs, columns.outputs, taps.shape[2]), taps.dtype)
     for image, output in zip(padded, values, strict=True):
-        _depthwise(image.astype(dtype), taps.astype(dtype), sums.constant, (rows, columns), output)
-    return _accumulation(call, sums.wrapped(values))
+        _depthwise(image.astype(taps.dtype), taps, constant, (rows, columns), output)
+    return values
 
 
 def receptive_fields(call: Call, x: Array, weights: Array, positions: Array) -> Array:
@@ -96,17 +150,6 @@ def windows(call: Call, x: Array, weights: Array) -> tuple[Window, Window]:
     )
 
 
-def _integer_weights(call: Call, weights: Array) -> Array:
-    """int16 weights less their zero point, which only the uint8 kernels look at."""
-    x, w = call.input(0), call.input(1)
-    if w.dtype != x.dtype:
-        raise NotReplayed(f"{call.op.name} of {x.dtype} activations by {w.dtype} weights")
-    centred = weights.astype(np.int16)
-    if w.dtype == "uint8":
-        centred -= w.zero_point
-    return centred
-
-
 def _pad(x: Array, rows: Window, columns: Window, zero_point: int) -> Array:
     """NHWC padded by the code of real zero, which adds nothing to the sum."""
     widths = ((0, 0), (rows.before, rows.after), (columns.before, columns.after), (0, 0))
@@ -115,23 +158,19 @@ def _pad(x: Array, rows: Window, columns: Window, zero_point: int) -> Array:
     return np.pad(x, widths, constant_values=zero_point)
 
 
-def _conv(
-    x: Array, filters: Array, windows: tuple[Window, Window], zero_point: int, bias: Array | None
-) -> Array:
-    """Padded NHWC x by filters ``(kh * kw * depth, outputs)``: a GEMM over patches, in blocks."""
+def _by_patches(x: Array, windows: tuple[Window, Window], product: Product) -> Array:
+    """Padded NHWC x: a product for each line of patches, several lines at a time."""
     patches = _patches(x, *windows)
     batch, height, width = patches.shape[:3]
-    depth, outputs = filters.shape
-    sums = Sums.of(filters, zero_point, bias, x.dtype)
-    weights = filters.astype(sums.dtype)
+    depth = math.prod(patches.shape[3:])
     lines = max(_COLUMNS_BLOCK // max(width * depth, 1), 1)
     blocks = [
-        sums.matmul(patches[image, top : top + lines].reshape(-1, depth), weights)
+        product(patches[image, top : top + lines].reshape(-1, depth))
         for image in range(batch)
         for top in range(0, height, lines)
     ]
     values = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-    return values.reshape(batch, height, width, outputs)
+    return values.reshape(batch, height, width, -1)
 
 
 def _patches(x: Array, rows: Window, columns: Window) -> Array:
@@ -196,6 +235,6 @@ def _accumulation(call: Call, values: Array) -> Accumulation:
     return accumulation(
         call,
         values,
-        weight_multiplier(call, call.input(1)),
+        weight_multiplier(call, call.input(0), call.input(1)),
         call.option("fused_activation_function"),
     )

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from tflreplay.errors import NotReplayed
-from tflreplay.kernels.call import Call, accumulation
+from tflreplay.kernels.call import Call, accumulation, activation_range
+from tflreplay.kernels.lookup import centred_codes, look_up
 from tflreplay.model import Tensor
-from tflreplay.rounding import Accumulation, Array, Multiplier
+from tflreplay.rounding import Accumulation, Array, Multiplier, rounding_divide_by_pot
 
-_LEFT_SHIFT = 20
 Rescale = Callable[[Array, Multiplier], Array]
 
 
 def add(call: Call, a: Array, b: Array) -> Accumulation:
     """``requantize(rescale(a - za) + rescale(b - zb))``, the inputs broadcast.
 
-    a, b: int8 or uint8. ``AddElementwise`` in
+    a, b: int8, uint8 or int16. ``AddElementwise`` in
     ``tflite/kernels/internal/reference/integer_ops/add.h`` and ``.../reference/add.h``.
     """
     return rescaled_sum(call, a, b, call.rule)
@@ -27,7 +28,7 @@ def add(call: Call, a: Array, b: Array) -> Accumulation:
 def sub(call: Call, a: Array, b: Array) -> Accumulation:
     """``requantize(rescale(a - za) - rescale(b - zb))``, the inputs broadcast.
 
-    a, b: int8 or uint8. ``SubElementwise`` in ``tflite/kernels/internal/reference/sub.h``.
+    a, b: int8, uint8 or int16. ``SubElementwise`` in ``tflite/kernels/internal/reference/sub.h``.
     """
     left, right = _rescaled(call, a, b, call.rule)
     return _sum(call, left - right)
@@ -36,27 +37,69 @@ def sub(call: Call, a: Array, b: Array) -> Accumulation:
 def mul(call: Call, a: Array, b: Array) -> Accumulation:
     """``requantize((a - za) * (b - zb))`` with the multiplier ``float32(s1 * s2 / so)``.
 
-    a, b: int8 or uint8, broadcast. ``MulElementwise`` in
+    a, b: int8, uint8 or int16, broadcast. ``MulElementwise`` in
     ``tflite/kernels/internal/reference/integer_ops/mul.h`` and ``.../reference/mul.h``.
     """
-    ta, tb = _operands(call)
+    ta, tb = operands(call)
     # A centred 8-bit code fits 9 bits and a product 17: float32 holds both exactly.
-    left = a.astype(np.float32) - np.float32(ta.zero_point)
-    right = b.astype(np.float32) - np.float32(tb.zero_point)
+    exact = np.dtype(np.int64 if a.itemsize > 1 else np.float32)
+    left = a.astype(exact) - exact.type(ta.zero_point)
+    right = b.astype(exact) - exact.type(tb.zero_point)
     scale = np.float32(ta.scale) * np.float32(tb.scale) / np.float32(call.output.scale)
     return accumulation(
         call, left * right, Multiplier.of(scale), call.option("fused_activation_function")
     )
 
 
-def _operands(call: Call) -> tuple[Tensor, Tensor]:
+def add_power_of_two(call: Call, a: Array, b: Array) -> Array:
+    """``clamp(saturate16(a * s1 / so + b * s2 / so))``, the scales powers of two.
+
+    a, b: int16 of one shape. One of the ratios is 1; the other is a right shift, rounded half away
+    from zero. ``Add`` in ``tflite/kernels/internal/reference/add.h``.
+    """
+    if a.shape != b.shape:
+        raise NotReplayed("ADD of power-of-two scales, broadcast: the kernel aborts")
+    return _sum_of_power_of_two(call, a, b, 1)
+
+
+def sub_power_of_two(call: Call, a: Array, b: Array) -> Array:
+    """As :func:`add_power_of_two`, the second input subtracted; the inputs are broadcast.
+
+    ``Sub16`` in ``tflite/kernels/internal/reference/sub.h``.
+    """
+    return _sum_of_power_of_two(call, a, b, -1)
+
+
+def _sum_of_power_of_two(call: Call, a: Array, b: Array, sign: int) -> Array:
+    shift_a, shift_b = power_of_two_shifts(*operands(call), call.output)
+    left = rounding_divide_by_pot(a.astype(np.int64), shift_a)
+    right = rounding_divide_by_pot(b.astype(np.int64), shift_b)
+    total = (left + sign * right).clip(-(2**15), 2**15 - 1)
+    low, high = activation_range(call, call.option("fused_activation_function"))
+    return np.asarray(total.clip(low, high).astype(np.int16))
+
+
+def power_of_two_shifts(a: Tensor, b: Tensor, y: Tensor) -> tuple[int, int]:
+    """How far each input is shifted right to the output's scale, all three powers of two.
+
+    Raises:
+        NotReplayed: both are shifted, or one to the left, which the runtime refuses to run.
+    """
+    of_a, of_b, of_y = (round(math.log2(tensor.scale)) for tensor in (a, b, y))
+    shifts = of_y - of_a, of_y - of_b
+    if min(shifts) != 0:
+        raise NotReplayed(f"int16 of the scales 2**{of_a}, 2**{of_b} and 2**{of_y}")
+    return shifts
+
+
+def operands(call: Call) -> tuple[Tensor, Tensor]:
     a, b = call.input(0), call.input(1)
     if b.dtype != a.dtype:
         raise NotReplayed(f"{call.op.name} of {a.dtype} and {b.dtype}")
     return a, b
 
 
-def _twice_largest_scale(a: Tensor, b: Tensor) -> float:
+def twice_largest_scale(a: Tensor, b: Tensor) -> float:
     return float(np.float32(2) * np.float32(max(a.scale, b.scale)))
 
 
@@ -67,26 +110,25 @@ def rescaled_sum(call: Call, a: Array, b: Array, rescale: Rescale) -> Accumulati
 
 
 def _rescaled(call: Call, a: Array, b: Array, by: Rescale) -> tuple[Array, Array]:
-    """Both inputs on the common scale ``2 * max(s1, s2) / 2**20``, as int64.
+    """Both inputs on the common scale ``2 * max(s1, s2) / 2**left_shift``, as int64."""
+    ta, tb = operands(call)
+    twice, shift = twice_largest_scale(ta, tb), left_shift(ta)
+    return common_scale(ta, a, twice, shift, by), common_scale(tb, b, twice, shift, by)
 
-    ``by((code - zero_point) << 20, s / (2 * max(s1, s2)))``: a function of the 8-bit code alone,
-    so it is computed once for each of the 256 codes.
-    """
-    ta, tb = _operands(call)
-    twice = _twice_largest_scale(ta, tb)
 
-    def rescale(tensor: Tensor, codes: Array) -> Array:
-        every = np.arange(256, dtype=np.uint8)
-        centred = every.view(codes.dtype).astype(np.int64) - tensor.zero_point
-        table = by(centred << _LEFT_SHIFT, Multiplier.of(tensor.scale / twice))
-        return table.take(codes.view(np.uint8))
+def left_shift(tensor: Tensor) -> int:
+    """Of the inputs, before they are rescaled."""
+    return 15 if tensor.dtype == "int16" else 20
 
-    return rescale(ta, a), rescale(tb, b)
+
+def common_scale(tensor: Tensor, codes: Array, unit: float, shift: int, by: Rescale) -> Array:
+    """``by((code - zero_point) << shift, scale / unit)``, computed once for each possible code."""
+    table = by(centred_codes(tensor) << shift, Multiplier.of(tensor.scale / unit))
+    return look_up(codes, table)
 
 
 def _sum(call: Call, values: Array) -> Accumulation:
-    twice = _twice_largest_scale(call.input(0), call.input(1))
-    unit = float(np.float32(2.0**_LEFT_SHIFT) * np.float32(call.output.scale))
-    return accumulation(
-        call, values, Multiplier.of(twice / unit), call.option("fused_activation_function")
-    )
+    ta, tb = operands(call)
+    unit = float(np.float32(2.0 ** left_shift(ta)) * np.float32(call.output.scale))
+    multiplier = Multiplier.of(twice_largest_scale(ta, tb) / unit)
+    return accumulation(call, values, multiplier, call.option("fused_activation_function"))

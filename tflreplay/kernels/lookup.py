@@ -1,4 +1,4 @@
-"""8-bit ops as tables: 256 outputs for a unary one, 65,536 for an elementwise binary one."""
+"""Ops as tables: an output for each of 256 or 65,536 codes, or of 65,536 pairs of 8-bit codes."""
 
 from __future__ import annotations
 
@@ -10,19 +10,30 @@ from tflreplay.model import Tensor
 from tflreplay.rounding import Array
 
 
+def every_code(dtype: np.dtype[Any]) -> Array:
+    """Each code of an integer type of 8 or 16 bits, in the order of the codes' bytes."""
+    return np.arange(1 << 8 * dtype.itemsize, dtype=_unsigned(dtype)).view(dtype)
+
+
 def centred_codes(tensor: Tensor) -> Array:
-    """``code - zero_point`` of each of the 256 codes, int64, in the order of the codes' bytes."""
-    codes = np.arange(256, dtype=np.uint8).view(tensor.numpy_dtype)
-    return codes.astype(np.int64) - tensor.zero_point
+    """``code - zero_point`` of each code, int64, in the order of the codes' bytes."""
+    return every_code(tensor.numpy_dtype).astype(np.int64) - tensor.zero_point
 
 
 def look_up(codes: Array, table: Array) -> Array:
-    """The table's entry for every code: shape of ``codes``, dtype of ``table`` (8-bit both).
+    """The table's entry for every code: shape of ``codes``, dtype of ``table``.
 
-    The table is indexed by the code's byte. The result is read-only.
+    The table is indexed by the code's bytes, read as an unsigned number. The result may be
+    read-only.
     """
+    if (codes.itemsize, table.itemsize) != (1, 1):
+        return np.asarray(table.take(codes.view(_unsigned(codes.dtype))))
     # bytes.translate is 1.5 times as fast as np.take, which widens every index to 64 bits first.
     return np.ndarray(codes.shape, table.dtype, codes.tobytes().translate(table.tobytes()))
+
+
+def _unsigned(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(f"u{dtype.itemsize}")
 
 
 # Indices made at a time: they stay in the first-level cache.

@@ -20,34 +20,60 @@ from tflreplay.model import Tensor
 from tflreplay.rounding import INT32_MAX, Array, Multiplier
 
 FLOAT32_EXACT = 2**24
+FLOAT64_EXACT = 2**53
 
 # How the real multiplier of weights is computed (s1: input scale, s2: weights', so: output's).
 DOUBLE = "float64 s1*s2/so"
 FLOAT32_PRODUCT = "float64 (float32 s1*s2)/so"
 FLOAT32 = "float32 s1*s2/so"
+# The types of weights that kernels take, by the type of the activations.
+_WEIGHTS = {"int8": ("int8", "int4"), "uint8": ("uint8",), "int16": ("int8", "int4")}
+# Some combinations of types were read wrongly before.
+_SOUND = {"litert": "1.2.0", "tensorflow": "2.19.0"}
+# Above this exponent, the shift by which reduced16 rounds would be negative.
+_MOST_SHIFT = 14
 
 
 @dataclass(frozen=True)
 class Sums:
     """What weights fix about their sums: the constant to add, and how large a sum can get.
 
-    ``constant`` is int64 ``bias - zero_point * sum(weights)`` for each column of weights
-    ``(depth, columns)``: the input's zero point, folded in. ``bound`` holds for every partial sum.
+    ``constant`` is int64 ``bias - zero_point * sum(weights)`` of shape ``(..., 1, columns)`` for
+    weights ``(..., depth, columns)``: the input's zero point, folded in. ``bound`` holds for every
+    partial sum. ``bits`` is the accumulator's width, 32 or 64.
     """
 
     constant: Array
     bound: int
+    bits: int = 32
 
     @classmethod
-    def of(cls, weights: Array, zero_point: int, bias: Array | None, codes: np.dtype[Any]) -> Sums:
-        """For inputs of the integer type ``codes``."""
-        constant: Array = -zero_point * weights.sum(axis=0, dtype=np.int64)
+    def of(
+        cls,
+        weights: Array,
+        zero_point: int,
+        bias: Array | None,
+        codes: np.dtype[Any],
+        bits: int = 32,
+    ) -> Sums:
+        """For inputs of the integer type ``codes``; bias int32 or int64 ``(columns,)``.
+
+        Raises:
+            NotReplayed: the sums may pass 2**53.
+        """
+        constant: Array = -zero_point * weights.sum(axis=-2, keepdims=True, dtype=np.int64)
         if bias is not None:
             constant = constant + bias.astype(np.int64)
         info = np.iinfo(codes)
         largest = max(-int(info.min), int(info.max))
-        magnitude = np.abs(weights).sum(axis=0, dtype=np.int64)
-        return cls(constant, int((largest * magnitude + np.abs(constant)).max(initial=0)))
+        magnitude = np.abs(weights).sum(axis=-2, keepdims=True, dtype=np.int64)
+        # In Python's integers: an int64 bias may be anything.
+        bound = largest * int(magnitude.max(initial=0)) + max(
+            abs(int(constant.min(initial=0))), abs(int(constant.max(initial=0)))
+        )
+        if bound >= FLOAT64_EXACT:
+            raise NotReplayed("its sums may pass 2**53; the runtime rescales none above 2**47")
+        return cls(constant, bound, bits)
 
     @property
     def dtype(self) -> type[np.float32] | type[np.float64]:
@@ -56,46 +82,112 @@ class Sums:
 
     def wrapped(self, values: Array) -> Array:
         """Exact sums reduced to int32 where ``bound`` says that they may not fit."""
-        if self.bound <= INT32_MAX:
+        if self.bits == 64 or self.bound <= INT32_MAX:
             return values
         return values.astype(np.int64).astype(np.int32)
 
     def matmul(self, x: Array, weights: Array) -> Array:
-        """``x @ weights + constant``; x: codes, weights: as ``dtype``."""
+        """``x @ weights + constant``; x: codes ``(..., rows, depth)``, weights: as ``dtype``."""
         values: Array = x.astype(self.dtype) @ weights
         values += self.constant.astype(self.dtype)
         return self.wrapped(values)
 
 
-def exact_matmul(x: Array, weights: Array, zero_point: int, bias: Array | None) -> Array:
-    """``(x - zero_point) @ weights + bias`` as a wrapping int32 accumulator would hold it.
+def exact_matmul(
+    x: Array, weights: Array, zero_point: int, bias: Array | None, bits: int = 32
+) -> Array:
+    """``(x - zero_point) @ weights + bias`` as an accumulator of ``bits`` would hold it.
 
-    x: 8-bit codes ``(rows, depth)``; weights: integers ``(depth, columns)``, their own zero point
-    already subtracted; bias: int32 ``(columns,)``. Returns float32, float64 or int32 of shape
-    ``(rows, columns)``.
+    x: codes of 8 or 16 bits ``(..., rows, depth)``; weights: integers ``(..., depth, columns)``,
+    their own zero point already subtracted; bias: int32 or int64 ``(columns,)``. Returns float32,
+    float64 or int32 of shape ``(..., rows, columns)``.
     """
-    sums = Sums.of(weights, zero_point, bias, x.dtype)
+    sums = Sums.of(weights, zero_point, bias, x.dtype, bits)
     return sums.matmul(x, weights.astype(sums.dtype))
 
 
-def weight_multiplier(call: Call, weights: Tensor) -> Multiplier:
-    """``input scale * weight scale / output scale``, in the precision of the row in force.
+def check_types(call: Call, x: Tensor, w: Tensor) -> None:
+    """
+    Raises:
+        NotReplayed: no kernel takes activations and weights of these types, or the output's.
+    """
+    if w.dtype not in _WEIGHTS.get(x.dtype, ()):
+        raise NotReplayed(f"{call.op.name} of {x.dtype} activations by {w.dtype} weights")
+    if call.output.dtype != x.dtype:
+        raise NotReplayed(f"{call.op.name} from {x.dtype} to {call.output.dtype}")
+
+
+def check_version(call: Call, what: str) -> None:
+    """
+    Raises:
+        NotReplayed: ``what`` is computed in another way by versions as old as the engine's.
+    """
+    engine = call.engine
+    if engine.runtime in _SOUND and not engine.at_least(_SOUND):
+        what = f"{call.op.name} {what}"
+        raise NotReplayed(f"{what} is not modelled for {engine.runtime} {engine.version}")
+
+
+def centred_weights(call: Call, x: Tensor, w: Tensor, weights: Array) -> Array:
+    """int16 weights of a convolution, less their zero point, which only uint8 kernels look at.
+
+    Raises:
+        NotReplayed: as :func:`check_types`.
+    """
+    check_types(call, x, w)
+    centred = weights.astype(np.int16)
+    return centred - np.int16(w.zero_point) if w.dtype == "uint8" else centred
+
+
+def accumulator_bits(call: Call, x: Tensor, bias: Array | None) -> int:
+    """32; or 64 for int16 activations, unless the op's options declare an int32 bias.
+
+    TFLM looks at the bias itself, if there is one.
+
+    Raises:
+        NotReplayed: an int32 bias that the options do not declare: the runtime reads it as int64.
+    """
+    narrow = call.op.options.get("quantized_bias_type") == "int32"
+    if bias is not None and call.engine.runtime == "tflm":
+        narrow = bias.dtype == np.int32
+    if x.dtype != "int16" or narrow:
+        return 32
+    if bias is not None and bias.dtype == np.int32:
+        raise NotReplayed(
+            f"{call.op.name} on int16 with an int32 bias but no quantized_bias_type: "
+            "the runtime reads the bias as int64"
+        )
+    return 64
+
+
+def weight_multiplier(call: Call, x: Tensor, weights: Tensor) -> Multiplier:
+    """``x's scale * weight scale / output scale``, in the precision of the row in force.
 
     The order of operations is that of ``PopulateConvolutionQuantizationParams`` (float64) or of
     ``GetQuantizedConvolutionMultipler`` (float32 product first), ``tflite/kernels/kernel_util.cc``,
     or XNNPACK's (float32 throughout), ``src/operators/convolution-nhwc.c``.
+
+    Raises:
+        NotReplayed: the weights have no scale, or ``reduced16`` is not defined for the multiplier.
     """
     if weights.quantization is None:
         raise NotReplayed(f"{call.op.name} whose weights {weights.label} have no scale")
     scale = weights.quantization.scale
     if not weights.quantization.per_axis:
         scale = scale.reshape(())
-    input_scale, output_scale = np.float32(call.input(0).scale), np.float32(call.output.scale)
+    multiplier = Multiplier.of(_product(call, np.float32(x.scale), scale))
+    if call.rule.name == "reduced16" and multiplier.shift.max(initial=0) > _MOST_SHIFT:
+        raise NotReplayed(f"{call.op.name} on int16 with a multiplier of 2**14 or more")
+    return multiplier
+
+
+def _product(call: Call, input_scale: np.float32, scale: Array) -> Array:
+    output_scale = np.float32(call.output.scale)
     if call.arithmetic.multiplier == DOUBLE:
         product = np.float64(input_scale) * scale.astype(np.float64)
-        return Multiplier.of(product / np.float64(output_scale))
+        return np.asarray(product / np.float64(output_scale))
     product = input_scale * scale
     if call.arithmetic.multiplier == FLOAT32_PRODUCT:
-        return Multiplier.of(product.astype(np.float64) / np.float64(output_scale))
+        return np.asarray(product.astype(np.float64) / np.float64(output_scale))
     assert call.arithmetic.multiplier == FLOAT32
-    return Multiplier.of(product / output_scale)
+    return np.asarray(product / output_scale)

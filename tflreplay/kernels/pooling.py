@@ -1,10 +1,14 @@
-"""AVERAGE_POOL_2D and MAX_POOL_2D."""
+"""AVERAGE_POOL_2D, MAX_POOL_2D and L2_POOL_2D."""
 
 from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
 
 import numpy as np
 
 from tflreplay.kernels.call import Call, activation_range
+from tflreplay.kernels.plain import activated
 from tflreplay.kernels.window import Window, window
 from tflreplay.rounding import Array
 
@@ -12,7 +16,7 @@ from tflreplay.rounding import Array
 def average_pool_2d(call: Call, x: Array) -> Array:
     """``clamp(round_half_away(mean of the raw codes))``, padding left out of the mean.
 
-    x: int8 or uint8 ``(batch, height, width, channels)``. The integer mean is
+    x: int8, uint8 or int16 ``(batch, height, width, channels)``. The integer mean is
     ``sign(sum) * ((|sum| + count // 2) // count)``; nothing is requantized. ``AveragePool`` in
     ``tflite/kernels/internal/reference/integer_ops/pooling.h`` and ``.../reference/pooling.h``.
     """
@@ -26,7 +30,7 @@ def average_pool_2d(call: Call, x: Array) -> Array:
 def max_pool_2d(call: Call, x: Array) -> Array:
     """``clamp(max of the raw codes)``.
 
-    x: int8 or uint8 ``(batch, height, width, channels)``. ``MaxPool`` in
+    x: int8, uint8 or int16 ``(batch, height, width, channels)``. ``MaxPool`` in
     ``tflite/kernels/internal/reference/integer_ops/pooling.h`` and ``.../reference/pooling.h``.
     """
     rows, columns = _windows(call, x)
@@ -35,9 +39,72 @@ def max_pool_2d(call: Call, x: Array) -> Array:
     return _clamped(call, highest)
 
 
+def average_pool_2d_float(call: Call, x: Array) -> Array:
+    """``clamp(mean)``, summed in float32 row by row, padding left out.
+
+    x: float32 ``(batch, height, width, channels)``. ``AveragePool`` in
+    ``tflite/kernels/internal/reference/pooling.h``.
+    """
+    total, count = _float_sums(call, x)
+    return activated(call, total / count)
+
+
+def max_pool_2d_float(call: Call, x: Array) -> Array:
+    """``clamp(max)``: ``MaxPool`` in ``tflite/kernels/internal/reference/pooling.h``.
+
+    x: float32 ``(batch, height, width, channels)``.
+    """
+    highest: Array = np.asarray(-np.inf, np.float32)
+    for values in _taps(call, x, -np.inf):
+        highest = np.where(values > highest, values, highest)
+    return activated(call, highest)
+
+
+def l2_pool_2d(call: Call, x: Array) -> Array:
+    """``clamp(sqrt(mean of the squares))``, summed in float32 row by row, padding left out.
+
+    x: float32 ``(batch, height, width, channels)``. ``L2Pool`` in
+    ``tflite/kernels/internal/reference/pooling.h``.
+    """
+    total, count = _float_sums(call, x * x)
+    return activated(call, np.sqrt(total / count))
+
+
+def _float_sums(call: Call, x: Array) -> tuple[Array, Array]:
+    """Each window's sum, element after element, and how many elements it holds."""
+    rows, columns = _windows(call, x)
+    total = np.zeros((x.shape[0], rows.outputs, columns.outputs, x.shape[3]), x.dtype)
+    for values in _taps(call, x, 0):
+        total += values
+    count = np.outer(_counts(rows, x.shape[1]), _counts(columns, x.shape[2]))
+    return total, count[:, :, None].astype(x.dtype)
+
+
+def _taps(call: Call, x: Array, fill: float) -> Iterator[Array]:
+    """For each position in the window, row by row, what every window holds there."""
+    rows, columns = _windows(call, x)
+    padded = _padded(_padded(x, 1, rows, fill), 2, columns, fill)
+    for i, j in itertools.product(range(rows.size), range(columns.size)):
+        down, right = (slice(k, _end(w, k), w.stride) for k, w in ((i, rows), (j, columns)))
+        yield padded[:, down, right]
+
+
+def _end(w: Window, offset: int) -> int:
+    return offset + (w.outputs - 1) * w.stride + 1
+
+
+def _padded(x: Array, axis: int, w: Window, fill: float) -> Array:
+    """x with ``fill`` around it along one axis, as far as the windows reach."""
+    x = np.moveaxis(x, axis, 0)
+    size = (w.outputs - 1) * w.stride + w.size
+    padded = np.full((max(size, w.before + x.shape[0]), *x.shape[1:]), fill, x.dtype)
+    padded[w.before : w.before + x.shape[0]] = x
+    return np.moveaxis(padded, 0, axis)
+
+
 def _clamped(call: Call, codes: Array) -> Array:
     low, high = activation_range(call, call.option("fused_activation_function"))
-    # Bounds of an activation may lie outside an 8-bit type on the far side.
+    # Bounds of an activation may lie outside the type on the far side.
     return np.clip(codes.astype(np.int32), low, high).astype(call.output.numpy_dtype)
 
 
@@ -50,19 +117,15 @@ def _windows(call: Call, x: Array) -> tuple[Window, Window]:
     )
 
 
-def _slide(x: Array, axis: int, w: Window, reduce: np.ufunc, fill: int) -> Array:
+def _slide(x: Array, axis: int, w: Window, reduce: np.ufunc, fill: float) -> Array:
     """``reduce`` over the window along one axis, the padding holding ``fill``.
 
     A 2-D window is one such pass over rows and one over columns.
     """
-    x = np.moveaxis(x, axis, 0)
-    size = (w.outputs - 1) * w.stride + w.size
-    padded = np.full((max(size, w.before + x.shape[0]), *x.shape[1:]), fill, x.dtype)
-    padded[w.before : w.before + x.shape[0]] = x
-    span = size - w.size + 1
-    result = padded[: span : w.stride].copy()
+    padded = np.moveaxis(_padded(x, axis, w, fill), axis, 0)
+    result = padded[: _end(w, 0) : w.stride].copy()
     for offset in range(1, w.size):
-        reduce(result, padded[offset : offset + span : w.stride], out=result)
+        reduce(result, padded[offset : _end(w, offset) : w.stride], out=result)
     return np.moveaxis(result, 0, axis)
 
 

@@ -8,22 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 from tflreplay.errors import NotReplayed
-from tflreplay.kernels import activations, elementwise
-from tflreplay.kernels.call import Call, activation_range
-from tflreplay.kernels.fixed_point import (
-    exp_on_negative_values,
-    one_minus_x_over_one_plus_x,
-    one_over_one_plus_x,
-)
+from tflreplay.kernels import activations, elementwise, fixed_point, unary
+from tflreplay.kernels import transpose_conv as transposed
+from tflreplay.kernels.call import Call, activation_range, same_type
 from tflreplay.kernels.lookup import centred_codes, look_up
-from tflreplay.rounding import (
-    INT32_MAX,
-    Accumulation,
-    Array,
-    Multiplier,
-    double,
-    rounding_divide_by_pot,
-)
+from tflreplay.rounding import Accumulation, Array, Multiplier, double, rounding_divide_by_pot
 
 _INPUT_BITS = 4  # a function's argument is Q4.27
 _FRACTION_BITS = 31 - _INPUT_BITS
@@ -57,6 +46,22 @@ def mul(call: Call, a: Array, b: Array) -> Accumulation:
     return replace(elementwise.mul(call, a, b), multiplier=Multiplier.of(np.float64(real)))
 
 
+def transpose_conv(
+    call: Call, shape: Array, weights: Array, x: Array, bias: Array | None = None
+) -> Accumulation:
+    """As :func:`tflreplay.kernels.transpose_conv.transpose_conv`, in an int64 accumulator.
+
+    x: int16; bias int64 or int16. ``tensorflow/lite/micro/kernels/transpose_conv.cc``.
+
+    Raises:
+        NotReplayed: an int32 bias, which TFLM reads as int64.
+    """
+    if bias is not None and bias.dtype == np.int32:
+        raise NotReplayed(f"{call.op.name} on int16: TFLM reads the int32 bias as int64")
+    wide = np.zeros(len(weights), np.int64) if bias is None else bias.astype(np.int64)
+    return transposed.transpose_conv(call, shape, weights, x, wide)
+
+
 def relu(call: Call, x: Array) -> Accumulation:
     """As :func:`tflreplay.kernels.activations.relu`, the multiplier ``si / so`` in float64.
 
@@ -66,13 +71,30 @@ def relu(call: Call, x: Array) -> Accumulation:
     return replace(activations.relu(call, x), multiplier=Multiplier.of(np.float64(real)))
 
 
+def abs_(call: Call, x: Array) -> Accumulation:
+    """As :func:`tflreplay.kernels.unary.abs_`, the multiplier ``si / so`` in float64.
+
+    ``SetAbsOutputMultiplier`` in ``tensorflow/lite/micro/kernels/elementwise.cc``.
+    """
+    real = call.input(0).scale / call.output.scale
+    return replace(unary.abs_(call, x), multiplier=Multiplier.of(np.float64(real)))
+
+
+def prelu(call: Call, x: Array, alpha: Array) -> Array:
+    """As :func:`tflreplay.kernels.activations.prelu`, the multipliers in float64.
+
+    ``CalculatePreluParams`` in ``tensorflow/lite/micro/kernels/prelu_common.cc``.
+    """
+    return activations.prelu_by(call, x, alpha, np.float64)
+
+
 def relu6(call: Call, x: Array) -> Array:
     """``clamp(x, zi, zi + round_half_away(6 / si))``: the output's scale is not looked at.
 
     x: int8 of any shape. ``Relu6Prepare`` in
     ``tensorflow/lite/micro/kernels/activations_common.cc``.
     """
-    _same_type(call)
+    same_type(call)
     low, high = activation_range(replace(call, outputs=(call.input(0),)), "RELU6")
     return np.clip(x, low, high).astype(x.dtype)
 
@@ -82,7 +104,7 @@ def leaky_relu(call: Call, x: Array) -> Array:
 
     ``CalculateOpDataLeakyRelu`` in ``tensorflow/lite/micro/kernels/leaky_relu_common.cc``.
     """
-    _same_type(call)
+    same_type(call)
     ti, to = call.input(0), call.output
     centred = centred_codes(ti)
     slope = np.float64(ti.scale) * np.float32(call.option("alpha")) / to.scale
@@ -101,11 +123,9 @@ def logistic(call: Call, x: Array) -> Array:
     """
 
     def function(a: Array) -> Array:
-        positive = one_over_one_plus_x(exp_on_negative_values(-np.abs(a), _INPUT_BITS))
-        result = np.where(a < 0, INT32_MAX - positive, positive)
-        return np.where(a == 0, 1 << 30, result)
+        return rounding_divide_by_pot(fixed_point.logistic(a, _INPUT_BITS), 23) - 128
 
-    return _fixed_point(call, x, lambda a: rounding_divide_by_pot(function(a), 23) - 128)
+    return _fixed_point(call, x, function)
 
 
 def tanh(call: Call, x: Array) -> Array:
@@ -117,11 +137,9 @@ def tanh(call: Call, x: Array) -> Array:
     """
 
     def function(a: Array) -> Array:
-        # Twice a number in Q4.27 has the same raw value in Q5.26.
-        positive = one_minus_x_over_one_plus_x(exp_on_negative_values(-np.abs(a)))
-        return np.where(a == 0, 0, np.sign(a) * positive)
+        return rounding_divide_by_pot(fixed_point.tanh(a, _INPUT_BITS), 24)
 
-    return _fixed_point(call, x, lambda a: rounding_divide_by_pot(function(a), 24))
+    return _fixed_point(call, x, function)
 
 
 def dequantize(call: Call, x: Array) -> Array:
@@ -139,7 +157,7 @@ def dequantize(call: Call, x: Array) -> Array:
 
 def _fixed_point(call: Call, x: Array, function: Callable[[Array], Array]) -> Array:
     """``function`` of the argument's raw value; the lowest and highest code far outside of 0."""
-    _same_type(call)
+    same_type(call)
     centred = centred_codes(call.input(0))
     multiplier = Multiplier.of(np.float64(call.input(0).scale * 2.0**_FRACTION_BITS))
     low, high = call.output.code_range
@@ -148,9 +166,3 @@ def _fixed_point(call: Call, x: Array, function: Callable[[Array], Array]) -> Ar
     codes = function(double(np.where(inside, centred, 0), multiplier)).clip(low, high)
     codes = np.where(inside, codes, np.where(centred < 0, low, high))
     return look_up(x, codes.astype(call.output.numpy_dtype))
-
-
-def _same_type(call: Call) -> None:
-    source, target = call.input(0).dtype, call.output.dtype
-    if source != target:
-        raise NotReplayed(f"{call.op.name} from {source} to {target}")

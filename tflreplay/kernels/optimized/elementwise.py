@@ -6,7 +6,7 @@ import numpy as np
 
 from tflreplay.kernels import elementwise
 from tflreplay.kernels.call import Call
-from tflreplay.kernels.optimized.loops import inner_loop
+from tflreplay.kernels.optimized.loops import Loop, inner_loop, vector_body
 from tflreplay.rounding import Accumulation, Array, Multiplier, Rule, high_mul, requantize
 
 
@@ -28,6 +28,19 @@ def add(call: Call, a: Array, b: Array) -> Array:
     rescale = _shift_then_multiply if wide else _multiply_then_shift
     body = _narrowed(elementwise.rescaled_sum(call, a, b, rescale), call.rule, saturate=False)
     return np.where(loop.body(tail.shape, 16 if wide else 8), body, tail)
+
+
+def add_int16(call: Call, a: Array, b: Array) -> Array:
+    """As the reference ADD, but for the vector body, which rescales its inputs with one rounding.
+
+    a, b: int16; the body is 16 elements wide. The reference kernel takes what is broadcast.
+    ``AddElementwiseInt16`` in ``tflite/kernels/internal/optimized/integer_ops/add.h``.
+    """
+    tail = requantize(elementwise.add(call, a, b), call.rule)
+    if inner_loop(a.shape, b.shape) != Loop(a.size):
+        return tail
+    body = requantize(elementwise.rescaled_sum(call, a, b, _shift_then_multiply), call.rule)
+    return np.where(vector_body(tail.shape, 16, tail.size), body, tail)
 
 
 def mul(call: Call, a: Array, b: Array) -> Array:

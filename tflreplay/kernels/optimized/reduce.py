@@ -1,4 +1,4 @@
-"""MEAN over height and width."""
+"""MEAN over height and width, SUM and REDUCE_PROD."""
 
 from __future__ import annotations
 
@@ -6,9 +6,21 @@ from dataclasses import replace
 
 import numpy as np
 
+from tflreplay.errors import NotReplayed
+from tflreplay.kernels import reduce
 from tflreplay.kernels.call import Call, accumulation
-from tflreplay.rounding import Accumulation, Array, Multiplier
+from tflreplay.kernels.reduce import rows_to_reduce
+from tflreplay.rounding import (
+    INT32_MIN,
+    Accumulation,
+    Array,
+    Multiplier,
+    round_half_away,
+    wrap32,
+)
 
+# LiteRT 7e3668027. A product of one element left the output unwritten before.
+_COPIES = {"litert": "2.2.0", "tensorflow": "2.22.0"}
 _MIN_CHANNELS_A_THREAD = 8
 
 
@@ -31,6 +43,37 @@ def spatial_mean(call: Call, x: Array, axes: Array) -> Accumulation:
         zero_point=result.zero_point - rounded,
         cuts=_cuts(x.shape[3], call.engine.threads),
     )
+
+
+def sum_(call: Call, x: Array, axes: Array) -> Array:
+    """``clamp(round_half_away(sum(x) * (si / so) + -zi * (si / so) * n) + zo)`` in float32.
+
+    x: int8, uint8 or int16, summed as raw codes; n: elements in each sum. What does not fit int32
+    becomes -2**31 before zo is added. ``QuantizedMeanOrSum`` in
+    ``tflite/kernels/internal/optimized/reduce.h``.
+    """
+    ti, to = call.input(0), call.output
+    rows, shape = rows_to_reduce(call, x, axes)
+    scale = np.float32(ti.scale) / np.float32(to.scale)
+    bias = np.float32(-ti.zero_point) * scale * np.float32(rows.shape[-1])
+    sums = wrap32(rows.sum(axis=-1, dtype=np.int64)).astype(np.float32) * scale + bias
+    fits = np.abs(sums) < 2.0**31
+    rounded = np.where(fits, round_half_away(sums), INT32_MIN).astype(np.int64)
+    codes = wrap32(rounded + to.zero_point).clip(*to.code_range)
+    return codes.astype(to.numpy_dtype).reshape(shape)
+
+
+def reduce_prod(call: Call, x: Array, axes: Array) -> Array:
+    """As the reference kernel, but a product of one element is that element's raw code.
+
+    ``QuantizedReduceProd`` in ``tflite/kernels/internal/optimized/reduce.h``.
+    """
+    rows, shape = rows_to_reduce(call, x, axes)
+    if rows.shape[-1] > 1:
+        return reduce.reduce_prod(call, x, axes)
+    if not call.engine.at_least(_COPIES):
+        raise NotReplayed("REDUCE_PROD of one element")
+    return rows.reshape(shape)
 
 
 def _cuts(channels: int, threads: int) -> tuple[int, ...]:

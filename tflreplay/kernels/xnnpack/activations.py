@@ -1,4 +1,4 @@
-"""LOGISTIC, TANH and LEAKY_RELU."""
+"""LOGISTIC, TANH, ELU and LEAKY_RELU."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tflreplay.kernels.activations import libm
+from tflreplay.kernels import functions
 from tflreplay.kernels.call import Call, accumulation
+from tflreplay.kernels.float_table import libm
 from tflreplay.kernels.lookup import centred_codes, look_up
 from tflreplay.rounding import Accumulation, Array, Multiplier, round_half_away
 
@@ -54,6 +55,19 @@ def tanh_half_away(call: Call, x: Array) -> Array:
 def tanh_before_zero_point(call: Call, x: Array) -> Array:
     """As :func:`tanh`, but rounded before the zero point is added. ``src/operators/tanh-nc.c``."""
     return _float_table(call, x, _tanh, np.rint, zero_point_inside=False)
+
+
+def elu(call: Call, x: Array) -> Array:
+    """As :func:`tanh`, ``f = expm1(real)`` below zero and ``real`` from there on.
+
+    x: int8 of any shape. ``ELUOp`` in ``src/reference/unary-elementwise.cc``.
+    """
+    return _float_table(call, x, functions.elu, np.rint)
+
+
+def elu_half_away(call: Call, x: Array) -> Array:
+    """As :func:`elu`, but rounded half away from zero."""
+    return _float_table(call, x, functions.elu, round_half_away)
 
 
 def leaky_relu(call: Call, x: Array) -> Accumulation:

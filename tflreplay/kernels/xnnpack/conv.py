@@ -27,6 +27,6 @@ def bias_alone(call: Call, x: Array, weights: Array, bias: Array) -> Accumulatio
     return accumulation(
         call,
         values,
-        weight_multiplier(call, call.input(1)),
+        weight_multiplier(call, call.input(0), call.input(1)),
         call.option("fused_activation_function"),
     )

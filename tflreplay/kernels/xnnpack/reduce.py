@@ -1,4 +1,4 @@
-"""MEAN, in the three ways that XNNPACK has computed it."""
+"""MEAN and SUM, in the ways that XNNPACK has computed them."""
 
 from __future__ import annotations
 
@@ -40,10 +40,30 @@ def spatial_mean(call: Call, x: Array, axes: Array) -> Array:
     return np.asarray(codes.clip(*to.code_range).astype(to.numpy_dtype))
 
 
+def sum_(call: Call, x: Array, axes: Array) -> Array:
+    """As :func:`mean`, with ``m = float32(si / so)``."""
+    return _total(call, x, axes, np.rint)
+
+
+def sum_half_away(call: Call, x: Array, axes: Array) -> Array:
+    """As :func:`sum_`, but rounded half away from zero."""
+    return _total(call, x, axes, round_half_away)
+
+
 def _mean(call: Call, x: Array, axes: Array, rounded: Callable[[Array], Array]) -> Array:
-    ti, to = call.input(0), call.output
     sums, count = _sums(call, x, axes)
-    multiplier = np.float32(ti.scale) / np.float32(to.scale) * (np.float32(1) / np.float32(count))
+    return _quantized(call, sums, count, np.float32(1) / np.float32(count), rounded)
+
+
+def _total(call: Call, x: Array, axes: Array, rounded: Callable[[Array], Array]) -> Array:
+    return _quantized(call, *_sums(call, x, axes), np.float32(1), rounded)
+
+
+def _quantized(
+    call: Call, sums: Array, count: int, share: np.float32, rounded: Callable[[Array], Array]
+) -> Array:
+    ti, to = call.input(0), call.output
+    multiplier = np.float32(ti.scale) / np.float32(to.scale) * share
     zero_point = np.float32(to.zero_point) - np.float32(count * ti.zero_point) * multiplier
     codes = rounded(sums.astype(np.float32) * multiplier + zero_point)
     return np.asarray(codes.clip(*to.code_range).astype(to.numpy_dtype))

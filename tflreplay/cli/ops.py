@@ -1,0 +1,30 @@
+"""``tflreplay ops``: what is replayed, or what of one model is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tflreplay.cli import options
+
+
+@click.command()
+@click.argument("model", required=False, type=click.Path(path_type=Path))
+@options.runtime
+def ops(model: Path | None, runtime: str | None) -> None:
+    """List the ops that are replayed, by type and engine.
+
+    With a MODEL, list its ops instead: how many of each, on which type, and whether each engine's
+    arithmetic is known, with the reason where it is not. No runtime runs.
+    """
+    from tflreplay.reports import ops as report
+    from tflreplay.runtimes import resolve
+
+    if model is None:
+        click.echo(report.render(resolve(runtime)))
+        return
+
+    from tflreplay.model import load
+
+    click.echo(report.render_model(load(model), resolve(runtime)))

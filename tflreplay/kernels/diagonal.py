@@ -1,0 +1,23 @@
+"""Ops on the diagonals of matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflreplay.kernels.call import Call
+from tflreplay.rounding import Array
+
+
+def matrix_diag(call: Call, diagonal: Array) -> Array:
+    """Square matrices with each of the last dimension's vectors on a diagonal, else 0."""
+    return np.where(np.eye(diagonal.shape[-1], dtype=bool), diagonal[..., None], 0).astype(
+        diagonal.dtype
+    )
+
+
+def matrix_set_diag(call: Call, x: Array, diagonal: Array) -> Array:
+    """The matrices x with ``diagonal``, of the shorter side's length, on their diagonals."""
+    output = x.copy()
+    index = np.arange(min(x.shape[-2:]))
+    output[..., index, index] = diagonal
+    return output

@@ -1,0 +1,30 @@
+"""Ops that change the order of elements."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflreplay.kernels.call import Call
+from tflreplay.rounding import Array
+
+
+def transpose(call: Call, x: Array, permutation: Array) -> Array:
+    """``out.shape[i] = x.shape[permutation[i]]``."""
+    return x.transpose(permutation.tolist())
+
+
+def reverse_v2(call: Call, x: Array, axes: Array) -> Array:
+    """x with the elements along each of ``axes`` in reverse. ``tflite/kernels/reverse.cc``."""
+    return np.asarray(np.flip(x, tuple(axes.reshape(-1).tolist())))
+
+
+def reverse_sequence(call: Call, x: Array, lengths: Array) -> Array:
+    """The first ``lengths[i]`` elements along ``seq_dim`` in reverse, for each i of ``batch_dim``.
+
+    ``ReverseSequence`` in ``tflite/kernels/internal/reference/reference_ops.h``.
+    """
+    dims = call.option("seq_dim"), call.option("batch_dim")
+    output = np.moveaxis(x, dims, (0, 1)).copy()
+    for i, length in enumerate(lengths.tolist()):
+        output[:length, i] = output[:length, i][::-1].copy()
+    return np.moveaxis(output, (0, 1), dims)

@@ -1,0 +1,53 @@
+"""Ops that move blocks of pixels to the channels or the batch, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflreplay.kernels.call import Call
+from tflreplay.rounding import Array
+
+
+def space_to_depth(call: Call, x: Array) -> Array:
+    """NHWC x with each block of ``block_size`` by ``block_size`` pixels in one pixel's channels."""
+    size = call.option("block_size")
+    n, h, w, c = x.shape
+    blocks = x.reshape(n, h // size, size, w // size, size, c).transpose(0, 1, 3, 2, 4, 5)
+    return blocks.reshape(n, h // size, w // size, size * size * c)
+
+
+def depth_to_space(call: Call, x: Array) -> Array:
+    """The inverse of :func:`space_to_depth`."""
+    size = call.option("block_size")
+    n, h, w, c = x.shape
+    blocks = x.reshape(n, h, w, size, size, c // size**2).transpose(0, 1, 3, 2, 4, 5)
+    return blocks.reshape(n, h * size, w * size, c // size**2)
+
+
+def space_to_batch_nd(call: Call, x: Array, block: Array, paddings: Array) -> Array:
+    """x ``(batch, spatial ..., channels)``, padded, its blocks spread over the batch.
+
+    Offset o within the blocks, counted row-major, is batch ``o * batch .. (o + 1) * batch - 1``.
+    Padding is the output's zero point. ``tflite/kernels/internal/reference/space_to_batch_nd.h``.
+    """
+    sizes = block.tolist()
+    quantized = call.output.quantization is not None
+    value = call.output.zero_point if quantized else 0
+    x = np.pad(x, [(0, 0), *paddings.tolist(), (0, 0)], constant_values=value)
+    grid = [n // size for n, size in zip(x.shape[1:-1], sizes, strict=True)]
+    split = [n for pair in zip(grid, sizes, strict=True) for n in pair]
+    blocks = x.reshape(x.shape[0], *split, x.shape[-1])
+    offsets, places = range(2, 2 * len(sizes) + 1, 2), range(1, 2 * len(sizes), 2)
+    return blocks.transpose(*offsets, 0, *places, -1).reshape(-1, *grid, x.shape[-1])
+
+
+def batch_to_space_nd(call: Call, x: Array, block: Array, crops: Array) -> Array:
+    """The inverse of :func:`space_to_batch_nd`; ``crops`` (before, after) are cut off."""
+    sizes = block.tolist()
+    grid = x.shape[1:-1]
+    blocks = x.reshape(*sizes, -1, *grid, x.shape[-1])
+    pairs = [axis for i in range(len(sizes)) for axis in (len(sizes) + 1 + i, i)]
+    whole = [n * size for n, size in zip(grid, sizes, strict=True)]
+    output = blocks.transpose(len(sizes), *pairs, -1).reshape(-1, *whole, x.shape[-1])
+    kept = [slice(low, n - high) for n, (low, high) in zip(whole, crops.tolist(), strict=True)]
+    return output[(slice(None), *kept)]
