@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 from itertools import combinations
 from pathlib import Path
 
@@ -85,3 +86,25 @@ def test_one_source_agrees_with_itself(seven_ops: Model, seven_captured: Capture
     for a, b in combinations(range(2), 2):
         assert result.differing_layers()[a, b] == 0
         assert result.compared_layers()[a, b] == len(result.layers)
+
+
+def test_page(seven_ops: Model, seven_captured: Capture, tmp_path: Path) -> None:
+    tensors = seven_captured.tensors
+    first = seven_ops.main.operators[0].outputs[0]
+    other = {**tensors, first: np.bitwise_xor(tensors[first], 1)}
+    sources = {"<script>a</script>": tensors, "b": other, "c": tensors, "d": {}}
+    result = agree(seven_ops, sources)
+    reports.write(result, tmp_path)
+    page = (tmp_path / "agreement.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "&lt;script&gt;a&lt;/script&gt;" in page
+    cells = re.findall(r'<td class="number[^"]*">(.*?)</td>', page.partition("<section>")[2], re.S)
+    matrix = [" ".join(re.sub("<[^>]*>", " ", cell).split()) for cell in cells[:16]]
+    size, count = f"{tensors[first].size:,}", len(result.layers)
+    differs, same = f"{size} 1 of {count}", f"0 0 of {count}"
+    none = "not compared"
+    assert matrix == [
+        "–", differs, same, none, differs, "–", differs, none,  # noqa: RUF001
+        same, differs, "–", none, none, none, none, "–",  # noqa: RUF001
+    ]  # fmt: skip
+    assert f"=c | b ({size}) | none from d" in page

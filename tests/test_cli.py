@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import EFFICIENTNET, IMAGE, MODELS, SEVEN_OPS
-from tests.single_op import Spec, build
+from tests.single_op import Op, Spec, build_side_by_side
 
 COMMAND = [sys.executable, "-m", "tflreplay"]
 
@@ -59,9 +60,13 @@ def test_the_main_job(tmp_path: Path) -> None:
         "amplification.csv",
         "channels.csv",
         "histogram.csv",
+        "junit.xml",
         "layers.csv",
+        "model_explorer_mismatches.json",
+        "model_explorer_verdicts.json",
         "report.html",
         "report.json",
+        "summary.md",
     ]
 
 
@@ -197,20 +202,27 @@ def test_missing_runtime(tmp_path: Path) -> None:
     assert "pip install 'tflreplay[tensorflow]'" in one_line_error(done)
 
 
-def test_op_without_a_kernel(tmp_path: Path) -> None:
-    """Reported as not replayed, with a report, and exit code 2."""
-    x = Spec((1, 4), "int32")
-    content = build("NEG", [x], [x], {}, "NegOptions")
-    (tmp_path / "neg.tflite").write_bytes(content)
-    done = run("neg.tflite", "--out", "out", cwd=tmp_path, code=2)
-    assert "no reference kernel for NEG" in done.stdout
-    (row,) = rows(tmp_path / "out" / "layers.csv")
-    assert (row["status"], row["isolated_mismatches"], row["max_abs_diff"]) == (
-        "not replayed",
-        "",
-        "",
-    )
-    assert "no reference kernel for NEG" in row["reason"]
+def test_ops_without_a_kernel(tmp_path: Path) -> None:
+    """A model of nothing else: reported as not replayed, with a report, and exit code 2."""
+    x, bits = Spec((1, 4), "float32"), Spec((2, 3), "int32")
+    ops = [
+        Op("SIGN", [x], [x], {}, None),
+        Op("BITWISE_XOR", [bits, bits], [bits], {}, None),
+    ]
+    (tmp_path / "unknown.tflite").write_bytes(build_side_by_side(ops))
+    done = run("unknown.tflite", "--out", "out", cwd=tmp_path, code=2)
+    assert "no reference kernel for SIGN" in done.stdout
+    assert "INCOMPLETE: no comparison, 2 of 2 layers not replayed" in done.stdout
+    found = rows(tmp_path / "out" / "layers.csv")
+    assert [row["op"] for row in found] == ["SIGN", "BITWISE_XOR"]
+    for row in found:
+        assert (row["status"], row["isolated_mismatches"], row["max_abs_diff"]) == (
+            "not replayed",
+            "",
+            "",
+        )
+        assert f"no reference kernel for {row['op']}" in row["reason"]
+    assert (tmp_path / "out" / "report.html").exists()
 
 
 @pytest.mark.parametrize("engine", ["optimized", "xnnpack"])
@@ -229,6 +241,13 @@ def test_replay_as(tmp_path: Path) -> None:
     assert wrong
     assert {row["rule"] for row in wrong} == {"single"}
     assert {row["max_abs_diff"] for row in wrong} == {"1"}
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    layer = next(layer for layer in report["layers"] if layer["detail"])
+    element = layer["detail"]["worst"][0]
+    place = ",".join(map(str, element["index"]))
+    command = f"{report['explain_command']} --layer {layer['op_index']} --at {place}"
+    told = run(*shlex.split(command)[1:], cwd=tmp_path)
+    assert f"reference kernels gave {element['theirs']}." in told.stdout
     error = one_line_error(run(SEVEN_OPS, "--replay-as", "triple", cwd=tmp_path, code=2))
     assert "'triple'" in error
 
@@ -244,7 +263,11 @@ def test_saved_capture_is_a_source(tmp_path: Path) -> None:
     done = run("compare", SEVEN_OPS, "--sources", "reference,x.npz", cwd=tmp_path, code=1)
     assert "x.npz" in done.stdout
     done = run("compare", SEVEN_OPS, "--sources", "xnnpack,x.npz", "--out", "n", cwd=tmp_path)
-    assert sorted(os.listdir(tmp_path / "n")) == ["agreement.csv", "agreement.json"]
+    assert sorted(os.listdir(tmp_path / "n")) == [
+        "agreement.csv",
+        "agreement.html",
+        "agreement.json",
+    ]
     other = run(EFFICIENTNET, "--against", "x.npz", cwd=tmp_path, code=2)
     assert "x.npz" in one_line_error(other)
 

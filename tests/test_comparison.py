@@ -157,3 +157,20 @@ def test_differences_too_far_apart_for_a_table() -> None:
     assert found.histogram == {0: 1, 1: 1, 2**30: 1, 1 - 2**32: 1}
     assert found.channel_histogram.tolist() == [[0, 1, 1], [1, 1 - 2**32, 1], [1, 2**30, 1]]
     assert found.channels.max_abs.tolist() == [1, 2**32 - 1]
+
+
+def test_a_tolerance_is_counted_and_told() -> None:
+    theirs = np.array([[1.0, -4.0], [0.25, 2.0]], np.float32)
+    ours = theirs + np.array([[3e-6, 0.0], [0.0, 9e-5]], np.float32)
+    exactly = difference(ours, theirs, 1)
+    assert (exactly.mismatches, exactly.close) == (2, 0)
+    # 1e-5 of the largest magnitude, 4, is 4e-5.
+    loosely = difference(ours, theirs, 1, tolerance=1e-5)
+    assert (loosely.mismatches, loosely.close) == (1, 1)
+    assert loosely.channels.mismatches.tolist() == [0, 1]
+    near = difference(ours[:1], theirs[:1], 1, tolerance=1e-5)
+    assert near.exact
+    assert near.close == 1
+    infinite = difference(np.float32([np.inf, 1]), np.float32([1, 1]), 0, tolerance=1e-5)
+    assert infinite.mismatches == 1
+    assert infinite.close == 0

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from docs import measure_rounding
+from docs import build_ops
+from tflreplay.probing import probe
+from tflreplay.reports.probe import render
+from tflreplay.runtimes import resolve
+
+PAGE = Path(__file__).parent.parent / "docs" / "how-tflite-rounds.md"
 
 
-def test_no_output_is_left_unexplained(capsys: pytest.CaptureFixture[str]) -> None:
-    """docs/how-tflite-rounds.md: 0 wrong in every row, of the runtime that is installed."""
-    measure_rounding.main(["litert"])
-    text = capsys.readouterr().out
-    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")]
-    rows = [[cell.strip() for cell in row] for row in rows if row[0].strip() != "op"]
-    assert len(rows) == 27
-    assert {row[3] for row in rows} == {"0"}
-    rules = {(number // 9, row[0]): row[1] for number, row in enumerate(rows)}
-    assert rules[0, "CONV_2D"] == "double"
-    assert rules[0, "FULLY_CONNECTED"] == "float-away64"
-    assert rules[1, "CONV_2D"] == "double-up"
-    assert rules[2, "CONV_2D"] == "float-even32"
+@pytest.mark.parametrize("engine", ["reference", "optimized", "xnnpack"])
+def test_the_evidence_is_what_the_probe_prints(engine: str) -> None:
+    """docs/how-tflite-rounds.md holds the output for LiteRT; `tflreplay probe` prints it anew."""
+    page = PAGE.read_text(encoding="utf-8")
+    probed = probe("litert", engine)
+    if f"LiteRT {probed.engine.version}, " not in page:
+        pytest.skip(f"the page does not show LiteRT {probed.engine.version}")
+    assert f"```\n{render(probed)}\n```\n" in page
+    assert probed.as_expected
+
+
+def test_the_list_of_ops_is_what_the_command_prints() -> None:
+    """docs/ops.md holds the output of `tflreplay ops`; docs/build_ops.py writes it anew."""
+    text = build_ops.PAGE.read_text(encoding="utf-8")
+    engine = resolve("litert")
+    if f"LiteRT {engine.version} " not in text:
+        pytest.skip(f"the page does not show LiteRT {engine.version}")
+    assert text == build_ops.page(engine)

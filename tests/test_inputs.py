@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import EFFICIENTNET
 from tests.single_op import Spec, build
 from tflreplay.errors import InputError
 from tflreplay.inputs import random_inputs, read_inputs
-from tflreplay.model import Model, Quantization, Signature, Tensor, parse
+from tflreplay.model import Model, Quantization, Signature, Tensor, load, parse
 
 
 def model_of(*tensors: Tensor, signatures: tuple[Signature, ...] = ()) -> Model:
@@ -220,7 +221,7 @@ def test_dynamic_dimension(tmp_path: Path, batch: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "shape", [(), (1,), (6,), (3, 2), (1, 3, 2), (2, 2, 3), (1, 1, 2, 3), (0,)]
+    "shape", [(), (1,), (6,), (3, 2), (1, 3, 2), (2, 2, 3), (1, 1, 1, 2, 3), (0,)]
 )
 def test_wrong_shape(tmp_path: Path, shape: tuple[int, ...]) -> None:
     assert fails(tmp_path, tensor(), np.zeros(shape, np.float32)) == (
@@ -520,3 +521,19 @@ def test_header_of_a_huge_array(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match=r"x\.npy: not an image"):
         read_inputs(model_of(tensor()), [str(tmp_path / "x.npy")])
+
+
+def test_inputs_may_be_resized(tmp_path: Path) -> None:
+    model = load(EFFICIENTNET)
+    (index,) = model.main.inputs
+    assert read_inputs(model, [], shapes=["1,192,160,3"]).arrays[index].shape == (1, 192, 160, 3)
+    np.save(tmp_path / "x.npy", np.zeros((1, 64, 64, 3), np.int8))
+    source = [str(tmp_path / "x.npy")]
+    assert read_inputs(model, source, shapes=["image=1,64,64,3"]).arrays[index].shape[1] == 64
+    with pytest.raises(InputError, match=r"x\.npy: shape \[1, 64, 64, 3\] does not fit"):
+        read_inputs(model, source)
+    for text in ("1,64", "1,64,x,3", "1,0,64,3", ""):
+        with pytest.raises(InputError, match="expected 4 sizes from 1 on"):
+            read_inputs(model, source, shapes=[text])
+    with pytest.raises(InputError, match="no input is named 'y'"):
+        read_inputs(model, source, shapes=["y=1,64,64,3"])

@@ -107,8 +107,8 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2
     assert "my_port.py: conv_2d: " in line
-    assert "no op 'CONV2D'" in line
-    assert "its ops: ADD, CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, MEAN, MUL, SUB" in line
+    assert "there is no op called 'CONV2D'" in line
+    assert "has ADD, CONV_2D, DEPTHWISE_CONV_2D, FULLY_CONNECTED, MEAN, MUL, SUB" in line
     assert not (tmp_path / "reports").exists()
 
 
@@ -244,3 +244,11 @@ def test_what_a_kernel_prints_stays_out_of_the_report(tmp_path: Path) -> None:
     reasons = [layer["reason"] for layer in json.loads(done.stdout)["layers"]]
     assert "my_port.py: mean failed at line 7: ValueError: not yet" in reasons
     assert done.stderr.splitlines() == ["loaded", "in mean", "in mean"]
+
+
+def test_a_port_may_know_more_ops_than_the_model(seven_ops: Model) -> None:
+    def fn(call: object) -> None: ...
+
+    assert list(user_kernels.rows({"CONV_2D": fn, "TILE": fn}, seven_ops)) == ["CONV_2D"]
+    with pytest.raises(InputError, match="there is no op called 'CONV2D'"):
+        user_kernels.rows({"CONV_2D": fn, "CONV2D": fn}, seven_ops)

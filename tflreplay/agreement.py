@@ -31,6 +31,11 @@ class LayerAgreement:
     mismatches: Array = field(repr=False)
     groups: tuple[tuple[int, ...], ...]
 
+    @property
+    def unanimous(self) -> bool:
+        """True where every source has the tensor, and all are bit-identical."""
+        return bool((self.mismatches == 0).all())
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -42,7 +47,15 @@ class Agreement:
     @property
     def unanimous(self) -> bool:
         """True where every source has every tensor, and all are bit-identical."""
-        return all((layer.mismatches == 0).all() for layer in self.layers)
+        return all(layer.unanimous for layer in self.layers)
+
+    def differing_elements(self) -> Array:
+        """``(sources, sources)``: in how many elements two sources differ, where compared."""
+        size = len(self.sources)
+        total = np.zeros((size, size), np.int64)
+        for layer in self.layers:
+            total += np.maximum(layer.mismatches, 0)  # NOT_COMPARED counts nothing
+        return total
 
     def differing_layers(self) -> Array:
         """``(sources, sources)``: in how many layers two sources differ."""

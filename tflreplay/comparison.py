@@ -6,13 +6,13 @@ A difference is ours minus theirs: +1 means the replay gave one code more than t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from tflreplay.model import Model, Operator, Tensor
+from tflreplay.model import HANDLES, Model, Operator, Tensor
 from tflreplay.replayer import Replay
 
 Array = np.ndarray[Any, Any]
@@ -40,9 +40,10 @@ class Channels:
 class Difference:
     """Ours minus theirs, of one tensor.
 
-    ``mean`` is over all elements. ``histogram`` counts elements by difference, 0 included;
-    ``channel_histogram`` holds rows ``(channel, difference, count)`` for differences other than 0.
-    Both are empty for floating-point tensors.
+    ``mean`` is over all elements. ``close`` counts elements that are not bit-identical, but within
+    ``tolerance`` of the largest magnitude; they are no mismatches. ``histogram`` counts elements by
+    difference, 0 included; ``channel_histogram`` holds rows ``(channel, difference, count)`` for
+    differences other than 0. Both are empty for floating-point tensors.
     """
 
     elements: int
@@ -54,6 +55,8 @@ class Difference:
     histogram: Mapping[int, int] = field(repr=False)
     channels: Channels = field(repr=False)
     channel_histogram: Array = field(repr=False)
+    close: int = 0
+    tolerance: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -61,7 +64,7 @@ class Difference:
 
     @property
     def exact(self) -> bool:
-        """True where the two sides are bit-identical."""
+        """True where nothing counts as a mismatch."""
         return self.mismatches == 0
 
 
@@ -91,11 +94,13 @@ class LayerDiff:
 
     @property
     def status(self) -> str:
-        """``exact``, ``mismatch`` or ``not replayed``."""
+        """``exact``, ``within tolerance``, ``mismatch`` or ``not replayed``."""
         found = [diff for diff in (self.isolated, self.chained) if diff is not None]
         if not found:
             return "not replayed"
-        return "exact" if all(diff.exact for diff in found) else "mismatch"
+        if not all(diff.exact for diff in found):
+            return "mismatch"
+        return "within tolerance" if any(diff.close for diff in found) else "exact"
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,10 @@ class Comparison:
     def not_replayed(self) -> tuple[LayerDiff, ...]:
         return tuple(layer for layer in self.layers if layer.status == "not replayed")
 
+    @cached_property
+    def within_tolerance(self) -> tuple[LayerDiff, ...]:
+        return tuple(layer for layer in self.layers if layer.status == "within tolerance")
+
     @property
     def first_divergence(self) -> LayerDiff | None:
         """The first layer, in execution order, that is not bit-identical."""
@@ -119,7 +128,7 @@ class Comparison:
 
     @property
     def exact(self) -> bool:
-        """True where there are layers, every one was replayed, and all are bit-identical."""
+        """True where there are layers, every one was replayed, and none has a mismatch."""
         return bool(self.layers) and not self.mismatched and not self.not_replayed
 
     def __repr__(self) -> str:
@@ -127,6 +136,11 @@ class Comparison:
             f"Comparison({len(self.layers)} layers: {len(self.mismatched)} with mismatches, "
             f"{len(self.not_replayed)} not replayed)"
         )
+
+    def _repr_html_(self) -> str:
+        from tflreplay.reports import notebook
+
+        return notebook.comparison(self)
 
 
 def compare(
@@ -139,6 +153,8 @@ def compare(
 ) -> Comparison:
     """Compare replays of the main subgraph with captured tensors, a layer for each op output.
 
+    What only stands for a variable holds no data, and is no layer.
+
     Args:
         captured: the runtime's tensors by index.
         missing: why the runtime gave no tensor, by index.
@@ -150,6 +166,8 @@ def compare(
     for op in model.main.operators:
         for index in op.outputs:
             tensor = model.main.tensors[index]
+            if tensor.dtype in HANDLES:
+                continue
             # A tensor that the other side lacks explains more than what that kept from being done.
             reasons = [missing.get(index, "") if index not in captured else ""]
             reasons += [run.not_replayed.get(op.index, "") for run in replays]
@@ -163,6 +181,7 @@ def compare(
                     next(filter(None, reasons), ""),
                     next((run.rules.get(op.index, "") for run in replays), ""),
                     origin.get(index, ""),
+                    max((run.tolerances.get(op.index, 0.0) for run in replays), default=0.0),
                 )
             )
     return Comparison(tuple(layers))
@@ -184,6 +203,7 @@ def _layer(
     reason: str,
     rule: str,
     origin: str,
+    tolerance: float,
 ) -> LayerDiff:
     shape = tensor.shape if theirs is None else theirs.shape
     axis = channel_axis(tensor, len(shape))
@@ -200,7 +220,7 @@ def _layer(
         elif chained is isolated and both:
             both.append(both[0])
         else:
-            both.append(difference(ours, theirs, axis))
+            both.append(difference(ours, theirs, axis, tolerance))
     return LayerDiff(op.index, op.name, tensor, shape, axis, rule, both[0], both[1], reason, origin)
 
 
@@ -215,11 +235,12 @@ def channel_axis(tensor: Tensor, rank: int) -> int:
     return max(rank - 1, 0)
 
 
-def difference(ours: Array, theirs: Array, axis: int) -> Difference:
+def difference(ours: Array, theirs: Array, axis: int, tolerance: float = 0.0) -> Difference:
     """Ours minus theirs, of two arrays of one shape and dtype; ``axis`` holds the channels.
 
-    Floating-point values match where their bits do. Their largest difference counts an infinity
-    or NaN on one side only as infinite.
+    Floating-point values match where their bits do, or differ by no more than ``tolerance`` times
+    the largest finite magnitude of ``theirs``. Their largest difference counts an infinity or NaN
+    on one side only as infinite.
     """
     channels = ours.shape[axis] if ours.ndim else 1
     per_channel = ours.size // channels if channels else 0
@@ -229,7 +250,7 @@ def difference(ours: Array, theirs: Array, axis: int) -> Difference:
     left = np.moveaxis(np.atleast_1d(ours), axis, -1).reshape(columns)
     right = np.moveaxis(np.atleast_1d(theirs), axis, -1).reshape(columns)
     if np.issubdtype(ours.dtype, np.inexact):
-        return _floating_difference(left, right)
+        return _floating_difference(left, right, tolerance)
     diff = left.astype(np.int64) - right.astype(np.int64)
     channel, value, count = _count(diff)
 
@@ -272,20 +293,41 @@ def _count(diff: Array) -> tuple[Array, Array, Array]:
     return found // span, found % span + low, counts[found]
 
 
-def _floating_difference(left: Array, right: Array) -> Difference:
-    unequal = ~same_bits(left, right)
-    with np.errstate(invalid="ignore"):
-        diff = left.astype(np.float64) - right.astype(np.float64)
-    diff = np.where(unequal, np.nan_to_num(diff, nan=np.inf), 0.0)
+def _floating_difference(left: Array, right: Array, tolerance: float) -> Difference:
+    diff, wrong = _floating(left, right, tolerance)
     table = Channels(
         len(diff),
-        unequal.sum(axis=0),
-        (diff == 1).sum(axis=0),
-        (diff == -1).sum(axis=0),
+        wrong.sum(axis=0),
+        (wrong & (diff == 1)).sum(axis=0),
+        (wrong & (diff == -1)).sum(axis=0),
         np.abs(diff).max(axis=0),
         diff.mean(axis=0),
     )
-    return _summary(diff, table, {}, np.empty((0, 3), np.int64))
+    found = _summary(diff, table, {}, np.empty((0, 3), np.int64))
+    close = int((~same_bits(left, right) & ~wrong).sum())
+    return replace(found, close=close, tolerance=tolerance)
+
+
+def _floating(ours: Array, theirs: Array, tolerance: float) -> tuple[Array, Array]:
+    unequal = ~same_bits(ours, theirs)
+    with np.errstate(invalid="ignore"):
+        diff = ours.astype(np.float64) - theirs.astype(np.float64)
+    diff = np.where(unequal, np.nan_to_num(diff, nan=np.inf), 0.0)
+    largest = np.abs(theirs[np.isfinite(theirs)]).max(initial=0)
+    wrong = unequal & ((tolerance == 0) | ~(np.abs(diff) <= tolerance * float(largest)))
+    return diff, wrong
+
+
+def deviations(ours: Array, theirs: Array, tolerance: float = 0.0) -> tuple[Array, Array]:
+    """Ours minus theirs, and where that is a mismatch; as :func:`difference` has it.
+
+    Returns:
+        int64 or float64, and bool, both of the arrays' shape.
+    """
+    if np.issubdtype(ours.dtype, np.inexact):
+        return _floating(ours, theirs, tolerance)
+    diff = ours.astype(np.int64) - theirs.astype(np.int64)
+    return diff, diff != 0
 
 
 def _summary(diff: Array, table: Channels, histogram: dict[int, int], rows: Array) -> Difference:

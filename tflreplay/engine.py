@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from packaging.version import InvalidVersion, Version
 
 from tflreplay.errors import NotReplayed
+
+# The newest version of a runtime that the tables were measured with.
+NEWEST: Mapping[str, str] = MappingProxyType(
+    {"litert": "2.3.0", "tensorflow": "2.21.0", "tflm": "0.dev20261023182759"}
+)
 
 
 @dataclass(frozen=True)
@@ -21,7 +27,7 @@ class Engine:
 
     name: str = "reference"
     runtime: str = "litert"
-    version: str = "2.3.0"
+    version: str = NEWEST["litert"]
     threads: int = 1
 
     def __str__(self) -> str:

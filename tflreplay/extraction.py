@@ -2,48 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
-from tflreplay.model import Model, Subgraph, Tensor, parse
+from tflreplay.errors import InputError
+from tflreplay.model import Model, Operator, Subgraph, Tensor, parse
 from tflreplay.writer import write
 
+AS_THEY_ARE: Mapping[int, Tensor] = MappingProxyType({})
 
-def copies(model: Model, op_index: int, count: int) -> Model:
+
+def operator(model: Model, op_index: int) -> Operator:
+    """The op of the main subgraph.
+
+    Raises:
+        InputError: there is no such op.
+    """
+    operators = model.main.operators
+    if not 0 <= op_index < len(operators):
+        raise InputError(
+            f"{model.path}: there is no layer {op_index}; "
+            f"the model has layers 0 to {len(operators) - 1}"
+        )
+    return operators[op_index]
+
+
+def copies(
+    model: Model, op_index: int, count: int = 1, tensors: Mapping[int, Tensor] = AS_THEY_ARE
+) -> Model:
     """A model of ``count`` copies of one op of the main subgraph, which share its constants.
 
-    Its inputs are the activations of the first copy, then those of the second and so on; its
-    outputs come in the same order.
+    Its inputs are the activations of the first copy, each once, then those of the second and so on;
+    its outputs come in the same order. ``tensors`` take the place of the op's, by index.
+
+    Raises:
+        ModelError: a constant cannot be written; see :func:`tflreplay.writer.write`.
     """
     op = model.main.operators[op_index]
-    tensors: list[Tensor] = []
-    constants: dict[int, int] = {}
+    made: list[Tensor] = []
     inputs: list[int] = []
     outputs: list[int] = []
     operators = []
 
     def add(index: int) -> int:
-        tensor = model.main.tensors[index]
-        new = len(tensors)
-        buffer = new + 1 if tensor.is_constant else 0
-        tensors.append(replace(tensor, index=new, buffer=buffer, name=f"tensor_{new}"))
+        tensor = tensors.get(index, model.main.tensors[index])
+        new = len(made)
+        made.append(replace(tensor, index=new, buffer=new + 1 if tensor.is_constant else 0))
         return new
 
+    read = dict.fromkeys(index for index in op.inputs if index >= 0)
+    constants = {index: add(index) for index in read if model.main.tensors[index].is_constant}
     for number in range(count):
-        of_op = []
-        for index in op.inputs:
-            if index < 0:
-                of_op.append(index)
-            elif model.main.tensors[index].is_constant:
-                if index not in constants:
-                    constants[index] = add(index)
-                of_op.append(constants[index])
-            else:
-                inputs.append(add(index))
-                of_op.append(inputs[-1])
-        made = tuple(add(index) for index in op.outputs)
-        outputs.extend(made)
-        operators.append(replace(op, index=number, inputs=tuple(of_op), outputs=made))
-    graph = Subgraph(0, "main", tuple(tensors), tuple(inputs), tuple(outputs), tuple(operators))
+        activations = {index: add(index) for index in read if index not in constants}
+        written = {index: add(index) for index in op.outputs}
+        inner = {index: add(index) for index in op.intermediates if index >= 0}
+        inputs.extend(activations.values())
+        outputs.extend(written.values())
+        # -1 stands for one left out.
+        new = {-1: -1, **constants, **activations, **written, **inner}
+        operators.append(
+            replace(
+                op,
+                index=number,
+                inputs=tuple(new[index] for index in op.inputs),
+                outputs=tuple(new[index] for index in op.outputs),
+                intermediates=tuple(new[index] for index in op.intermediates),
+            )
+        )
+    graph = Subgraph(0, "main", tuple(made), tuple(inputs), tuple(outputs), tuple(operators))
     name = f"{model.path.stem}-op{op_index}.tflite"
     return parse(write([graph], f"op {op_index} of {model.path.name}"), Path(name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,14 +23,26 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".ti
 
 @dataclass(frozen=True)
 class Inputs:
-    """Arrays by tensor index, and for each one sentence on where it came from."""
+    """Arrays by tensor index, and for each one sentence on where it came from.
+
+    ``earlier`` holds the inputs of the inferences before, where there are several.
+    """
 
     arrays: dict[int, Array] = field(repr=False)
     notes: tuple[str, ...] = ()
+    earlier: tuple[dict[int, Array], ...] = field(default=(), repr=False)
 
 
-def read_inputs(model: Model, sources: Sequence[str], seed: int = 0) -> Inputs:
+def read_inputs(
+    model: Model,
+    sources: Sequence[str],
+    seed: int = 0,
+    steps: int | None = None,
+    shapes: Sequence[str] = (),
+) -> Inputs:
     """The model's inputs from files.
+
+    An array with one dimension more than its input holds the inputs of consecutive inferences.
 
     Args:
         model: the model to be fed.
@@ -38,13 +50,17 @@ def read_inputs(model: Model, sources: Sequence[str], seed: int = 0) -> Inputs:
             holds inputs by name. A name is a signature's argument, a tensor's name or its index.
             Without sources, the inputs are random.
         seed: of the random inputs.
+        steps: how many inferences to run; without it as many as the files hold.
+        shapes: other shapes of inputs, each ``name=1,320,320,3``; the name may be left out where
+            there is one input.
 
     Raises:
-        InputError: a file is missing or unreadable, a name is unknown, an input is left out, or an
-            array does not fit its tensor.
+        InputError: a file is missing or unreadable, a name is unknown, an input is left out, an
+            array does not fit its tensor, or a shape is not one of the input's rank.
     """
+    model = _resized(model, shapes)
     if not sources:
-        return random_inputs(model, seed)
+        return random_inputs(model, seed, steps or 1)
     found: dict[int, tuple[str, Array]] = {}
     for name, label, array in _arrays(model, sources):
         index = _input_index(model, name, label)
@@ -57,16 +73,60 @@ def read_inputs(model: Model, sources: Sequence[str], seed: int = 0) -> Inputs:
             f"{model.path}: no value for input {', '.join(absent)}; "
             "give every input, as --input name=file"
         )
-    arrays, notes = {}, []
+    held = {index: _steps(model.main.tensors[index], array) for index, (_, array) in found.items()}
+    count = steps or max(map(len, held.values()), default=1)
+    notes = []
+    inferences: list[dict[int, Array]] = [{} for _ in range(count)]
     for index, (label, array) in sorted(found.items()):
-        tensor = model.main.tensors[index]
-        arrays[index], how = fit(tensor, array, label)
-        notes.append(f"{label}: {how}")
-    return Inputs(arrays, tuple(notes))
+        if len(held[index]) not in (1, count):
+            raise InputError(
+                f"{label}: shape {list(array.shape)} holds inputs for {len(held[index])} "
+                f"inferences, expected 1 or {count}"
+            )
+        for step, arrays in enumerate(inferences):
+            one = held[index][step % len(held[index])]
+            arrays[index], how = fit(model.main.tensors[index], one, label)
+        notes.append(f"{label}: {how}" + (f", {count} inferences" if count > 1 else ""))
+    return Inputs(inferences[-1], tuple(notes), tuple(inferences[:-1]))
 
 
-def random_inputs(model: Model, seed: int = 0) -> Inputs:
+def _steps(tensor: Tensor, array: Array) -> list[Array]:
+    """The inputs of consecutive inferences that an array holds: most often one."""
+    several = array.ndim == len(tensor.shape_signature) + 1 and len(array) > 0
+    return list(array) if several else [array]
+
+
+def _resized(model: Model, shapes: Sequence[str]) -> Model:
+    """The model with its inputs in other shapes, as ``ResizeInputTensor`` gives it."""
+    tensors = list(model.main.tensors)
+    for text in shapes:
+        name, _, sizes = text.rpartition("=")
+        index = _input_index(model, name, f"--shape {text}")
+        tensor = tensors[index]
+        try:
+            shape = tuple(int(size) for size in sizes.split(","))
+        except ValueError:
+            shape = ()
+        if len(shape) != len(tensor.shape) or min(shape, default=0) < 1:
+            raise InputError(
+                f"--shape {text}: expected {len(tensor.shape)} sizes from 1 on, between commas, "
+                f"for input {tensor.label}, which is {list(tensor.shape_signature)}"
+            )
+        tensors[index] = replace(tensor, shape=shape, shape_signature=shape)
+    main = replace(model.main, tensors=tuple(tensors))
+    return replace(model, subgraphs=(main, *model.subgraphs[1:]))
+
+
+def random_inputs(model: Model, seed: int = 0, steps: int = 1) -> Inputs:
     """Uniform random values: every code of a quantized input, -1 to 1 for a floating-point one."""
+    drawn = [_random_inputs(model, seed + step) for step in range(steps)]
+    last, *_ = reversed(drawn)
+    return replace(
+        last, notes=drawn[0].notes, earlier=tuple(inputs.arrays for inputs in drawn[:-1])
+    )
+
+
+def _random_inputs(model: Model, seed: int) -> Inputs:
     rng = np.random.default_rng(seed)
     arrays, notes = {}, []
     for index in model.main.inputs:

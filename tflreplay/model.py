@@ -28,6 +28,8 @@ from tflreplay.schema import BUILTIN_NAMES, ENUM_FIELDS, OPTION_TABLES, TYPE_NAM
 
 MAX_RANK = 32  # numpy 1's limit; no TFLite kernel goes beyond 8
 
+# Types of tensors that stand for something else, and hold no data.
+HANDLES = ("resource", "variant")
 # Bits of the types that are packed, several elements to a byte; unpacked in a decoded array.
 _PACKED_BITS = {"int2": 2, "int4": 4, "uint4": 4}
 # Numpy dtype of a decoded array.

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,16 +14,19 @@ from tflreplay import __version__, user_kernels
 from tflreplay.agreement import Agreement, agree
 from tflreplay.arithmetic import LAYERS
 from tflreplay.comparison import compare
+from tflreplay.detail import details
 from tflreplay.diagnosis import Verdict, diagnose_all
-from tflreplay.engine import Engine
+from tflreplay.engine import NEWEST, Engine
 from tflreplay.errors import InputError
+from tflreplay.expectations import read_expectations
 from tflreplay.explaining import Explanation, explain, explained_row
 from tflreplay.inputs import Inputs
 from tflreplay.model import Model
-from tflreplay.replayer import replay, replay_isolated
+from tflreplay.replayer import Replay, replay, replay_isolated
 from tflreplay.reports.run import Run
 from tflreplay.rounding import Array
-from tflreplay.runtimes import Capture, capture, resolve, start_capture
+from tflreplay.runtimes import ENGINES, Capture, capture, installed, resolve, start_capture
+from tflreplay.session import Session
 from tflreplay.sources import load_source
 from tflreplay.user_kernels import Function
 
@@ -42,7 +46,9 @@ def run(
     against: Capture | None = None,
     modes: tuple[str, ...] | None = None,
     kernels: Mapping[str, Function] = NO_KERNELS,
+    expect: str | None = None,
     command: str = "",
+    explain_command: str = "",
     progress: Progress = lambda stage, op, done, total: None,
 ) -> Run:
     """Replay ``model`` and compare it with a runtime's kernels.
@@ -62,20 +68,25 @@ def run(
             only ``isolated``.
         kernels: functions that compute an op in the place of ours, by op; see
             :func:`tflreplay.kernel`.
+        expect: what the run is held to: a text or the name of a ``.toml`` file, see
+            :mod:`tflreplay.expectations`.
         command: what a user would type to do the same, for the report.
+        explain_command: what they would type, but for ``--layer`` and ``--at``, to explain one
+            element of it; empty where there is no such command.
         progress: called before each op with the stage and the op in words, the ops done and their
             total.
 
     Raises:
         CaptureError: nothing could be captured.
-        InputError: an input cannot be given to the runtime, ``replay_as`` is unknown, or the model
-            has no op for a kernel.
+        InputError: an input cannot be given to the runtime, ``replay_as`` is unknown, ``expect``
+            cannot be read, or the model has no op for a kernel.
     """
     seconds: dict[str, float] = {}
     operators = model.main.operators
     rows = user_kernels.rows(kernels, model)
     modes = modes or (("isolated",) if rows else MODES)
     ours = _replayed(runtime, engine, replay_as, threads, against)
+    expectations = read_expectations(expect, model) if expect is not None else None
 
     def step(stage: str) -> Callable[[int], None]:
         def before(op_index: int) -> None:
@@ -85,46 +96,61 @@ def run(
         return before
 
     theirs = _capture(model, inputs, runtime, engine, threads, against)
-    chained = isolated = None
+    fed = [*inputs.earlier, inputs.arrays]
+    chained: list[Replay] = []
     if "chained" in modes:
         with _timed(seconds, "chained"):
-            chained = replay(
-                model,
-                inputs.arrays,
-                ours,
-                captured=lambda: theirs().tensors,
-                progress=step("Replaying, chained"),
-                kernels=rows,
-            )
+            session = Session()
+            for number, arrays in enumerate(fed):
+                chained.append(
+                    replay(
+                        model,
+                        arrays,
+                        ours,
+                        captured=partial(_inference, theirs, number),
+                        progress=step("Replaying, chained"),
+                        kernels=rows,
+                        session=session,
+                    )
+                )
     with _timed(seconds, "waiting for the capture"):
         captured = theirs()
-    if "isolated" in modes:
-        with _timed(seconds, "isolated"):
-            isolated = replay_isolated(
-                model,
-                dict(inputs.arrays) | captured.tensors,
-                ours,
-                chained=chained,
-                progress=step("Replaying, isolated"),
-                kernels=rows,
+    session = Session()
+    # The first inference in which something differs is the one reported; else the last.
+    for number, arrays in enumerate(fed):
+        known = _inference(theirs, number)
+        tensors = {**arrays, **known}
+        of_chain = chained[number] if chained else None
+        isolated = None
+        if "isolated" in modes:
+            with _timed(seconds, "isolated"):
+                isolated = replay_isolated(
+                    model,
+                    tensors,
+                    ours,
+                    chained=of_chain,
+                    progress=step("Replaying, isolated"),
+                    kernels=rows,
+                    session=session,
+                )
+        with _timed(seconds, "compare"):
+            comparison = compare(
+                model, known, of_chain, isolated, captured.missing, captured.origin
             )
-    with _timed(seconds, "compare"):
-        comparison = compare(
-            model, captured.tensors, chained, isolated, captured.missing, captured.origin
-        )
+        if comparison.mismatched:
+            break
     verdicts: dict[int, Verdict] = {}
     if comparison.mismatched:
         with _timed(seconds, "verdicts"):
-            tensors = dict(inputs.arrays) | captured.tensors
-            explained = isolated if rows else captured
-            verdicts = diagnose_all(
-                model,
-                tensors,
-                ours,
-                explained.tensors if explained is not None else {},
-                ops=tuple(rows),
-                progress=step("Explaining"),
-            )
+            produced = dict(known)
+            for op in operators:
+                if op.name in rows and isolated is not None:
+                    made = isolated.tensors
+                    produced.update({i: made[i] for i in op.outputs if i in made})
+            verdicts = diagnose_all(model, tensors, ours, produced, progress=step("Explaining"))
+    by_users = {op.index: rows[op.name].algorithm for op in operators if op.name in rows}
+    with _timed(seconds, "details"):
+        near = details(model, comparison, tensors, ours, isolated, of_chain, by_users)
     return Run(
         model,
         comparison,
@@ -134,9 +160,19 @@ def run(
         command,
         __version__,
         seconds,
-        {op.index: rows[op.name].algorithm for op in operators if op.name in rows},
+        by_users,
         verdicts,
+        (number + 1, len(fed)),
+        expectations,
+        near,
+        explain_command,
     )
+
+
+def _inference(theirs: Callable[[], Capture], number: int) -> Mapping[int, Array]:
+    """The captured tensors of one inference, waited for."""
+    captured = theirs()
+    return [*captured.earlier, captured.tensors][number]
 
 
 def compare_sources(
@@ -223,8 +259,13 @@ def _capture(
 ) -> Callable[[], Capture]:
     """What gives the tensors to compare with, once they are there."""
     if against is not None:
+        if inputs.earlier:
+            raise InputError(
+                f"saved tensors are of one inference, and the input holds "
+                f"{len(inputs.earlier) + 1}: give the input of one"
+            )
         return lambda: against
-    return start_capture(model, inputs.arrays, runtime, engine, threads).result
+    return start_capture(model, inputs.arrays, runtime, engine, threads, inputs.earlier).result
 
 
 def _replayed(
@@ -243,11 +284,23 @@ def _replayed(
         ours = resolve(runtime, None, threads)
     else:
         ours = resolve(runtime, engine, threads)
-    return ours if replay_as is None else replace(ours, name=replay_as)
+    return ours if replay_as is None else _renamed(ours, replay_as)
+
+
+def _renamed(engine: Engine, name: str) -> Engine:
+    """Other arithmetic, of the same runtime where that has it."""
+    runtime = engine.runtime
+    if name == "tflm":
+        runtime = "tflm"
+    elif runtime == "tflm" and name in ENGINES:
+        runtime = "litert"
+    if runtime == engine.runtime:
+        return replace(engine, name=name)
+    return Engine(name, runtime, installed(runtime) or NEWEST[runtime], engine.threads)
 
 
 @contextmanager
 def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
-    seconds[stage] = time.perf_counter() - start
+    seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start

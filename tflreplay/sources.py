@@ -215,7 +215,7 @@ def _dump(path: Path, model: Model, found: list[tuple[str, Array]]) -> Capture:
         )
     return Capture(
         tensors=tensors,
-        runtime=path.name,
+        runtime=path.absolute().name,  # "." has none
         version="",
         engine="",
         threads=1,

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from tflreplay.comparison import Channels, Comparison, Difference, LayerDiff
+from tflreplay.detail import Detail, detail
 from tflreplay.engine import Engine
 from tflreplay.model import Model, Operator, Quantization, Subgraph, Tensor
 from tflreplay.reports.run import Run
+from tflreplay.rounding import Accumulation, Multiplier
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,25 @@ def make_run(layers: Sequence[Layer], capture: Capture | None = None) -> Run:
         command="tflreplay models/made_up_int8.tflite --input img.npy",
         tflreplay_version="0.1.0",
         seconds={"capture": 1.25, "replay": 0.5},
+        details={
+            (found.op_index, found.tensor.index): near(layer, found)
+            for layer, found in zip(layers, comparison.layers, strict=True)
+            if found.status == "mismatch"
+        },
+        explain_command="tflreplay explain models/made_up_int8.tflite --input img.npy",
     )
+
+
+def near(layer: Layer, found: LayerDiff) -> Detail:
+    """Of the isolated comparison where that differs; its accumulators are made up too."""
+    assert layer.theirs is not None
+    if found.isolated is None or found.isolated.exact:
+        return detail(found, layer.chained, layer.theirs, "chained")
+    sums = None
+    if layer.theirs.dtype == np.int8:
+        values = layer.theirs.astype(np.int64) * 271
+        sums = Accumulation(values, Multiplier.of(0.0037), 0, -128, 127, layer.theirs.dtype)
+    return detail(found, layer.isolated, layer.theirs, "isolated", sums)
 
 
 def _tensor(index: int, name: str, shape: tuple[int, ...], dtype: str) -> Tensor:

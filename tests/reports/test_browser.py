@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import shutil
 
@@ -127,10 +128,10 @@ def test_filter_then_open_a_layer(page, reports):
     assert_fits(page)
 
     # What the charts draw, against the CSV.
-    playwright.expect(page.locator("#panel .js-plotly-plot")).to_have_count(2)
+    playwright.expect(page.locator("#panel .js-plotly-plot")).to_have_count(4)
     drawn = page.evaluate(
         "[...document.querySelectorAll('#panel .js-plotly-plot')].map((chart) =>"
-        " chart.data.map(({ name, x, y }) => ({ name, x: [...x], y: [...y] })))"
+        " chart.data.map(({ name, x = [], y = [] }) => ({ name, x: [...x], y: [...y] })))"
     )
     histogram: dict[str, dict[int, int]] = {"isolated": {}, "chained": {}}
     for line in rows_of(directory, "histogram.csv"):
@@ -148,7 +149,7 @@ def test_filter_then_open_a_layer(page, reports):
     assert plus["y"] == [int(line["isolated_plus_one"]) for line in channels]
     page.locator("#panel").get_by_role("radio", name="chained").check()
     total = (
-        "[...document.querySelectorAll('#panel .js-plotly-plot')].at(-1)"
+        "[...document.querySelectorAll('#panel .js-plotly-plot')].at(1)"
         ".data.flatMap(({ y }) => [...y]).reduce((a, b) => a + b)"
     )
     for _ in range(50):
@@ -156,6 +157,111 @@ def test_filter_then_open_a_layer(page, reports):
             break
         page.wait_for_timeout(100)
     assert page.evaluate(total) == int(row["chained_mismatches"])
+
+
+def test_a_layer_from_near(page, reports):
+    directory = reports / "big"
+    found = json.loads((directory / "report.json").read_text())
+    layer = max(found["layers"], key=lambda layer: (layer["isolated"] or {}).get("mismatches", 0))
+    index, detail = layer["op_index"], layer["detail"]
+    page.goto((directory / "report.html").as_uri() + f"#op{index}-t{layer['output']['tensor']}")
+
+    lines = page.locator("#worst tbody tr")
+    playwright.expect(lines).to_have_count(8)
+    for line, element in zip(lines.all(), detail["worst"], strict=True):
+        ours, theirs = element["ours"], element["theirs"]
+        difference = f"{ours - theirs:+d}".replace("-", "−")  # noqa: RUF001
+        assert line.locator("td").all_inner_texts()[:4] == [
+            ",".join(map(str, element["index"])), str(ours), str(theirs), difference
+        ]  # fmt: skip
+    place = ",".join(map(str, detail["worst"][3]["index"]))
+    page.get_by_role("button", name=f"The command that explains element {place}").click()
+    command = page.locator("#panel .explain code")
+    assert command.inner_text() == f"{found['explain_command']} --layer {index} --at {place}"
+    assert lines.nth(3).get_attribute("aria-current") == "true"
+    page.locator("#panel .explain button").click()
+    playwright.expect(page.locator("#panel .explain button")).to_have_text(
+        re.compile("Copied|Selected")
+    )
+    assert page.evaluate("getSelection().toString()") == command.inner_text()
+    assert_fits(page)
+
+    playwright.expect(page.locator("#panel .js-plotly-plot")).to_have_count(4)
+    heat, points = page.evaluate(
+        "[...document.querySelectorAll('#panel .js-plotly-plot')].slice(2).map((chart) =>"
+        " chart.data.map(({ x, y, z, text, name }) => ({ x, y, z, text, name })))"
+    )
+    counts = [
+        [number(re.search(r"([\d,]+) of", text)[1]) for text in line] for line in heat[0]["text"]
+    ]
+    assert counts == detail["heat"]["mismatches"]
+    assert sum(map(sum, counts)) == layer["isolated"]["mismatches"]
+    assert [[bool(share) for share in line] for line in heat[0]["z"]] == [
+        [bool(count) for count in line] for line in counts
+    ]
+    drawn = [pair for trace in points for pair in zip(trace["x"], trace["y"], strict=True)]
+    assert sorted(drawn) == sorted(map(tuple, detail["fractions"]))
+    shown = page.locator("#saturation td.number").all_inner_texts()
+    ours, theirs = detail["saturation"]["ours"], detail["saturation"]["theirs"]
+    assert list(map(number, shown)) == [ours[0], theirs[0], ours[1], theirs[1]]
+
+
+def test_sort(page, reports):
+    directory = reports / "big"
+    layers = rows_of(directory, "layers.csv")
+    page.goto((directory / "report.html").as_uri())
+    head = page.locator("#table th")
+    first = page.locator("#table tbody tr td:first-child")
+
+    def order() -> list[int]:
+        return [int(text) for text in first.all_inner_texts()]
+
+    def by(column: str, sign: int) -> list[int]:
+        """Op indexes, rows without a number last, equal ones as they were."""
+        known = [row for row in layers if row[column]]
+        known.sort(key=lambda row: sign * float(row[column]))
+        unknown = [row for row in layers if not row[column]]
+        return [int(row["op_index"]) for row in [*known, *unknown]]
+
+    assert head.first.get_attribute("aria-sort") == "ascending"
+    page.get_by_role("button", name="chained", exact=True).click()
+    assert order() == by("chained_mismatches", -1)
+    assert head.nth(5).get_attribute("aria-sort") == "descending"
+    assert page.locator("#table [aria-sort]").count() == 1
+    # The arrow keys go on in the order that is shown.
+    page.locator("#table tbody tr").first.click()
+    heading = page.locator("#panel h2")
+    playwright.expect(heading).to_have_text(re.compile(rf"^op {order()[0]} "))
+    page.keyboard.press("ArrowDown")
+    playwright.expect(heading).to_have_text(re.compile(rf"^op {order()[1]} "))
+    page.keyboard.press("Escape")
+
+    page.get_by_role("button", name="#", exact=True).focus()
+    page.keyboard.press("Enter")  # the order of the model again
+    assert order() == sorted(order())
+    page.get_by_role("button", name="isolated", exact=True).click()
+    page.get_by_role("button", name="isolated", exact=True).click()
+    assert order() == by("isolated_mismatches", 1)
+    page.get_by_role("button", name="op", exact=True).click()
+    ops = page.locator("#table tbody td.op").all_inner_texts()
+    assert ops == sorted(ops)
+    assert head.nth(1).get_attribute("aria-sort") == "ascending"
+
+
+def test_largest_difference_along_the_graph(page, reports):
+    directory = reports / "big"
+    page.goto((directory / "report.html").as_uri())
+    page.locator("#overview .main-svg").first.wait_for()
+    page.get_by_role("radio", name="Largest difference").check()
+    traces = "document.querySelector('#overview').data.map(({ x, y }) => [[...x], [...y]])"
+    page.wait_for_function("document.querySelector('#overview').data.length === 3")
+    (places, chained), _, (path, sizes) = page.evaluate(traces)
+    for place, size, row in zip(places, chained, rows_of(directory, "layers.csv"), strict=True):
+        expected = int(row["chained_max_abs_diff"] or 0)
+        assert (size or 0) == expected, place
+    worst = json.loads((directory / "report.json").read_text())["amplification"]["worst_path"]
+    assert path == worst
+    assert sizes == [chained[place] for place in path]
 
 
 def test_first_divergence_link_and_keyboard(page, reports):
@@ -183,7 +289,7 @@ def test_every_kind_of_layer(page, reports):
     story = page.locator("#panel .story")
     for index, text, charts in (
         (0, "Exact: all 144 elements identical", 0),
-        (1, "the difference is made here", 2),
+        (1, "the difference is made here", 4),  # with height and width, and accumulators
         (2, "all of it comes from earlier layers", 2),
         (3, "Not replayed: no kernel for CUSTOM:</script>.", 0),
         (4, "1 of 10 elements differs", 1),  # floating point: no histogram

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from tests.kernels.common import every_code, near_tie_ratio
+from tests.kernels.test_batch_matmul import random_model as random_batch_matmul
 from tests.kernels.test_conv import random_conv, random_depthwise
+from tests.kernels.test_fully_connected import random_fully_connected
+from tests.kernels.test_transpose_conv import random_model as random_transpose_conv
 from tests.runtimes.test_capture import assert_same, chain, random_feeds, relu
 from tests.single_op import Spec, build, random_codes, random_scale, run_replay
 from tflreplay.engine import Engine
@@ -92,6 +95,43 @@ def test_seven_ops_are_exact(seven_ops: Model, seven_inputs: Inputs, engine: Eng
                 np.testing.assert_array_equal(result.tensors[index], captured.tensors[index])
 
 
+def with_weights(rng: np.random.Generator, op: str) -> Case:
+    """An op on int16 activations by int8 weights, or int16 matrices."""
+    if op == "TRANSPOSE_CONV":
+        return random_transpose_conv(rng, "int16", bias=False)
+    if op == "BATCH_MATMUL":
+        return random_batch_matmul(rng, "int16", "int16")
+    if op == "FULLY_CONNECTED":
+        content, x = random_fully_connected(rng, "int16", "int8", bool(rng.random() < 0.5))
+    else:
+        make = {"CONV_2D": random_conv, "DEPTHWISE_CONV_2D": random_depthwise}[op]
+        content, x = make(rng, "int16")
+    return content, [x]
+
+
+WITH_WEIGHTS = (
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "FULLY_CONNECTED",
+    "TRANSPOSE_CONV",
+    "BATCH_MATMUL",
+)
+
+
+@pytest.mark.parametrize("op", WITH_WEIGHTS)
+def test_int16_is_exact(op: str, engine: Engine) -> None:
+    rng = np.random.default_rng(2)
+    total = 0
+    while total < OUTPUTS // 2:
+        content, inputs = with_weights(rng, op)
+        parsed = parse(content, Path("single_op.tflite"))
+        (output,) = parsed.main.outputs
+        expected = read_directly(parsed, inputs)[output]
+        ours = run_replay(content, inputs, engine)[0]
+        np.testing.assert_array_equal(ours, expected)
+        total += ours.size
+
+
 def conv(rng: np.random.Generator) -> Case:
     content, x = random_conv(rng, "int8")
     return content, [x]
@@ -126,12 +166,12 @@ def fully_connected(rng: np.random.Generator) -> Case:
     return content, [random_codes(rng, x.shape, "int8")]
 
 
-def binary(op: str, options: str) -> Callable[[np.random.Generator], Case]:
+def binary(op: str, options: str | None) -> Callable[[np.random.Generator], Case]:
     def case(rng: np.random.Generator) -> Case:
         """Scales in small ratios: results lie on or next to ties."""
         first = np.float32(rng.uniform(0.01, 1))
         second, out = (np.float32(first * rng.integers(1, 64) / part) for part in (64, 32))
-        if op == "MUL":
+        if op in ("MUL", "PRELU"):
             out = np.float32(first * second / near_tie_ratio(rng))
         specs = [Spec((65536,), "int8", scale, 0) for scale in (first, second, out)]
         every = every_code("int8")
@@ -149,6 +189,15 @@ def mean(rng: np.random.Generator) -> Case:
     x = Spec((4, height, width, channels), "int8", scale, int(rng.integers(-128, 128)))
     y = Spec((4, 1, 1, channels), "int8", np.float32(scale * ratio), int(rng.integers(-128, 128)))
     content = build("MEAN", [x, axes], [y], {"keepDims": True}, "ReducerOptions", 2)
+    return content, [random_codes(rng, x.shape, "int8")]
+
+
+def total(rng: np.random.Generator) -> Case:
+    """LiteRT's reference kernel reads int8 as uint8."""
+    x = Spec((9, int(rng.integers(1, 9)), 300), "int8", random_scale(rng), 3)
+    axis = Spec((1,), "int32", data=np.array([1], np.int32))
+    y = Spec((9, 300), "int8", np.float32(x.scale * rng.uniform(0.5, 4)), -5)
+    content = build("SUM", [x, axis], [y], {"keepDims": False}, "ReducerOptions", 2)
     return content, [random_codes(rng, x.shape, "int8")]
 
 
@@ -186,6 +235,9 @@ CASES = {
     "HARD_SWISH": (unary("HARD_SWISH"), OUTPUTS, False),
     "SOFTMAX": (unary("SOFTMAX", (1 / 256, -128), "SoftmaxOptions", beta=1.0), OUTPUTS, False),
     "QUANTIZE": (unary("QUANTIZE"), OUTPUTS, False),
+    "ABS": (unary("ABS", None, "AbsOptions"), OUTPUTS, True),
+    "PRELU": (binary("PRELU", None), 8 * OUTPUTS, True),
+    "SUM": (total, OUTPUTS, True),
 }
 
 

@@ -11,6 +11,12 @@ import click
 from tflreplay import __version__
 from tflreplay.cli.capture import capture
 from tflreplay.cli.compare import compare
+from tflreplay.cli.diff import diff
+from tflreplay.cli.discriminate import discriminate
+from tflreplay.cli.explain import explain
+from tflreplay.cli.extract import extract
+from tflreplay.cli.ops import ops
+from tflreplay.cli.probe import probe
 from tflreplay.cli.replay import EXIT_CODES, replay
 from tflreplay.cli.rules import rules
 from tflreplay.errors import TflreplayError
@@ -45,7 +51,18 @@ def command() -> None:
     pass
 
 
-for subcommand in (replay, capture, compare, rules):
+for subcommand in (
+    replay,
+    capture,
+    compare,
+    diff,
+    discriminate,
+    explain,
+    extract,
+    ops,
+    probe,
+    rules,
+):
     command.add_command(subcommand)
 
 

@@ -14,6 +14,7 @@ from tflreplay.errors import CaptureError
 @options.model
 @options.inputs
 @options.seed
+@options.shapes
 @options.engine
 @options.runtime
 @options.threads
@@ -30,6 +31,7 @@ def capture(
     model: Path,
     sources: tuple[str, ...],
     seed: int,
+    shapes: tuple[str, ...],
     engine: str | None,
     runtime: str | None,
     threads: int,
@@ -46,7 +48,7 @@ def capture(
     from tflreplay.sources import save
 
     loaded = load(model)
-    inputs = read_inputs(loaded, sources, seed)
+    inputs = read_inputs(loaded, sources, seed, shapes=shapes)
     options.announce_environment(runtime, engine)
     captured = take(loaded, inputs.arrays, runtime, engine, threads)
     save(captured, output, loaded, inputs.arrays, overwrite=force)

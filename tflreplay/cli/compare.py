@@ -14,6 +14,7 @@ from tflreplay.cli import options
 @options.model
 @options.inputs
 @options.seed
+@options.shapes
 @click.option(
     "--sources",
     "names",
@@ -29,7 +30,7 @@ from tflreplay.cli import options
     "--out",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Also write agreement.csv and agreement.json there.",
+    help="Also write agreement.html, agreement.csv and agreement.json there.",
 )
 @options.force
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, not a table.")
@@ -37,6 +38,7 @@ def compare(
     model: Path,
     sources: tuple[str, ...],
     seed: int,
+    shapes: tuple[str, ...],
     names: str,
     threads: int,
     out: Path | None,
@@ -55,7 +57,7 @@ def compare(
     if out is not None:
         reports.check(out, force)
     loaded = load(model)
-    inputs = read_inputs(loaded, sources, seed)
+    inputs = read_inputs(loaded, sources, seed, shapes=shapes)
     result = compare_sources(loaded, inputs, names.split(","), threads)
     if out is not None:
         reports.write(result, out, overwrite=force)

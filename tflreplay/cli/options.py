@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 model = click.argument("model", type=click.Path(path_type=Path))
 inputs = click.option(
@@ -17,7 +18,21 @@ inputs = click.option(
     metavar="[NAME=]FILE",
     help="An input: .npy, .npz (inputs by name) or an image. Floating-point data is quantized by "
     "the input's scale; integers are taken as they are. Repeat it for several inputs. "
-    "Without it the input is random.",
+    "An array with one dimension more than the input holds consecutive inferences, which keep the "
+    "model's variables. Without it the input is random.",
+)
+shapes = click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="[NAME=]1,320,320,3",
+    help="Resize an input. Repeat it for several inputs.",
+)
+steps = click.option(
+    "--steps",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Run N consecutive inferences, and report the first in which something differs.",
 )
 seed = click.option("--seed", default=0, show_default=True, help="Seed of the random input.")
 runtime = click.option(
@@ -50,3 +65,18 @@ def announce_environment(runtime: str | None, engine: str | None) -> None:
 def command_line() -> str:
     """What the user typed."""
     return shlex.join(["tflreplay", *sys.argv[1:]])
+
+
+def explain_command() -> str:
+    """What the user typed, as a command that explains one element; see ``tflreplay explain``."""
+    context = click.get_current_context()
+    words = ["tflreplay", "explain", str(context.params["model"])]
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        typed = context.get_parameter_source(name) == ParameterSource.COMMANDLINE
+        if not typed or name not in ("sources", "seed", "engine", "runtime", "threads", "against"):
+            continue
+        value = context.params[name]
+        for part in value if isinstance(value, tuple) else (value,):
+            words += [parameter.opts[0], str(part)]
+    return shlex.join(words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
@@ -11,22 +12,24 @@ from pathlib import Path
 import click
 
 from tflreplay.cli import options
+from tflreplay.cli.colour import painter
 from tflreplay.cli.progress import ProgressBar
 from tflreplay.errors import CaptureError, OutputError
 
 EXIT_CODES = """\b
 Exit codes:
-  0  every layer was replayed and is bit-exact
-  1  at least one layer has a mismatch
+  0  every layer was replayed and is bit-exact, or as --expect says
+  1  at least one layer is not
   2  could not run, or could not replay every layer
 """
-_EXIT_CODES = {"exact": 0, "mismatch": 1, "incomplete": 2}
 
 
 @click.command(no_args_is_help=True, epilog=EXIT_CODES)
 @options.model
 @options.inputs
 @options.seed
+@options.shapes
+@options.steps
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -69,12 +72,20 @@ _EXIT_CODES = {"exact": 0, "mismatch": 1, "incomplete": 2}
     flag_value="chained",
     help="Only feed each op the replay's own results: how differences travel.  [default: both]",
 )
+@click.option(
+    "--expect",
+    metavar="EXPECTED",
+    help="What decides the exit code: exact, conditions such as max_abs<=1,rate<=0.01, or a .toml "
+    "file that holds such for each op or layer.  [default: exact]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, not as a table.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 def replay(
     model: Path,
     sources: tuple[str, ...],
     seed: int,
+    shapes: tuple[str, ...],
+    steps: int | None,
     out: Path | None,
     force: bool,
     engine: str | None,
@@ -84,6 +95,7 @@ def replay(
     against: Path | None,
     kernel: Path | None,
     mode: str | None,
+    expect: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -93,14 +105,14 @@ def replay(
     from tflreplay.inputs import read_inputs
     from tflreplay.model import load
     from tflreplay.pipeline import run
-    from tflreplay.reports import FILES, check, json_report, prepare, report, table
+    from tflreplay.reports import check, expected, github, json_report, prepare, report, table
     from tflreplay.sources import load_source
     from tflreplay.user_kernels import load_kernels
 
     if out is not None:
         check(out, force)
     loaded = load(model)
-    inputs = read_inputs(loaded, sources, seed)
+    inputs = read_inputs(loaded, sources, seed, steps, shapes)
     if not quiet:
         options.announce_environment(runtime, engine)
     with (
@@ -119,7 +131,10 @@ def replay(
             against=load_source(against, loaded, inputs.arrays) if against is not None else None,
             modes=(mode,) if mode else None,
             kernels=load_kernels(kernel) if kernel is not None else {},
+            expect=expect,
             command=options.command_line(),
+            # It explains the first inference, on inputs of the model's own shapes.
+            explain_command="" if shapes or inputs.earlier else options.explain_command(),
             progress=progress.update,
         )
         directory = out if out is not None else _new_directory(Path("reports"), model.stem)
@@ -131,11 +146,15 @@ def replay(
             click.echo(f"input: {note}")
         for note in result.notes:
             click.echo(f"note: {note}")
-        click.echo(table.render(result))
-        click.echo(f"report: {directory / 'report.html'} (and {', '.join(FILES[:-1])})")
+        click.echo(table.render(result, painter()))
+        if result.expectations is not None:
+            click.echo(expected.render(result))
+        click.echo(f"report: {directory / 'report.html'} (and layers.csv, summary.md, ...)")
+    if os.environ.get("GITHUB_ACTIONS") == "true" and result.exit_code:
+        click.echo(github.render(result), err=True)  # read there too, and no part of --json
     if result.capture.failure:
         raise CaptureError(result.capture.failure)
-    sys.exit(_EXIT_CODES[result.verdict])
+    sys.exit(result.exit_code)
 
 
 def _new_directory(parent: Path, stem: str) -> Path:

@@ -1,4 +1,4 @@
-"""Who agrees with whom: a terminal table, ``agreement.csv`` and ``agreement.json``."""
+"""Who agrees with whom: a terminal table, and ``agreement`` as HTML, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from tflreplay import __version__
 from tflreplay.agreement import NOT_COMPARED, Agreement, LayerAgreement
 from tflreplay.files import check_files, write_files
 
@@ -100,9 +101,34 @@ def dumps(result: Agreement) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
+def page(result: Agreement) -> str:
+    """``agreement.html``: source against source, then who agrees in each layer."""
+    from tflreplay.reports import html  # jinja2 is slow to import, and only a page needs it
+
+    counts = zip(
+        result.differing_elements().tolist(),
+        result.differing_layers().tolist(),
+        result.compared_layers().tolist(),
+        strict=True,
+    )
+    return html.template("agreement.html.j2").render(
+        result=result,
+        matrix=[
+            (name, list(zip(*row, strict=True)))
+            for name, row in zip(result.sources, counts, strict=True)
+        ],
+        apart=[layer for layer in result.layers if not layer.unanimous],
+        alike=[layer for layer in result.layers if layer.unanimous],
+        groups=lambda layer: _groups(result, layer),
+        css=html.static("report.css"),
+        version=__version__,
+    )
+
+
 _FILES: dict[str, Callable[[Agreement], str]] = {
     "agreement.csv": csv_text,
     "agreement.json": dumps,
+    "agreement.html": page,
 }
 
 
@@ -112,7 +138,7 @@ def check(directory: Path, overwrite: bool = False) -> None:
 
 
 def write(result: Agreement, directory: Path, overwrite: bool = False) -> list[Path]:
-    """Write both files, or none.
+    """Write all of the files, or none.
 
     Raises:
         OutputError: one exists and ``overwrite`` is not set, or they cannot be written.

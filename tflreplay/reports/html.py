@@ -54,8 +54,8 @@ class Row:
 
 
 @cache
-def template() -> Template:
-    """The page's template, compiled."""
+def template(name: str = "report.html.j2") -> Template:
+    """A page's template, compiled."""
     environment = Environment(
         loader=PackageLoader("tflreplay.reports"),
         autoescape=True,
@@ -65,7 +65,7 @@ def template() -> Template:
     )
     environment.filters["thousands"] = lambda value: f"{value:,}"
     environment.globals["story"] = story
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def render(run: Run, data: str) -> str:
@@ -85,8 +85,8 @@ def render(run: Run, data: str) -> str:
         first_key=key(first) if first is not None else "",
         data=pack(data.encode()),
         library=plotly(),
-        css=_static("report.css"),
-        js=_static("report.js"),
+        css=static("report.css"),
+        js=static("report.js"),
     )
 
 
@@ -127,7 +127,8 @@ def pack(content: bytes) -> str:
     return base64.b64encode(zlib.compress(content, 1, wbits=31)).decode("ascii")
 
 
-def _static(name: str) -> str:
+def static(name: str) -> str:
+    """The text of a file that becomes part of a page."""
     return (_HERE / "static" / name).read_text(encoding="utf-8")
 
 

@@ -3,7 +3,7 @@
 Numbers that were not computed, or are not finite, are null. ``layers`` holds an object for each
 op output; its ``isolated`` and ``chained`` are null or hold the counts, ``histogram`` as pairs
 [difference, count] and, where the layer is not exact, ``by_channel`` arrays. ``verdict`` is null
-where nothing differs in the whole run.
+where nothing differs in the whole run, ``detail`` where nothing differs in the layer.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import math
 from typing import Any
 
 from tflreplay.comparison import Array, Difference, LayerDiff
+from tflreplay.detail import Detail, Element
 from tflreplay.diagnosis import Fit, OpVerdict, Verdict, summarize
 from tflreplay.model import Tensor
-from tflreplay.reports import amplification
+from tflreplay.reports import amplification, expected
 from tflreplay.reports.run import Run, story
 
 # 1: the first.
@@ -30,6 +31,7 @@ def document(run: Run) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "tflreplay_version": run.tflreplay_version,
         "command": run.command,
+        "explain_command": run.explain_command,
         "model": {"path": str(run.model.path), "sha256": run.model.sha256},
         "inputs": list(run.inputs),
         "replay": {
@@ -68,6 +70,7 @@ def document(run: Run) -> dict[str, Any]:
             "explanations": [_op_verdict(found) for found in summarize(run.verdicts.values())],
             "amplification": amplification.render(run) or None,
         },
+        "expectations": expected.document(run),
         "amplification": amplification.document(run),
         "layers": [_layer(run, layer) for layer in comparison.layers],
     }
@@ -135,6 +138,7 @@ def _layer(run: Run, layer: LayerDiff) -> dict[str, Any]:
         "channels": len(layer.main.channels) if layer.main is not None else None,
         "isolated": _difference(layer.isolated),
         "chained": _difference(layer.chained),
+        "detail": _detail(run.details.get((layer.op_index, layer.tensor.index))),
     }
 
 
@@ -188,6 +192,37 @@ def _difference(diff: Difference | None) -> dict[str, Any] | None:
             "mean_diff": _numbers(channels.mean),
         }
     return result
+
+
+def _detail(found: Detail | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    heat, saturation, fractions = found.heat, found.saturation, found.fractions
+    return {
+        "mode": found.mode,
+        "worst": [_element(element) for element in found.worst],
+        "heat": None
+        if heat is None
+        else {"size": list(heat.size), "mismatches": heat.mismatches.tolist()},
+        "saturation": None
+        if saturation is None
+        else {
+            "codes": list(saturation.codes),
+            "ours": list(saturation.ours),
+            "theirs": list(saturation.theirs),
+        },
+        "fractions": None
+        if fractions is None
+        else [[fraction, int(difference)] for fraction, difference in fractions.tolist()],
+    }
+
+
+def _element(element: Element) -> dict[str, Any]:
+    return {
+        "index": list(element.index),
+        "ours": _number(element.ours),
+        "theirs": _number(element.theirs),
+    }
 
 
 def _number(value: float) -> float | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from tflreplay.comparison import Comparison, Difference, LayerDiff
+from tflreplay.detail import Detail
 from tflreplay.diagnosis import Verdict, summarize
 from tflreplay.engine import Engine
+from tflreplay.expectations import Expectations
 from tflreplay.model import Model
 
 _RUNTIMES = {"litert": "LiteRT", "tensorflow": "TensorFlow", "tflm": "TFLM"}
@@ -53,6 +56,11 @@ class Run:
         user_kernels: which user's function computed an op, by op index.
         verdicts: what explains the other side's output of an op (or the user's, where that computed
             it), by op index; empty where nothing differs.
+        inference: which of how many consecutive inferences this is: the first in which something
+            differs, else the last.
+        expectations: what the run is held to; without them every layer is to be exact.
+        details: of each layer that differs, by op index and tensor index.
+        explain_command: what to type, but for ``--layer`` and ``--at``, to explain one element.
     """
 
     model: Model
@@ -65,9 +73,18 @@ class Run:
     seconds: Mapping[str, float] = field(default_factory=dict)
     user_kernels: Mapping[int, str] = field(default_factory=dict)
     verdicts: Mapping[int, Verdict] = field(default_factory=dict)
+    inference: tuple[int, int] = (1, 1)
+    expectations: Expectations | None = None
+    details: Mapping[tuple[int, int], Detail] = field(default_factory=dict, repr=False)
+    explain_command: str = ""
 
     def __repr__(self) -> str:
         return f"Run({self.model.path.name!r}, {self.headline})"
+
+    def _repr_html_(self) -> str:
+        from tflreplay.reports import notebook
+
+        return notebook.run(self)
 
     @property
     def against(self) -> str:
@@ -101,6 +118,36 @@ class Run:
             return "exact"
         return "incomplete"
 
+    def fails(self, layer: LayerDiff) -> bool:
+        """True where a layer is not as expected, or without expectations where it differs."""
+        if self.expectations is None:
+            return layer.status == "mismatch"
+        return self.expectations.of(layer).met_by(layer) is False
+
+    @cached_property
+    def failed(self) -> tuple[LayerDiff, ...]:
+        return tuple(filter(self.fails, self.comparison.layers))
+
+    @cached_property
+    def unjudged(self) -> tuple[LayerDiff, ...]:
+        """The layers of which something is expected, and nothing could be compared."""
+        if self.expectations is None:
+            return self.comparison.not_replayed
+        return tuple(
+            layer
+            for layer in self.comparison.layers
+            if self.expectations.of(layer).met_by(layer) is None
+        )
+
+    @property
+    def exit_code(self) -> int:
+        """The command's: 0 where all is as expected, 1 where a layer is not, 2 where unknown."""
+        if self.capture.failure or not self.comparison.layers:
+            return 2
+        if self.failed:
+            return 1
+        return 2 if self.unjudged else 0
+
     @property
     def modes(self) -> tuple[str, ...]:
         """Which comparisons were made: ``isolated``, ``chained`` or both."""
@@ -129,16 +176,24 @@ class Run:
         return tuple(printable(verdict.text) for verdict in summarize(self.verdicts.values()))
 
     @property
+    def _tolerated(self) -> str:
+        close = len(self.comparison.within_tolerance)
+        return f"{close} floating-point layers within tolerance, " if close else ""
+
+    @property
     def headline(self) -> str:
         """The verdict on one line."""
         layers = self.comparison.layers
         skipped = len(self.comparison.not_replayed)
         compared = len(layers) - skipped
         how = " and ".join(reversed(self.modes))
+        number, of = self.inference
         if self.verdict == "exact":
             return (
                 f"EXACT: {compared} of {len(layers)} layers, {self.elements:,} elements, "
-                f"0 mismatches, {how}, against {self.against}"
+                f"{self._tolerated}"
+                f"0 mismatches, {how}, {f'in each of {of} inferences, ' if of > 1 else ''}"
+                f"against {self.against}"
             )
         untold = [f"{skipped} of {len(layers)} layers not replayed"] if skipped else []
         if self.capture.failure:
@@ -150,7 +205,8 @@ class Run:
         differ = len(self.comparison.mismatched)
         parts = [f"{differ} of {len(layers)} layers {'differs' if differ == 1 else 'differ'}"]
         return printable(
-            f"MISMATCH: first divergence at op {first.op_index} {first.op}, "
+            f"MISMATCH: {f'inference {number} of {of}, ' if of > 1 else ''}"
+            f"first divergence at op {first.op_index} {first.op}, "
             f"{', '.join([*parts, *untold])}; against {self.against}"
         )
 
@@ -160,6 +216,8 @@ def story(layer: LayerDiff) -> str:
     isolated, chained = layer.isolated, layer.chained
     if layer.main is None:
         return f"Not replayed: {layer.reason}."
+    if layer.status == "within tolerance":
+        return _close(layer.main)
     if layer.status == "exact":
         how = " and ".join(
             mode for mode in ("isolated", "chained") if getattr(layer, mode) is not None
@@ -171,13 +229,13 @@ def story(layer: LayerDiff) -> str:
         sentences.append(
             "Fed the captured inputs, this op is exact."
             if isolated.exact
-            else f"Fed the captured inputs, {_differing(isolated)}: the difference is made here."
+            else f"Fed the captured inputs, {differing(isolated)}: the difference is made here."
         )
     if chained is not None:
         sentences.append(
             "In the chained replay all elements are identical."
             if chained.exact
-            else f"In the chained replay, {_differing(chained)}"
+            else f"In the chained replay, {differing(chained)}"
             + (
                 ": all of it comes from earlier layers."
                 if isolated is not None and isolated.exact
@@ -189,7 +247,17 @@ def story(layer: LayerDiff) -> str:
     return " ".join(sentences)
 
 
-def _differing(diff: Difference) -> str:
+def _close(diff: Difference) -> str:
+    return (
+        f"Within tolerance: no element is further off than {diff.tolerance:g} of the largest "
+        f"magnitude; {diff.close:,} of {diff.elements:,} are not bit-identical, since the order in "
+        "which floating-point sums are formed is not modelled. The replay goes on from the "
+        "captured tensor."
+    )
+
+
+def differing(diff: Difference) -> str:
+    """How many elements differ, and which way: ``12 of 300 elements differ (12 +1)``."""
     others = diff.mismatches - diff.plus_one - diff.minus_one
     kinds = [("+1", diff.plus_one), ("−1", diff.minus_one), ("further apart", others)]  # noqa: RUF001
     split = ", ".join(f"{count:,} {name}" for name, count in kinds if count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -21,11 +21,15 @@ SHOWN_VERDICTS = 3  # of the layers of one op
 SHOWN = 30  # layers listed one by one; layers.csv has the others
 _OP_WIDTH = 17  # DEPTHWISE_CONV_2D
 _COLUMNS = ("#", "op", "shape", "elements", "isolated", "chained", "+1/-1", "max", "status")
+_PAINTED = ("op", "status")
 # Left out, in this order, where the table would be wider than the terminal.
 _DISPENSABLE = ("elements", "status", "shape", "max")
 
+# A text in the colour of a status or a verdict.
+Paint = Callable[[str, str], str]
 
-def render(run: Run) -> str:
+
+def render(run: Run, paint: Paint = lambda text, status: text) -> str:
     """The table, what explains the differences and how they travel; last, the verdict.
 
     A short model is shown whole; a long one as a summary by op, then the layers that differ or
@@ -39,7 +43,7 @@ def render(run: Run) -> str:
         listed = [layer for layer in listed if layer.status != "exact"]
     shown = _telling(listed)
     if shown:
-        parts.append(_fitted([_layer_row(layer) for layer in shown]))
+        parts.append(_fitted(shown, paint))
     if len(listed) > SHOWN:
         parts.append(f"... and {len(listed) - SHOWN} more: see layers.csv")
     reasons = defaultdict(list)
@@ -53,7 +57,8 @@ def render(run: Run) -> str:
     travel = amplification.render(run)
     if travel:
         parts.append(_wrapped(travel))
-    return "\n\n".join([*parts, run.headline])
+    word, colon, rest = run.headline.partition(":")
+    return "\n\n".join([*parts, paint(word, run.verdict) + colon + rest])
 
 
 def _explanations(run: Run) -> Iterator[str]:
@@ -126,14 +131,20 @@ def _layer_row(layer: LayerDiff) -> tuple[Any, ...]:
     )
 
 
-def _fitted(rows: list[tuple[Any, ...]]) -> str:
-    """The rows as a table, without its least needed columns if it is too wide."""
+def _fitted(layers: Sequence[LayerDiff], paint: Paint) -> str:
+    """The layers as a table, without its least needed columns if it is too wide."""
+    rows = [_layer_row(layer) for layer in layers]
     for dropped in range(len(_DISPENSABLE) + 1):
         keep = [i for i, name in enumerate(_COLUMNS) if name not in _DISPENSABLE[:dropped]]
-        text = _tabulate([[row[i] for i in keep] for row in rows], [_COLUMNS[i] for i in keep])
+        names = [_COLUMNS[i] for i in keep]
+        text = _tabulate([[row[i] for i in keep] for row in rows], names)
         if max(map(len, text.splitlines())) <= WIDTH:
             break
-    return text
+    painted = [
+        [paint(row[i], layer.status) if _COLUMNS[i] in _PAINTED else row[i] for i in keep]
+        for layer, row in zip(layers, rows, strict=True)
+    ]
+    return _tabulate(painted, names)
 
 
 def _tabulate(rows: Sequence[Sequence[Any]], headers: Sequence[str]) -> str:

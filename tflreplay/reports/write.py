@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tflreplay.files import check_files, write_files
-from tflreplay.reports import amplification, json_report, rows
+from tflreplay.reports import amplification, json_report, junit, model_explorer, rows, summary
 from tflreplay.reports.run import Run
 
 _TABLES: dict[str, tuple[rows.Row, Callable[[Run], Iterable[rows.Block]]]] = {
@@ -16,7 +16,13 @@ _TABLES: dict[str, tuple[rows.Row, Callable[[Run], Iterable[rows.Block]]]] = {
     "histogram.csv": (rows.HISTOGRAM_COLUMNS, rows.histogram_blocks),
     "amplification.csv": (amplification.COLUMNS, amplification.rows),
 }
-FILES = (*_TABLES, "report.json", "report.html")
+_TEXTS: dict[str, Callable[[Run], str]] = {
+    "junit.xml": junit.render,
+    "summary.md": summary.render,
+    "model_explorer_mismatches.json": model_explorer.mismatches,
+    "model_explorer_verdicts.json": model_explorer.verdicts,
+}
+FILES = (*_TABLES, *_TEXTS, "report.json", "report.html")
 
 
 def write(run: Run, directory: str | Path, overwrite: bool = False) -> list[Path]:
@@ -53,6 +59,9 @@ def _write_all(run: Run, directory: Path) -> None:
             file.write(_lines(columns))
             for block in blocks(run):
                 file.write(_lines(block))
+    for name, text in _TEXTS.items():
+        with _open(directory / name) as file:
+            file.write(text(run))
     data = json_report.dumps(run)
     (directory / "report.json").write_text(data, encoding="ascii")
     with _open(directory / "report.html") as file:

@@ -6,7 +6,7 @@ never be loaded into one process.
 
 from __future__ import annotations
 
-from tflreplay.runtimes.packages import ENGINES, RUNTIMES, Runtime, resolve
+from tflreplay.runtimes.packages import ENGINES, RUNTIMES, Runtime, installed, resolve
 from tflreplay.runtimes.running import Capture, Running, capture, start_capture
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Running",
     "Runtime",
     "capture",
+    "installed",
     "resolve",
     "start_capture",
 ]

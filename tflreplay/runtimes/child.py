@@ -3,9 +3,10 @@
 Started by file path, perhaps inside another virtual environment that holds nothing but numpy and
 one runtime, so it imports the standard library and numpy only, and never ``tflreplay``.
 
-Its one argument is a directory with ``request.json``, ``model.tflite`` and ``input_<index>.npy``
-files. It writes ``tensors.bin``, the raw tensors one after the other, and ``status.jsonl``: one
-JSON object a step, so that the parent knows how far it came if it dies.
+Its one argument is a directory with ``request.json``, ``model.tflite`` and
+``input_<index>.npy`` files, each of which holds an array for each of one or several consecutive
+inferences. It writes ``tensors.bin``, the raw tensors one after the other, and ``status.jsonl``:
+one JSON object a stage, so that the parent knows how far it came if it dies.
 """
 
 from __future__ import annotations
@@ -46,27 +47,38 @@ def run(directory: str, request: dict[str, Any], report: Callable[..., None]) ->
     interpreter = (Micro if hasattr(runtime, "InterpreterConfig") else Lite)(runtime, request)
 
     report(stage="allocate")
-    interpreter.allocate({index: np.load(f"input_{index}.npy") for index in request["inputs"]})
+    inputs = {index: np.load(f"input_{index}.npy") for index in request["inputs"]}
+    interpreter.allocate({index: array[0] for index, array in inputs.items()})
 
-    report(stage="invoke")
-    interpreter.invoke()
-
-    report(stage="read", delegates=interpreter.delegates())
-    tensors = {}
-    missing = {}
+    steps: list[dict[int, Any]] = []
+    missing: dict[int, str] = {}
     with open("tensors.bin", "wb") as file:
-        for index in request["tensors"]:
-            try:
-                array = interpreter.read(index)
-            except ValueError as error:
-                missing[index] = str(error)
-                continue
-            file.write(bytes(-file.tell() % ALIGNMENT))
-            tensors[index] = (array.dtype.str, array.shape, file.tell())
-            file.write(array.data)
+        for step in range(request["steps"]):
+            report(stage="invoke")
+            interpreter.feed({index: array[step] for index, array in inputs.items()})
+            interpreter.invoke()
+            report(stage="read", delegates=interpreter.delegates())
+            steps.append(read(interpreter, request["tensors"], file, missing))
     # A heap that an op has damaged often shows only when it is freed.
     del interpreter
-    report(stage="done", tensors=tensors, missing=missing)
+    report(stage="done", steps=steps, missing=missing)
+
+
+def read(
+    interpreter: Lite | Micro, wanted: list[int], file: Any, missing: dict[int, str]
+) -> dict[int, Any]:
+    """Append tensors to ``file``: type, shape and place of each; or why it is ``missing``."""
+    tensors = {}
+    for index in wanted:
+        try:
+            array = interpreter.read(index)
+        except ValueError as error:
+            missing[index] = str(error)
+            continue
+        file.write(bytes(-file.tell() % ALIGNMENT))
+        tensors[index] = (array.dtype.str, array.shape, file.tell())
+        file.write(array.data)
+    return tensors
 
 
 class Lite:
@@ -92,6 +104,8 @@ class Lite:
             if array.shape != shapes[index]:
                 self.interpreter.resize_tensor_input(index, array.shape)
         self.interpreter.allocate_tensors()
+
+    def feed(self, inputs: dict[int, Any]) -> None:
         for index, array in inputs.items():
             self.interpreter.set_tensor(index, array)
 
@@ -122,6 +136,9 @@ class Micro:
         )
 
     def allocate(self, inputs: dict[int, Any]) -> None:
+        pass
+
+    def feed(self, inputs: dict[int, Any]) -> None:
         for index, array in inputs.items():
             self.interpreter.set_input(array, self.order.index(index))
 

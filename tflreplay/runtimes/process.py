@@ -10,7 +10,7 @@ import sys
 import tempfile
 import textwrap
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ class Outcome:
 
     ``stage`` is the step it was in: import, load, allocate, invoke, read or done. ``error`` is the
     exception's text, and ``death`` what killed the process (a signal's name), where one did.
-    ``last_words`` is the last line it printed. ``delegates`` holds the inputs and outputs of each
+    ``last_words`` is the last line it printed. ``steps`` holds the tensors of each inference.
+    ``delegates`` holds the inputs and outputs of each
     partition that a delegate took.
     """
 
@@ -39,7 +40,7 @@ class Outcome:
     error: str = ""
     death: str = ""
     last_words: str = ""
-    tensors: dict[int, Array] = field(default_factory=dict, repr=False)
+    steps: tuple[dict[int, Array], ...] = field(default=(), repr=False)
     missing: dict[int, str] = field(default_factory=dict)
     delegates: list[tuple[list[int], list[int]]] = field(default_factory=list, repr=False)
 
@@ -59,10 +60,10 @@ class Child:
         self,
         request: Mapping[str, Any],
         content: bytes,
-        inputs: Mapping[int, Array],
+        steps: Sequence[Mapping[int, Array]],
         python: str = sys.executable,
     ) -> None:
-        """Start running the model ``content`` on ``inputs``.
+        """Start running the model ``content`` on the inputs of each of ``steps``.
 
         ``request`` holds the runtime's ``module``, the indices of the ``tensors`` to read, the
         ``resolver``'s name and ``threads`` for LiteRT and TensorFlow, and for TFLM the inputs'
@@ -74,9 +75,11 @@ class Child:
         try:
             holder = tempfile.TemporaryDirectory(prefix="tflreplay-")
             self._directory = Path(holder.name)
-            self._write("request.json", json.dumps({**request, "inputs": list(inputs)}).encode())
+            whole = {**request, "inputs": list(steps[0]), "steps": len(steps)}
+            self._write("request.json", json.dumps(whole).encode())
             self._write("model.tflite", content)
-            for index, array in inputs.items():
+            for index in steps[0]:
+                array = np.stack([inputs[index] for inputs in steps])
                 np.save(self._directory / f"input_{index}.npy", array, allow_pickle=False)
             # Another environment's Python must not find the packages of this one.
             isolated = [] if python == sys.executable else ["-I"]
@@ -115,19 +118,22 @@ class Child:
             error=textwrap.shorten(status.get("error", ""), 300, placeholder=" ..."),
             death=_death(code),
             last_words=next((line.strip() for line in reversed(log) if line.strip()), ""),
-            tensors=self._tensors(status["tensors"]) if done else {},
+            steps=tuple(self._tensors(status["steps"])) if done else (),
             missing={int(key): text for key, text in status["missing"].items()} if done else {},
             delegates=status.get("delegates", []),
         )
 
-    def _tensors(self, entries: Mapping[str, tuple[str, Sequence[int], int]]) -> dict[int, Array]:
+    def _tensors(
+        self, steps: Sequence[Mapping[str, tuple[str, Sequence[int], int]]]
+    ) -> Iterator[dict[int, Array]]:
         """Read-only views of one buffer."""
         buffer = np.fromfile(self._directory / "tensors.bin", np.uint8)
         buffer.flags.writeable = False
-        return {
-            int(index): np.ndarray(tuple(shape), np.dtype(dtype), buffer, offset)
-            for index, (dtype, shape, offset) in entries.items()
-        }
+        for entries in steps:
+            yield {
+                int(index): np.ndarray(tuple(shape), np.dtype(dtype), buffer, offset)
+                for index, (dtype, shape, offset) in entries.items()
+            }
 
 
 def _death(code: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +40,8 @@ class Capture:
     how the interpreter failed and at which op; ``tensors`` then hold what could be had without
     that op. ``origin`` says how each tensor was obtained: ``input``, ``preserved`` (an op's own
     kernel wrote it) or ``delegate partition`` (XNNPACK took the op). ``problems`` are what was
-    wrong with a file that the tensors were read from.
+    wrong with a file that the tensors were read from. ``earlier`` holds the tensors of the
+    inferences before the one that ``tensors`` are from, the first one first.
     """
 
     tensors: dict[int, Array] = field(repr=False)
@@ -53,6 +54,7 @@ class Capture:
     failure: str = ""
     origin: dict[int, str] = field(default_factory=dict, repr=False)
     problems: tuple[str, ...] = ()
+    earlier: tuple[dict[int, Array], ...] = field(default=(), repr=False)
 
     def __repr__(self) -> str:
         missing = f", {len(self.missing)} missing" if self.missing else ""
@@ -62,6 +64,11 @@ class Capture:
             f"{len(self.tensors)} tensors{missing}{failure})"
         )
 
+    def _repr_html_(self) -> str:
+        from tflreplay.reports import notebook
+
+        return notebook.capture(self)
+
 
 def capture(
     model: Model,
@@ -69,6 +76,7 @@ def capture(
     runtime: str | None = None,
     engine: str | None = None,
     threads: int = 1,
+    earlier: Sequence[Mapping[int, Array]] = (),
 ) -> Capture:
     """Run ``model`` in a runtime, every tensor preserved, and return its tensors.
 
@@ -83,13 +91,14 @@ def capture(
             (BUILTIN_WITHOUT_DEFAULT_DELEGATES), ``xnnpack`` (the default resolver) or ``tflm``.
             Without an engine it is the runtime's first one.
         threads: the interpreter's ``num_threads``. TFLM has one.
+        earlier: the inputs of inferences to run before, whose variables are kept.
 
     Raises:
         InputError: an input has no array.
         CaptureError: nothing can be captured: the runtime is not installed, refuses the model, or
             dies before the first op is done.
     """
-    return start_capture(model, inputs, runtime, engine, threads).result()
+    return start_capture(model, inputs, runtime, engine, threads, earlier).result()
 
 
 def start_capture(
@@ -98,6 +107,7 @@ def start_capture(
     runtime: str | None = None,
     engine: str | None = None,
     threads: int = 1,
+    earlier: Sequence[Mapping[int, Array]] = (),
 ) -> Running:
     """As :func:`capture`, but at once: the child process runs until ``result()`` waits for it.
 
@@ -114,13 +124,15 @@ def start_capture(
     python = sys.executable
     if asked.version and asked.version != installed(asked.runtime):
         python = str(environments.build(asked.runtime, asked.version))
-    return Running(model, dict(inputs), asked, python)
+    return Running(model, [*map(dict, earlier), dict(inputs)], asked, python)
 
 
 class Running:
     """A capture under way in a child process."""
 
-    def __init__(self, model: Model, inputs: dict[int, Array], engine: Engine, python: str) -> None:
+    def __init__(
+        self, model: Model, steps: list[dict[int, Array]], engine: Engine, python: str
+    ) -> None:
         self._model = model
         self._operators = model.main.operators
         self._content, changed = with_valid_axes(model.content)
@@ -130,7 +142,7 @@ class Running:
             if changed
             else ""
         )
-        self._inputs = inputs
+        self._steps = steps
         self._engine = engine
         self._runtime = RUNTIMES[engine.runtime]
         self._python = python
@@ -159,12 +171,12 @@ class Running:
             "threads": self._engine.threads,
             "tensors": [tensor.index for tensor in tensors if not _unreadable(tensor)],
             "order": graph.inputs,
-            "arena": _arena(self._model),
+            "arena": arena(self._model),
         }
         content = truncated(self._content, count)
         if added := self._added_outputs(count):
             content = with_outputs(content, [*graph.outputs, *added])
-        return Child(request, content, self._inputs, self._python)
+        return Child(request, content, self._steps, self._python)
 
     def _added_outputs(self, count: int) -> list[int]:
         """What has to become an output of the model: a delegate computes only what is read."""
@@ -270,7 +282,11 @@ class Running:
                     missing[tensor.index] = f"op {op.index} {op.name} was not run: see the failure"
                 elif reason := _unreadable(tensor):
                     missing[tensor.index] = reason
-        tensors = {index: array for index, array in outcome.tensors.items() if index not in missing}
+        steps = [
+            inputs | {index: array for index, array in tensors.items() if index not in missing}
+            for inputs, tensors in zip(self._steps, outcome.steps, strict=True)
+        ]
+        inputs = self._steps[-1]
         notes = [self._note] if self._note else []
         if added := self._added_outputs(count):
             notes.append(
@@ -278,7 +294,7 @@ class Running:
                 "XNNPACK does not compute what nothing reads"
             )
         return Capture(
-            tensors=self._inputs | tensors,
+            tensors=steps[-1],
             runtime=self._engine.runtime,
             version=outcome.version,
             engine=self._engine.name,
@@ -286,7 +302,8 @@ class Running:
             missing=missing,
             note="; ".join(notes),
             failure=failure,
-            origin=dict.fromkeys(self._inputs, "input") | {i: origin[i] for i in tensors},
+            origin={i: "input" if i in inputs else origin[i] for i in steps[-1]},
+            earlier=tuple(steps[:-1]),
         )
 
     def _who(self, outcome: Outcome) -> str:
@@ -305,7 +322,7 @@ class Running:
         return f"{runtime.title} cannot be imported: {reason}"
 
 
-def _arena(model: Model) -> int:
+def arena(model: Model) -> int:
     """Bytes that TFLM certainly finds enough: it plans every tensor and scratch buffer apart."""
     activations = sum(
         math.prod(tensor.shape) for tensor in model.main.tensors if not tensor.is_constant

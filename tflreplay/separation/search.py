@@ -13,7 +13,7 @@ from tflreplay.diagnosis import Candidate, candidates
 from tflreplay.diagnosis.candidates import seam
 from tflreplay.engine import Engine
 from tflreplay.errors import CaptureError, InputError, NotReplayed
-from tflreplay.extraction import copies
+from tflreplay.extraction import copies, operator
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.lookup import pair_codes
 from tflreplay.model import Model, Operator, Subgraph
@@ -75,12 +75,7 @@ def discriminate(
         NotReplayed: the engine has no exact arithmetic for the op, or a weight is not constant.
     """
     graph = model.main
-    if not 0 <= op_index < len(graph.operators):
-        raise InputError(
-            f"{model.path}: there is no layer {op_index}; "
-            f"the model has layers 0 to {len(graph.operators) - 1}"
-        )
-    op = graph.operators[op_index]
+    op = operator(model, op_index)
     tried = candidates(engine, graph, op)
     if not tried:
         raise InputError(

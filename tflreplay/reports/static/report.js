@@ -77,36 +77,61 @@ for (const query of ["(prefers-color-scheme: dark)", "print"]) {
 const plain = (text) => text.replace(/[<>&]/g, (char) => `&#${char.charCodeAt(0)};`);
 
 async function drawOverview() {
-  const { layers } = await report();
+  const { layers, amplification } = await report();
   const names = layers.map((layer) => plain(`#${layer.op_index} ${layer.op}`));
-  const side = (mode, style) => ({
-    name: mode,
-    x: layers.map((_, place) => place),
-    y: layers.map((layer) => (layer[mode]?.mismatches ? 100 * layer[mode].rate : null)),
-    text: names,
-    hovertemplate: `%{text}<br>%{y:.3~g} % ${mode}<extra></extra>`,
-    type: "scatter",
-    ...style(colour(mode)),
-  });
-  const rates = layers.flatMap(({ isolated, chained }) => [isolated?.rate, chained?.rate].filter(Boolean));
-  const lowest = Math.floor(Math.log10(100 * Math.min(...rates)) - 0.1);
-  const missing = layers.flatMap((layer, place) => (layer.status === "not replayed" ? [place] : []));
-  const chart = await draw(byId("overview"), () => ({
-    traces: [
+  const places = new Map(layers.map((layer, place) => [layer.key, place]));
+  const path = new Set(amplification.worst_path);
+  const steps = amplification.layers.filter((step) => path.has(step.op_index) && step.max_abs_diff > 0)
+    .map((step) => [places.get(`op${step.op_index}-t${step.tensor}`), step.max_abs_diff]);
+  const measures = {
+    share: { of: (diff) => 100 * diff.rate, hover: "%{y:.3~g} %", axis: { ticksuffix: " %" }, highest: 2.1 },
+    largest: { of: (diff) => diff.max_abs_diff, hover: "±%{y:~g}", axis: {}, title: "largest |difference|" },
+  };
+  const make = () => {
+    const measure = byId("measure").measure.value;
+    const { of, hover, axis, title, highest } = measures[measure];
+    const value = (layer, mode) => (layer[mode]?.mismatches ? of(layer[mode]) : null);
+    const side = (mode, style) => ({
+      name: mode,
+      x: layers.map((_, place) => place),
+      y: layers.map((layer) => value(layer, mode)),
+      text: names,
+      hovertemplate: `%{text}<br>${hover} ${mode}<extra></extra>`,
+      type: "scatter",
+      ...style(colour(mode)),
+    });
+    const traces = [
       side("chained", (color) => ({ mode: "lines+markers", line: { color, width: 1.5 }, marker: { size: 5 } })),
       side("isolated", (color) => ({ mode: "markers", marker: { color, size: 9, symbol: "diamond" } })),
-    ],
-    layout: {
-      hovermode: "closest",
-      xaxis: { title: { text: "layer" }, range: [-0.8, layers.length - 0.2], zeroline: false },
-      yaxis: { type: "log", ticksuffix: " %", dtick: 1, tickformat: "~g", range: [lowest, 2.1] },
-      shapes: missing.map((place) => ({
-        type: "line", x0: place, x1: place, y0: 0, y1: 1, yref: "paper",
-        line: { color: colour("unknown"), width: 1, dash: "dot" },
-      })),
-    },
-  }));
+    ];
+    if (measure === "largest" && steps.length) {
+      traces.push({
+        name: "way of the worst difference", type: "scatter", mode: "lines", hoverinfo: "skip",
+        x: steps.map(([place]) => place), y: steps.map(([, size]) => size),
+        line: { color: colour("plus"), width: 2, dash: "dot" },
+      });
+    }
+    const values = traces.flatMap(({ y }) => y.filter(Boolean));
+    const lowest = Math.log10(Math.min(...values));
+    return {
+      traces,
+      layout: {
+        hovermode: "closest",
+        showlegend: true,
+        xaxis: { title: { text: "layer" }, range: [-0.8, layers.length - 0.2], zeroline: false },
+        yaxis: { type: "log", dtick: 1, tickformat: "~g", title: { text: title }, ...axis,
+          range: [Math.floor(lowest - 0.1), highest ?? Math.ceil(Math.log10(Math.max(...values)) + 0.1)] },
+        shapes: missing.map((place) => ({
+          type: "line", x0: place, x1: place, y0: 0, y1: 1, yref: "paper",
+          line: { color: colour("unknown"), width: 1, dash: "dot" },
+        })),
+      },
+    };
+  };
+  const missing = layers.flatMap((layer, place) => (layer.status === "not replayed" ? [place] : []));
+  const chart = await draw(byId("overview"), make);
   chart.on("plotly_click", (event) => choose(layers[event.points[0].x].key));
+  byId("measure").addEventListener("change", () => drawn.get(chart)());
 }
 
 const MANY = 2000; // bars that a chart still draws quickly
@@ -180,9 +205,80 @@ function channelChart(diff, chart) {
       bargap: channels.length > 100 ? 0 : 0.15,
       showlegend: true,
       xaxis: { title: { text: "channel" }, tickformat: "d", zeroline: false, ...(channels.length < 16 && { dtick: 1 }) },
-      yaxis: { title: { text: "mismatches" }, tickformat: ",d", rangemode: "tozero" },
+      yaxis: { title: { text: "mismatches" }, tickformat: ",d", rangemode: "tozero",
+        ...(Math.max(...mismatches) < 6 && { dtick: 1 }) },
     },
   }));
+}
+
+// Where in height and width; a bin may cover several rows and columns.
+function heatChart(layer, chart) {
+  const { size, mismatches } = layer.detail.heat;
+  const [batch, height, width, channels] = layer.output.shape;
+  const span = (bin, step, length) => [bin * step, Math.min((bin + 1) * step, length) - 1];
+  const words = ([first, last]) => (first === last ? `${first}` : `${first} to ${last}`);
+  const cells = mismatches.map((line, i) => line.map((count, j) => {
+    const [row, column] = [span(i, size[0], height), span(j, size[1], width)];
+    const elements = batch * channels * (row[1] - row[0] + 1) * (column[1] - column[0] + 1);
+    return {
+      share: count ? (100 * count) / elements : null, // nothing wrong: left blank
+      text: `row ${words(row)}, column ${words(column)}: ${thousands(count)} of ${thousands(elements)} differ`,
+    };
+  }));
+  return draw(chart, () => ({
+    traces: [{
+      type: "heatmap",
+      y0: (size[0] - 1) / 2,
+      dy: size[0],
+      x0: (size[1] - 1) / 2,
+      dx: size[1],
+      z: cells.map((line) => line.map(({ share }) => share)),
+      text: cells.map((line) => line.map(({ text }) => text)),
+      hovertemplate: "%{text}<extra></extra>",
+      hoverongaps: false,
+      zmin: 0,
+      zmax: Math.max(...cells.flat().map(({ share }) => share)),
+      colorscale: [[0, colour("few")], [1, colour("many")]],
+      colorbar: { ticksuffix: " %", thickness: 14, outlinewidth: 0 },
+    }],
+    layout: {
+      xaxis: { title: { text: "column" }, range: [-0.5, width - 0.5], constrain: "domain", showgrid: false, zeroline: false, mirror: true, showline: true, linecolor: colour("line") },
+      yaxis: { title: { text: "row" }, range: [height - 0.5, -0.5], constrain: "domain", scaleanchor: "x", showgrid: false, zeroline: false, mirror: true, showline: true, linecolor: colour("line") },
+    },
+  }));
+}
+
+// Accumulator times multiplier, without its whole part: mistakes in rounding gather at a half.
+function fractionChart(pairs, chart) {
+  const kinds = [
+    ["are equal", "muted", pairs.filter(([, difference]) => difference === 0)],
+    ["differ", "plus", pairs.filter(([, difference]) => difference !== 0)],
+  ];
+  return draw(chart, () => ({
+    traces: kinds.map(([name, tint, points]) => ({
+      type: "scatter",
+      mode: "markers",
+      name: `${thousands(points.length)} that ${name}`,
+      x: points.map(([fraction]) => fraction),
+      y: points.map(([, difference]) => difference),
+      marker: { symbol: "line-ns-open", size: 14, color: colour(tint), line: { width: 1.5, color: colour(tint) } },
+      hovertemplate: "fraction %{x:.6f}: difference %{y:+d}<extra></extra>",
+    })).filter((trace) => trace.x.length),
+    layout: {
+      showlegend: true,
+      hovermode: "closest",
+      xaxis: { title: { text: "fraction, of a sample" }, range: [-0.01, 1.01], zeroline: false },
+      yaxis: { title: { text: "difference" }, tickformat: ",d", zeroline: false,
+        ...(pairs.every(([, difference]) => Math.abs(difference) < 6) && { dtick: 1, range: reach(pairs) }) },
+      shapes: [{ type: "line", x0: 0.5, x1: 0.5, y0: 0, y1: 1, yref: "paper",
+        line: { color: colour("muted"), width: 1, dash: "dot" } }],
+    },
+  }));
+}
+
+function reach(pairs) {
+  const values = pairs.map(([, difference]) => difference);
+  return [Math.min(-1, ...values) - 0.5, Math.max(1, ...values) + 0.5];
 }
 
 // ---- the panel of one layer ------------------------------------------------------------------
@@ -280,7 +376,83 @@ function verdictBlock(verdict) {
         element("td", {}, name), element("td", { className: "number" }, thousands(count)))))))];
 }
 
-function panelContent(layer, place, total) {
+// Which elements are furthest off, and the command that explains one of them.
+function worstBlock(layer, explain) {
+  const { worst, mode } = layer.detail;
+  const command = element("code");
+  const copied = element("button", { type: "button", onclick: () => copy(command, copied) }, "Copy");
+  const line = ({ index, ours, theirs }) => {
+    const place = index.join(",");
+    const cell = (value, format) =>
+      element("td", { className: "number" }, value === null ? "–" : format(value));
+    const pick = element("button", {
+      type: "button",
+      ariaLabel: `The command that explains element ${place}`,
+      onclick: () => show(row, place),
+    }, "explain");
+    const row = element("tr", {}, element("td", {}, place), cell(ours, short), cell(theirs, short),
+      cell(ours === null || theirs === null ? null : ours - theirs, signed),
+      ...(explain ? [element("td", { className: "number" }, pick)] : []));
+    return row;
+  };
+  const show = (row, place) => {
+    for (const other of row.parentNode.rows) other.removeAttribute("aria-current");
+    row.setAttribute("aria-current", "true");
+    command.textContent = `${explain} --layer ${layer.op_index} --at ${place}`;
+    copied.textContent = "Copy";
+  };
+  const lines = worst.map(line);
+  const heads = ["element", "ours", "theirs", "difference", ...(explain ? [""] : [])];
+  const table = element("table", { id: "worst" },
+    element("thead", {}, element("tr", {}, ...heads.map((text, place) =>
+      element("th", { className: place ? "number" : "" }, text)))),
+    element("tbody", {}, ...lines));
+  const nodes = [element("h3", {}, `Worst elements, ${mode}`), table];
+  if (!explain) return nodes;
+  show(lines[0], worst[0].index.join(","));
+  return [...nodes, element("p", { className: "explain" }, command, copied)];
+}
+
+const short = (value) => String(Number.isInteger(value) ? value : Number(value.toPrecision(6)));
+const signed = (value) => (value > 0 ? "+" : "") + short(value).replace("-", "−");
+
+function saturationBlock({ mode, saturation }) {
+  const line = (label, place) => element("tr", {},
+    element("td", {}, `${label} code, ${saturation.codes[place]}`),
+    ...[saturation.ours, saturation.theirs].map((counts) =>
+      element("td", { className: "number" }, thousands(counts[place]))));
+  return [
+    element("h3", {}, `Saturation: elements at the ends of the range, ${mode}`),
+    element("table", { id: "saturation" },
+      element("thead", {}, element("tr", {}, element("th"),
+        ...["ours", "theirs"].map((side) => element("th", { className: "number" }, side)))),
+      element("tbody", {}, line("lowest", 0), line("highest", 1))),
+  ];
+}
+
+// What a layer that differs looks like from near: tables, and charts to be started once shown.
+function detailBlocks(layer, explain) {
+  const { detail } = layer;
+  const nodes = worstBlock(layer, explain);
+  const starts = [];
+  if (detail.heat) {
+    const [heading, chart] = chartBlock(`Where in height and width, ${detail.mode}`,
+      "Share of elements that differ at each row and column, over all channels");
+    chart.classList.add("map");
+    nodes.push(heading, chart);
+    starts.push(() => heatChart(layer, chart));
+  }
+  if (detail.fractions) {
+    const [heading, chart] = chartBlock("Difference by fraction of accumulator × multiplier, isolated",
+      "Fraction of accumulator times multiplier against difference; a rounding mistake is a line at one half");
+    nodes.push(heading, chart);
+    starts.push(() => fractionChart(detail.fractions, chart));
+  }
+  if (detail.saturation) nodes.push(...saturationBlock(detail));
+  return { nodes, starts };
+}
+
+function panelContent(layer, place, total, explain) {
   const starts = [];
   const move = (step, label, text) => element("button", {
     type: "button", ariaLabel: label, title: label, onclick: () => moveBy(step),
@@ -310,6 +482,11 @@ function panelContent(layer, place, total) {
     const channels = channelBlock(layer);
     nodes.push(...channels.nodes);
     starts.push(channels.start);
+    if (layer.detail) {
+      const near = detailBlocks(layer, explain);
+      nodes.push(...near.nodes);
+      starts.push(...near.starts);
+    }
   }
   nodes.push(element("h3", {}, "Quantization"), tensorsTable(layer));
   if (layer.rule) nodes.push(element("p", { className: "muted" }, `Requantization rule: ${layer.rule}`));
@@ -329,10 +506,10 @@ async function choose(key) {
   chosen = key;
   row.setAttribute("aria-current", "true");
   row.hidden = false;
-  const { layers } = await report();
+  const { layers, explain_command: explain } = await report();
   if (chosen !== key) return; // another was chosen meanwhile
   const place = layers.findIndex((layer) => layer.key === key);
-  const { nodes, start } = panelContent(layers[place], place, layers.length);
+  const { nodes, start } = panelContent(layers[place], place, layers.length, explain);
   panel.replaceChildren(...nodes);
   panel.hidden = false;
   panel.scrollTop = 0;
@@ -422,11 +599,50 @@ function filter() {
 byId("filters").addEventListener("input", filter);
 byId("filters").addEventListener("submit", (event) => event.preventDefault());
 
-byId("copy")?.addEventListener("click", async () => {
-  getSelection().selectAllChildren(byId("command"));
-  await navigator.clipboard?.writeText(byId("command").textContent);
-  byId("copy").textContent = "Copied";
+// ---- sorting ---------------------------------------------------------------------------------
+
+// What a cell is sorted by: a number, a text, or null, which always comes last.
+function sortKey(row, column, numeric) {
+  const cell = row.cells[column];
+  if (!numeric) return cell.textContent.trim();
+  const value = Number(cell.dataset.value ?? cell.textContent.trim().replaceAll(",", ""));
+  return Number.isNaN(value) ? null : value;
+}
+
+function sortBy(head) {
+  const heads = [...head.parentNode.cells];
+  const column = heads.indexOf(head);
+  const numeric = head.classList.contains("number");
+  // Large numbers are what is looked for; names and positions are read from the first.
+  const usual = numeric && column > 0 ? "descending" : "ascending";
+  const order = head.ariaSort !== usual ? usual : usual === "ascending" ? "descending" : "ascending";
+  const sign = order === "ascending" ? 1 : -1;
+  const keys = new Map(rows.map((row) => [row, sortKey(row, column, numeric)]));
+  rows.sort((one, other) => {
+    const [a, b] = [keys.get(one), keys.get(other)];
+    if (a === null || b === null) return (a === null) - (b === null);
+    return sign * (numeric ? a - b : a.localeCompare(b, "en", { numeric: true }));
+  });
+  for (const other of heads) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", order);
+  byId("table").tBodies[0].append(...rows);
+}
+
+byId("table").tHead.addEventListener("click", (event) => {
+  if (event.target.closest("button")) sortBy(event.target.closest("th"));
 });
+
+async function copy(node, button) {
+  getSelection().selectAllChildren(node);
+  try {
+    await navigator.clipboard?.writeText(node.textContent);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Selected"; // the browser does not let a page copy
+  }
+}
+
+byId("copy")?.addEventListener("click", () => copy(byId("command"), byId("copy")));
 
 filter();
 if (location.hash) choose(location.hash.slice(1));

@@ -1,0 +1,160 @@
+"""What got worse from one report.json to the next."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.reports.synthetic import Capture, Layer, make_run
+from tflreplay.changes import Changes, changes, read_report
+from tflreplay.errors import InputError
+from tflreplay.reports import json_report
+from tflreplay.reports.changes import render
+from tflreplay.reports.run import Run
+
+CODES = np.zeros((1, 10, 10), np.int8)
+
+
+def layer(op: str = "ADD", by: int = 0, elements: int = 0, chained: int | None = None) -> Layer:
+    """One of which ``elements`` differ ``by`` so much, isolated, and ``chained`` by 1, chained."""
+    ours, later = CODES.copy(), CODES.copy()
+    ours.reshape(-1)[:elements] = by
+    later.reshape(-1)[: elements if chained is None else chained] = 1
+    return Layer(op, "", CODES, ours, later)
+
+
+EXACT = layer()
+SKIPPED = Layer("ADD", "", None, shape=(1, 10, 10), reason="no kernel")
+
+
+def saved(tmp_path: Path, name: str, found: Run | list[Layer]) -> Path:
+    path = tmp_path / name
+    path.write_text(json_report.dumps(found if isinstance(found, Run) else make_run(found)))
+    return path
+
+
+def changed(tmp_path: Path, old: Run | list[Layer], new: Run | list[Layer]) -> Changes:
+    return changes(
+        read_report(saved(tmp_path, "old.json", old)), read_report(saved(tmp_path, "new.json", new))
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "regression"),
+    [
+        (EXACT, EXACT, "", False),
+        (layer(by=1, elements=2), layer(by=1, elements=2), "", False),
+        (EXACT, layer(by=1, elements=1), "worse", True),
+        (layer(by=1, elements=2), layer(by=2, elements=2), "worse", True),
+        (layer(by=1, elements=2), layer(by=2, elements=1), "worse", True),
+        (layer(chained=3), layer(chained=4), "worse", True),
+        (layer(by=1, elements=2), EXACT, "better", False),
+        (layer(by=2, elements=2), layer(by=1, elements=2), "better", False),
+        (layer(chained=4), layer(chained=3), "better", False),
+        (EXACT, SKIPPED, "worse", True),
+        (layer(by=1, elements=2), SKIPPED, "worse", True),
+        (SKIPPED, EXACT, "better", False),
+        (SKIPPED, layer(by=1, elements=1), "worse", True),
+        (SKIPPED, SKIPPED, "", False),
+    ],
+)
+def test_one_layer(tmp_path: Path, old: Layer, new: Layer, kind: str, regression: bool) -> None:
+    """Beside one that stays as it is."""
+    found = changed(tmp_path, [EXACT, old], [EXACT, new])
+    assert [change.kind for change in found.layers] == ([kind] if kind else [])
+    assert bool(found.regressions) == regression
+    assert found.same == 2 - len(found.layers)
+    assert found.about == {}
+
+
+def test_another_model_with_other_layers(tmp_path: Path) -> None:
+    old = [EXACT, layer("MUL"), layer("SUB")]
+    new = [EXACT, layer("CONV_2D", 1, 5), layer("SUB"), layer("MUL")]
+    found = changed(tmp_path, old, new)
+    assert [(c.kind, c.layer.op_index, c.layer.op) for c in found.layers] == [
+        ("gone", 1, "MUL"),
+        ("new", 1, "CONV_2D"),
+        ("new", 3, "MUL"),
+    ]
+    assert [change.layer.op for change in found.regressions] == ["CONV_2D"]
+    assert found.same == 2
+
+
+def test_what_else_changed_is_told(tmp_path: Path) -> None:
+    old, new = make_run([EXACT]), make_run([EXACT], Capture(version="2.4.0"))
+    document = json.loads(json_report.dumps(new))
+    document["model"]["sha256"] = "ff" * 32
+    document["inputs"] = []
+    (tmp_path / "new.json").write_text(json.dumps(document))
+    found = changes(
+        read_report(saved(tmp_path, "old.json", old)), read_report(tmp_path / "new.json")
+    )
+    assert found.about["compared with"] == ("litert 2.3.0 reference", "litert 2.4.0 reference")
+    assert set(found.about) == {"model", "input", "compared with"}
+    text = render(found)
+    assert "another model: layers are matched by op index, tensor and op" in text
+    assert "compared with: litert 2.3.0 reference -> litert 2.4.0 reference" in text
+    assert "scale 1.0, zero point -128 -> none" in text
+    assert text.splitlines()[-1] == "NOT WORSE: 0 worse, 0 new, 0 gone, 0 better, 1 as before"
+
+
+def test_only_what_both_hold_is_compared(tmp_path: Path) -> None:
+    both = layer(by=1, elements=2, chained=7)
+    alone = Layer("ADD", "", CODES, both.isolated, None)
+    found = changed(tmp_path, [both], [alone])
+    assert (found.modes, found.layers) == (("isolated",), ())
+    chained = Layer("ADD", "", CODES, None, both.chained)
+    with pytest.raises(InputError, match="the old report is isolated and the new one chained"):
+        changed(tmp_path, [alone], [chained])
+
+
+def test_a_number_that_is_not_finite_is_the_worst(tmp_path: Path) -> None:
+    documents = []
+    for largest in (3, None):
+        document: Any = json.loads(json_report.dumps(make_run([layer(by=3, elements=2)])))
+        document["layers"][0]["isolated"]["max_abs_diff"] = largest
+        documents.append(tmp_path / f"{largest}.json")
+        documents[-1].write_text(json.dumps(document))
+    finite, infinite = map(read_report, documents)
+    assert [change.kind for change in changes(finite, infinite).layers] == ["worse"]
+    assert [change.kind for change in changes(infinite, finite).layers] == ["better"]
+
+
+def test_table(tmp_path: Path) -> None:
+    old = [layer(by=1, elements=3), EXACT, *[EXACT] * 40]
+    new = [layer(by=1, elements=1), layer(by=2, elements=4), *[layer(chained=2)] * 40]
+    lines = render(changed(tmp_path, old, new)).splitlines()
+    assert lines[0].split() == ["#", "op", "isolated", "chained", "max", "verdict", "now"]
+    assert " ".join(lines[2].split()) == "worse 1 ADD 0 -> 4 0 -> 4 0 -> 2"
+    assert max(map(len, lines)) <= 80
+    assert "... and 12 more" in lines
+    assert lines[-1] == "WORSE: 41 worse, 0 new, 0 gone, 1 better, 0 as before"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"{", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[]", "not a report of tflreplay"),
+        (b"{}", "not a report of tflreplay"),
+        (b'{"format_version": 1, "layers": 3}', "not a report of tflreplay"),
+        (b'{"format_version": 2}', "its format_version is 2, and 1 is understood"),
+    ],
+)
+def test_what_is_no_report(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "report.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as error:
+        read_report(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert words in str(error.value)
+
+
+def test_what_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Is a directory; name a report"):
+        read_report(tmp_path)

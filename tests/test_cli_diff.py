@@ -1,0 +1,46 @@
+"""``tflreplay diff`` as a user runs it, on real reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.test_cli import one_line_error, run
+from tflreplay.inputs import Inputs
+from tflreplay.model import Model
+from tflreplay.pipeline import run as replay
+from tflreplay.reports import json_report
+from tflreplay.runtimes import Capture
+
+
+@pytest.fixture(scope="module")
+def reports(
+    tmp_path_factory: pytest.TempPathFactory,
+    seven_ops: Model,
+    seven_inputs: Inputs,
+    seven_captured: Capture,
+) -> Path:
+    """exact.json, and single.json of a replay that rounds once."""
+    directory = tmp_path_factory.mktemp("reports")
+    for name, rule in (("exact", None), ("single", "single")):
+        found = replay(seven_ops, seven_inputs, against=seven_captured, replay_as=rule)
+        (directory / f"{name}.json").write_text(json_report.dumps(found))
+    return directory
+
+
+def test_worse_better_and_the_same(reports: Path) -> None:
+    done = run("diff", "exact.json", "single.json", cwd=reports, code=1)
+    assert "replayed: litert 2.3.0 reference -> litert 2.3.0 single" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("WORSE: ")
+    (mean,) = (line for line in done.stdout.splitlines() if " 17  MEAN " in line)
+    assert mean.split()[:5] == ["worse", "17", "MEAN", "0", "->"]
+    assert "double" in mean
+    back = run("diff", "single.json", "exact.json", cwd=reports)
+    assert "NOT WORSE: 0 worse" in back.stdout
+    assert "double" not in back.stdout  # nothing differs now, so there is no verdict
+
+
+def test_what_is_no_report(reports: Path) -> None:
+    error = one_line_error(run("diff", "exact.json", "none.json", cwd=reports, code=2))
+    assert "none.json: cannot read it: No such file" in error

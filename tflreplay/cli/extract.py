@@ -1,0 +1,67 @@
+"""``tflreplay extract``: one layer as a model of its own, with its numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tflreplay.cli import options
+
+EXIT_CODES = """\b
+Exit codes:
+  0  run by itself, the layer gives what it gave in MODEL
+  1  it gives something else; the files are written, and say so
+  2  could not run
+"""
+
+
+@click.command(no_args_is_help=True, epilog=EXIT_CODES)
+@options.model
+@click.option(
+    "--layer", type=int, required=True, metavar="OP", help="Which op: its number in the table."
+)
+@options.inputs
+@options.seed
+@options.shapes
+@options.engine
+@options.runtime
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where the files go.  [default: MODEL-opOP here]",
+)
+@options.force
+def extract(
+    model: Path,
+    layer: int,
+    sources: tuple[str, ...],
+    seed: int,
+    shapes: tuple[str, ...],
+    engine: str | None,
+    runtime: str | None,
+    out: Path | None,
+    force: bool,
+) -> int:
+    """Cut one layer out of MODEL for a bug report or a test bench: a single-op .tflite, its
+    captured inputs and outputs as .npy, a C header, $readmemh hex files, and a README with the
+    numbers.
+    """
+    from tflreplay.inputs import read_inputs
+    from tflreplay.model import load
+    from tflreplay.port_kit import extract as cut
+    from tflreplay.reports import port_kit as report
+
+    directory = out if out is not None else Path(f"{model.stem}-op{layer}")
+    report.check(directory, layer, force)
+    loaded = load(model)
+    inputs = read_inputs(loaded, sources, seed, shapes=shapes)
+    options.announce_environment(runtime, engine)
+    kit = cut(loaded, inputs, layer, runtime, engine)
+    written = report.write(kit, directory, overwrite=force)
+    for note in inputs.notes:
+        click.echo(f"input: {note}")
+    click.echo(report.summary(kit))
+    click.echo(f"port kit: {directory} ({', '.join(path.name for path in written)})")
+    return 0 if kit.reproduces else 1

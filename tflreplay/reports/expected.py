@@ -1,0 +1,72 @@
+"""Whether a run is what was expected of it: in words, and for ``report.json``."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from tflreplay.comparison import LayerDiff
+from tflreplay.reports.run import Run, differing, printable
+
+WIDTH = 80
+SHOWN = 10  # layers told one by one
+
+
+def render(run: Run) -> str:
+    """The headline, and a line for each layer to blame."""
+    lines = [headline(run)]
+    lines += [
+        f"op {layer.op_index} {layer.op}: {blame(run, layer)}" for layer in run.failed[:SHOWN]
+    ]
+    if len(run.failed) > SHOWN:
+        lines.append(f"... and {len(run.failed) - SHOWN} more: see junit.xml")
+    return "\n".join(textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines)
+
+
+def headline(run: Run) -> str:
+    """Whether all is as expected, on one line; empty where nothing was asked."""
+    if run.expectations is None:
+        return ""
+    by = f"by {run.expectations.source}"
+    if run.failed:
+        text = f"NOT AS EXPECTED {by} in {_layers(len(run.failed))}"
+    elif run.unjudged:
+        text = f"NOT COMPARED in {_layers(len(run.unjudged))} of which something is expected {by}"
+    else:
+        differ = [layer for layer in run.comparison.layers if layer.main and not layer.main.exact]
+        text = f"AS EXPECTED {by}, which tolerates {_layers(len(differ))}"
+    return printable(text)
+
+
+def blame(run: Run, layer: LayerDiff) -> str:
+    """How a layer differs, and what was expected: ``..., by up to 3; expected max_abs<=1``."""
+    inherits = layer.main is not None and layer.main.exact
+    diff = layer.chained if inherits else layer.main
+    if diff is None:
+        return layer.reason
+    text = f"{differing(diff)}, by up to {diff.max_abs:g}{', all inherited' if inherits else ''}"
+    if run.expectations is not None:
+        text += f"; expected {run.expectations.of(layer).text}"
+    return printable(text)
+
+
+def document(run: Run) -> dict[str, Any] | None:
+    """For ``report.json``; None where nothing was asked."""
+    if run.expectations is None:
+        return None
+    return {
+        "source": run.expectations.source,
+        "met": not run.failed and not run.unjudged,
+        "failed": [_key(run, layer) for layer in run.failed],
+        "not_compared": [_key(run, layer) for layer in run.unjudged],
+    }
+
+
+def _key(run: Run, layer: LayerDiff) -> dict[str, Any]:
+    assert run.expectations is not None
+    expected = run.expectations.of(layer).text
+    return {"op_index": layer.op_index, "tensor": layer.tensor.index, "expected": expected}
+
+
+def _layers(count: int) -> str:
+    return f"{count} layer{'' if count == 1 else 's'}"

@@ -1,0 +1,78 @@
+"""What the files of a port kit say in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from tflreplay.kernels.call import activation_range
+from tflreplay.port_kit import PortKit
+from tflreplay.replayer import call_of
+from tflreplay.reports.run import printable
+from tflreplay.runtimes import RUNTIMES
+
+
+@cache
+def environment() -> Environment:
+    """Templates of plain text: what comes from a model goes through a filter."""
+    made = Environment(
+        loader=PackageLoader("tflreplay.reports"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.filters["comment"] = _comment
+    made.filters["code"] = code
+    return made
+
+
+def against(kit: PortKit) -> str:
+    """Who computed the layer: ``LiteRT 2.3.0 (reference kernels)``."""
+    title = RUNTIMES[kit.engine.runtime].title
+    return f"{title} {kit.engine.version} ({kit.engine.name} kernels)"
+
+
+def clamp(kit: PortKit, layer: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The lowest and highest code that the layer gives; None where no activation is fused."""
+    if layer["requantization"] is not None:
+        low, high = layer["requantization"]["clamp"]
+        return low, high
+    (op,) = kit.model.main.operators
+    row, activation = kit.rules.row, op.options.get("fused_activation_function")
+    if row is None or activation is None:
+        return None
+    call, _ = call_of(kit.model.main, op, {**kit.inputs}, kit.engine, row)
+    quantized = call.output.quantization is not None and call.output.numpy_dtype.kind in "iu"
+    return activation_range(call, activation) if quantized else None
+
+
+def formula(layer: Mapping[str, Any]) -> str:
+    """How an accumulator becomes a code."""
+    found = layer["requantization"]
+    if found is None:
+        return ""
+    low, high = found["clamp"]
+    rule = layer["rule"]["name"]
+    return f"output = clamp({rule}(acc, multiplier) + {found['zero_point']}, {low}, {high})"
+
+
+def rescaled(layer: Mapping[str, Any]) -> list[str]:
+    """What each of the layer's rescales is of."""
+    if layer["op"] == "LEAKY_RELU":
+        return ["codes below the zero point", "codes from the zero point on"]
+    inputs = ["input 0", "input 1"] if layer["op"] in ("ADD", "SUB") else []
+    return [*inputs, "output"][: len(layer["rescales"])]
+
+
+def code(text: str) -> str:
+    """A code span of Markdown, also in a table."""
+    return f"`{printable(text).replace('`', chr(39)).replace('|', chr(92) + '|')}`"
+
+
+def _comment(text: str) -> str:
+    """In a C comment, which the text must not end, nor seem to begin."""
+    return printable(text).replace("*/", "* /").replace("/*", "/ *")
