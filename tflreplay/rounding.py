@@ -320,9 +320,9 @@ RULES: dict[str, Rule] = {
         # The short cut of requantize() computes this very product, so no element can differ.
         Rule("float-even32", float_even32, _no_slack),
         Rule("float-even32-wrapping", float_even32_wrapping, _no_slack),
+        Rule("reduced16", reduced16, _any_slack),
         # What other runtimes and ports compute; no table here names them.
         Rule("single-away", single_away, _no_slack),
-        Rule("reduced16", reduced16, _any_slack),
         Rule("float-even64", float_even64, _no_slack),
         Rule("float-up64", float_up64, _no_slack),
         Rule("float-away32", float_away32, _no_slack),

@@ -269,6 +269,17 @@ def max_pool(rng: np.random.Generator) -> bytes:
     return build("MAX_POOL_2D", [x], [y], fields, "Pool2DOptions", 2)
 
 
+def resize_bilinear(rng: np.random.Generator) -> bytes:
+    x = quantized(rng, (1, 4, 5, 3), eight_bits(rng), 0.1)
+    if rng.random() < 0.3:
+        x = Spec(x.shape, "float32")
+    size = np.array([7, 9], np.int32)
+    given = Spec((2,), "int32", data=mostly(rng, size, None))
+    fields = {"halfPixelCenters": bool(rng.integers(2))}
+    y = Spec((1, 7, 9, 3), x.dtype, x.scale, x.zero_point, axis=x.axis)
+    return build("RESIZE_BILINEAR", [x, given], [y], fields, "ResizeBilinearOptions", 3)
+
+
 REDUCTIONS = ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN")
 OPTIONS = {
     "EXP": "ExpOptions",
@@ -290,6 +301,7 @@ MAKES = {
     "MUL": binary("MUL", "MulOptions"),
     **{op: reduction(op) for op in ("MEAN", "SUM")},
     "MAX_POOL_2D": max_pool,
+    "RESIZE_BILINEAR": resize_bilinear,
     **{
         op: unary(op)
         for op in (

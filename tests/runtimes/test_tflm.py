@@ -124,6 +124,8 @@ def test_int16_is_exact(op: str, engine: Engine) -> None:
     total = 0
     while total < OUTPUTS // 2:
         content, inputs = with_weights(rng, op)
+        if _not_replayed(content, inputs, engine):  # a multiplier of 2**14 or more
+            continue
         parsed = parse(content, Path("single_op.tflite"))
         (output,) = parsed.main.outputs
         expected = read_directly(parsed, inputs)[output]

@@ -54,8 +54,8 @@ def run(directory: str, request: dict[str, Any], report: Callable[..., None]) ->
     missing: dict[int, str] = {}
     with open("tensors.bin", "wb") as file:
         for step in range(request["steps"]):
-            report(stage="invoke")
             interpreter.feed({index: array[step] for index, array in inputs.items()})
+            report(stage="invoke")
             interpreter.invoke()
             report(stage="read", delegates=interpreter.delegates())
             steps.append(read(interpreter, request["tensors"], file, missing))
