@@ -537,3 +537,11 @@ def test_inputs_may_be_resized(tmp_path: Path) -> None:
             read_inputs(model, source, shapes=[text])
     with pytest.raises(InputError, match="no input is named 'y'"):
         read_inputs(model, source, shapes=["y=1,64,64,3"])
+
+
+def test_an_input_that_is_a_shape_is_not_random() -> None:
+    x, shape = Spec((2, 6), "int8", 0.5), Spec((3,), "int32")
+    content = build("RESHAPE", [x, shape], [Spec((2, 3, 2), "int8", 0.5)])
+    found = random_inputs(parse(content, Path("made.tflite")))
+    assert found.arrays[1].tolist() == [2, 3, 2]
+    assert "[2, 3, 2], the shape that the model declares" in found.notes[1]

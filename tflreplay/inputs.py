@@ -133,6 +133,11 @@ def _random_inputs(model: Model, seed: int) -> Inputs:
         tensor = model.main.tensors[index]
         dtype = tensor.numpy_dtype
         array: Array | float
+        shape = _shape_wanted(model, index)
+        if shape is not None:
+            arrays[index] = np.array(shape, dtype)
+            notes.append(f"input {tensor.label}: {list(shape)}, the shape that the model declares")
+            continue
         if dtype.kind == "f":
             array, what = rng.uniform(-1, 1, tensor.shape), "values from -1 to 1"
         elif dtype.kind in "iu" and tensor.quantization is not None:
@@ -148,6 +153,18 @@ def _random_inputs(model: Model, seed: int) -> Inputs:
         arrays[index] = np.asarray(array, dtype)
         notes.append(f"input {tensor.label}: random {tensor.dtype} {what}, seed {seed}")
     return Inputs(arrays, tuple(notes))
+
+
+# Ops that are told their output's shape, and by which input.
+_SHAPED = {"TRANSPOSE_CONV": 0, "RESHAPE": 1, "BROADCAST_TO": 1, "FILL": 0}
+
+
+def _shape_wanted(model: Model, index: int) -> tuple[int, ...] | None:
+    """The shape that an input is to hold, where it is an op's shape: no random one would do."""
+    for op in model.main.operators:
+        if op.name in _SHAPED and op.inputs[_SHAPED[op.name] : _SHAPED[op.name] + 1] == (index,):
+            return model.main.tensors[op.outputs[0]].shape
+    return None
 
 
 def fit(tensor: Tensor, array: Array, label: str) -> tuple[Array, str]:
