@@ -140,6 +140,7 @@ def run(
         if comparison.mismatched:
             break
     verdicts: dict[int, Verdict] = {}
+    undiagnosed: dict[int, str] = {}
     if comparison.mismatched:
         with _timed(seconds, "verdicts"):
             produced = dict(known)
@@ -147,7 +148,9 @@ def run(
                 if op.name in rows and isolated is not None:
                     made = isolated.tensors
                     produced.update({i: made[i] for i in op.outputs if i in made})
-            verdicts = diagnose_all(model, tensors, ours, produced, progress=step("Explaining"))
+            verdicts, undiagnosed = diagnose_all(
+                model, tensors, ours, produced, progress=step("Explaining")
+            )
     by_users = {op.index: rows[op.name].algorithm for op in operators if op.name in rows}
     with _timed(seconds, "details"):
         near = details(model, comparison, tensors, ours, isolated, of_chain, by_users)
@@ -166,6 +169,7 @@ def run(
         expectations,
         near,
         explain_command,
+        tuple(undiagnosed.values()),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from tests.diagnosis.models import REFERENCE, Layer, built, convolution
 from tests.diagnosis.port import Array, Port
 from tests.single_op import Op, Spec
-from tflreplay.diagnosis import candidates, diagnose, diagnose_all
+from tflreplay.diagnosis import Verdict, candidates, diagnose, diagnose_all, search
 from tflreplay.errors import NotReplayed
+from tflreplay.model import Operator, Subgraph
 from tflreplay.replayer import run_op
 
 Models = dict[str, tuple[Layer, ...]]
@@ -128,12 +130,32 @@ def test_all_ops_of_a_model(models: Models) -> None:
     chosen = models["seven_ops"]
     model, tensors = chosen[0].model, chosen[0].tensors
     seen: list[int] = []
-    found = diagnose_all(model, tensors, REFERENCE, tensors, progress=seen.append)
+    found, failed = diagnose_all(model, tensors, REFERENCE, tensors, progress=seen.append)
     assert seen == [op.index for op in model.main.operators]
     assert list(found) == seen
+    assert not failed
     assert all(verdict.op_index == index for index, verdict in found.items())
-    some = diagnose_all(model, tensors, REFERENCE, tensors, ops=("MEAN",))
-    assert [verdict.op for verdict in some.values()] == ["MEAN", "MEAN"]
     (output,) = model.main.operators[4].outputs
-    one = diagnose_all(model, tensors, REFERENCE, {output: tensors[output]})
+    one, _ = diagnose_all(model, tensors, REFERENCE, {output: tensors[output]})
     assert list(one) == [4]
+
+
+def test_a_diagnosis_that_fails_is_told(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = models["seven_ops"]
+    model, tensors = chosen[0].model, chosen[0].tensors
+
+    def fails_on_mean(graph: Subgraph, op: Operator, *others: Any) -> Verdict | None:
+        if op.name == "MEAN":
+            raise ZeroDivisionError("division by zero")
+        return diagnose(graph, op, *others)
+
+    monkeypatch.setattr(search, "diagnose", fails_on_mean)
+    found, failed = diagnose_all(model, tensors, REFERENCE, tensors)
+    means = [op.index for op in model.main.operators if op.name == "MEAN"]
+    assert list(failed) == means
+    assert not set(found) & set(means)
+    assert found
+    assert failed[means[0]] == (
+        f"op {means[0]} MEAN has no verdict: its diagnosis failed (ZeroDivisionError: division by "
+        "zero); please report this as a bug of tflreplay"
+    )

@@ -90,6 +90,17 @@ CASES = {
         "other, double, gets 7 wrong. Not told apart by these data: the same in single; floor in "
         "double. If it is the first: you probably did not add the bias. Fix: add it.",
     ),
+    "rule of two engines": (
+        verdict(
+            Fit("double", 100, rule="double"),
+            Fit("double (tflm kernels)", 100, rule="double"),
+            in_force="single",
+            contradicted={"single": 7},
+        ),
+        "double",
+        "Explained by double: all 100 elements, 12 of them discriminating; the nearest other, "
+        "single, gets 7 wrong. Not told apart by these data: double (tflm kernels).",
+    ),
     "a rule or a mistake": (
         verdict(SINGLE, FLOOR, **WITHOUT_DOUBLE),
         "single (or 1 more)",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -97,3 +99,8 @@ def test_control_characters_of_a_model_do_not_reach_the_terminal():
     run = make_run([layer, off])
     assert "\x1b" not in table.render(run)
     assert "\x1b" not in run.headline
+
+
+def test_a_diagnosis_that_failed_is_among_the_notes():
+    run = replace(make_run([EXACT]), undiagnosed=("op 0 CONV_2D has no verdict",))
+    assert run.notes[-1] == "op 0 CONV_2D has no verdict"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -60,7 +59,8 @@ def diagnose(
     own = tried[0].name
     if own not in wrong:
         return None
-    fits = [_plain_fit(name, where) for name, where in wrong.items()]
+    rules = {candidate.name: candidate.row.rule for candidate in tried}
+    fits = [_plain_fit(name, rules[name], where) for name, where in wrong.items()]
     if wrong[own].any():
         base = seam(engine, graph, op)
         if base is not None:
@@ -95,28 +95,37 @@ def diagnose_all(
     tensors: Tensors,
     engine: Engine,
     produced: Tensors,
-    ops: Sequence[str] = (),
     progress: Callable[[int], None] = lambda op_index: None,
-) -> dict[int, Verdict]:
+) -> tuple[dict[int, Verdict], dict[int, str]]:
     """The verdicts on all ops of the main subgraph that have rival arithmetic, by op index.
+
+    A diagnosis that fails takes nothing else away: the second dict says how it failed.
 
     Args:
         tensors: the inputs of every op, by tensor index.
         engine: whose arithmetic is expected.
         produced: the outputs to explain, by tensor index.
-        ops: names of the only ops to look at; empty for all.
         progress: called with the index of each op before it.
     """
-    verdicts = {}
+    verdicts: dict[int, Verdict] = {}
+    failures: dict[int, str] = {}
     for op in model.main.operators:
         progress(op.index)
-        if (ops and op.name not in ops) or not op.outputs or op.outputs[0] not in produced:
+        if not op.outputs or op.outputs[0] not in produced:
             continue
-        with suppress(Exception):  # a layer without a verdict must not take the report away
+        try:
             found = diagnose(model.main, op, tensors, produced[op.outputs[0]], engine)
-            if found is not None:
-                verdicts[op.index] = found
-    return verdicts
+        except NotReplayed:
+            continue
+        except Exception as error:
+            failures[op.index] = (
+                f"op {op.index} {op.name} has no verdict: its diagnosis failed "
+                f"({type(error).__name__}: {error}); please report this as a bug of tflreplay"
+            )
+            continue
+        if found is not None:
+            verdicts[op.index] = found
+    return verdicts, failures
 
 
 def _wrong(
@@ -149,9 +158,10 @@ def _wrong(
             yield candidate.name, output != produced
 
 
-def _plain_fit(name: str, wrong: Array) -> Fit:
+def _plain_fit(name: str, rule: str, wrong: Array) -> Fit:
     same = next((mistake for mistake in MISTAKES if mistake.same_as == name), None)
-    fit = Fit(name, wrong.size - int(wrong.sum()), exceptions=_exceptions(wrong))
+    explained = wrong.size - int(wrong.sum())
+    fit = Fit(name, explained, exceptions=_exceptions(wrong), rule=rule)
     if same is None:
         return fit
     return replace(fit, same_as=same.name, probably=same.probably, fix=same.fix)

@@ -38,7 +38,7 @@ class OpVerdict:
         if not self.fits:
             return where + self._unexplained()
         first, *others = self.fits
-        sure = len({fit.answer for fit in self.fits}) == 1
+        sure = len({fit.kin for fit in self.fits}) == 1
         claim = where + ("explained by " if sure else "could be ") + first.name
         claim += f": all {self.elements:,} elements"
         if self.shown < self.layers:

@@ -18,7 +18,8 @@ class Fit:
     ``arithmetic`` is a rule, or an engine's algorithm; ``mistake`` the porting mistake made in it,
     empty for none, with what the porter ``probably`` did and the ``fix``. ``explained`` counts
     elements. ``exceptions`` holds the channels in which some are not explained. ``same_as`` is a
-    mistake that comes to this very arithmetic.
+    mistake that comes to this very arithmetic. ``rule`` is the requantization rule of an arithmetic
+    that has one: two engines' algorithms may share it.
     """
 
     arithmetic: str
@@ -28,6 +29,7 @@ class Fit:
     fix: str = ""
     exceptions: tuple[int, ...] = ()
     same_as: str = ""
+    rule: str = ""
 
     @property
     def name(self) -> str:
@@ -37,6 +39,11 @@ class Fit:
     def answer(self) -> str:
         """What it says in one word: its mistake, or else its arithmetic."""
         return self.mistake or self.arithmetic
+
+    @property
+    def kin(self) -> str:
+        """What it shares with the fits that say the same: its mistake, or else its rule."""
+        return self.mistake or self.rule or self.arithmetic
 
     def advice(self, sure: bool) -> str:
         """What the porter probably did, and the fix, in sentences; empty for plain arithmetic."""
@@ -77,7 +84,7 @@ class Verdict:
             return "unexplained"
         if self.fits[0].name == self.in_force:
             return "expected"
-        if len({fit.answer for fit in self.fits}) > 1:
+        if len({fit.kin for fit in self.fits}) > 1:
             return "ambiguous"
         return "mistake" if self.fits[0].mistake else "rule"
 
@@ -86,11 +93,11 @@ class Verdict:
         """The verdict in a few words, as a table has room for."""
         if self.kind == "unexplained":
             return "unexplained"
-        names = list(dict.fromkeys(fit.answer for fit in self.fits))
-        if self.kind == "expected":
-            return names[0]
-        others = f" (or {len(names) - 1} more)" if len(names) > 1 else ""
-        return names[0] + others
+        first = self.fits[0]
+        others = len({fit.kin for fit in self.fits}) - 1
+        if self.kind == "expected" or not others:
+            return first.answer
+        return f"{first.answer} (or {others} more)"
 
     @property
     def text(self) -> str:

@@ -61,6 +61,7 @@ class Run:
         expectations: what the run is held to; without them every layer is to be exact.
         details: of each layer that differs, by op index and tensor index.
         explain_command: what to type, but for ``--layer`` and ``--at``, to explain one element.
+        undiagnosed: for each op whose diagnosis failed, a sentence that says how.
     """
 
     model: Model
@@ -77,6 +78,7 @@ class Run:
     expectations: Expectations | None = None
     details: Mapping[tuple[int, int], Detail] = field(default_factory=dict, repr=False)
     explain_command: str = ""
+    undiagnosed: Sequence[str] = ()
 
     def __repr__(self) -> str:
         return f"Run({self.model.path.name!r}, {self.headline})"
@@ -107,7 +109,9 @@ class Run:
             f"{op} computed by {by}, {count} layer{'' if count == 1 else 's'}"
             for (op, by), count in layers.items()
         ]
-        return tuple(filter(None, [self.capture.note, *self.capture.problems, *computed]))
+        return tuple(
+            filter(None, [self.capture.note, *self.capture.problems, *computed, *self.undiagnosed])
+        )
 
     @property
     def verdict(self) -> str:
