@@ -3,6 +3,9 @@
 A row (:class:`~tflreplay.kernels.call.Arithmetic`) says, for an op and the type of its activations,
 which kernel and which requantization rule the engine uses. Engines are layered as the runtime
 itself falls back: XNNPACK over the optimized kernels over the reference kernels.
+
+The rows of the reference and the optimized kernels stand in a file for each family of ops; those of
+XNNPACK and of TFLM in files of their own.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tflreplay.arithmetic.types import EIGHT_BITS
 from tflreplay.engine import Engine
 from tflreplay.errors import NotReplayed
 from tflreplay.kernels.window import window
@@ -19,7 +20,6 @@ Test = Callable[[Engine, Subgraph, Operator], bool]
 
 _MAX_RANK = 6  # XNN_MAX_TENSOR_DIMS
 _MOST_TAPS = 25  # of XNNPACK's depthwise kernels
-_EIGHT_BITS = ("int8", "uint8")
 _ACTIVATIONS = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
 
 
@@ -102,7 +102,7 @@ def two_inputs(engine: Engine, graph: Subgraph, op: Operator) -> bool:
 def to_one_scale(engine: Engine, graph: Subgraph, op: Operator) -> bool:
     """output int8 or uint8 with one scale, on axis 0"""
     (y,) = _tensors(graph, op)
-    return y.dtype in _EIGHT_BITS and _one_scale(y)
+    return y.dtype in EIGHT_BITS and _one_scale(y)
 
 
 @condition
@@ -380,5 +380,5 @@ def overlapping_windows(engine: Engine, graph: Subgraph, op: Operator) -> bool:
 def constant_size(engine: Engine, graph: Subgraph, op: Operator) -> bool:
     """a constant size; output of rank 4; 8-bit tensors each with one scale, on axis 0"""
     x, y = _tensors(graph, op, 0)
-    plain = all(t.dtype not in _EIGHT_BITS or _one_scale(t) for t in (x, y))
+    plain = all(t.dtype not in EIGHT_BITS or _one_scale(t) for t in (x, y))
     return plain and len(y.shape) == 4 and graph.tensors[op.inputs[1]].is_constant

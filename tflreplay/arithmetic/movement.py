@@ -5,6 +5,8 @@ XNNPACK takes some of them, and its bytes are the same. Types are those that Lit
 
 from __future__ import annotations
 
+from tflreplay.arithmetic.row import OPTIMIZED_HEADER, OPTIMIZED_OPS, REFERENCE_OPS
+from tflreplay.arithmetic.types import BOOL, EIGHT_BITS, FLOAT, INDICES, QUANTIZED, SIGNED, UINT8
 from tflreplay.kernels import (
     cast,
     diagonal,
@@ -20,26 +22,25 @@ from tflreplay.kernels import (
     space,
 )
 from tflreplay.kernels.call import ANY, Arithmetic
+from tflreplay.kernels.optimized import resize as optimized_resize
 from tflreplay.kernels.strided_slice import strided_slice
 
-_INTEGERS = ("int8", "uint8", "int16", "int32", "int64")
+_INTEGERS = (*QUANTIZED, *INDICES)
 _NUMBERS = (*_INTEGERS, "float32")
 _MANY = (*_NUMBERS, "float16", "bool")
 # Kernels that look at nothing but an element's size; some of them know packed elements too.
 _ALL = (*_MANY, "uint16", "uint32", "uint64", "float64", "complex64")
 _EVEN_PACKED = (*_ALL, "int4")
 _CAST = tuple(name for name in _ALL if name != "uint64")
-_BY_EIGHT_BITS = ("int8", "uint8", "int32", "int64", "float32")
-_INDICES = ("int32", "int64")
-_REFERENCE = "internal/reference/"
+_BY_EIGHT_BITS = (*EIGHT_BITS, *INDICES, *FLOAT)
 
 ROWS = (
     Arithmetic(
         "CONCATENATION",
-        ("uint8",),
+        UINT8,
         joining.concatenation,
         algorithm="copy or float32 rescale",
-        source=f"{_REFERENCE}concatenation.h",
+        source=f"{REFERENCE_OPS}concatenation.h",
     ),
     *(
         Arithmetic(op, types, kernel, algorithm="copy", source=source)
@@ -48,14 +49,14 @@ ROWS = (
                 "BATCH_TO_SPACE_ND",
                 _ALL,
                 space.batch_to_space_nd,
-                f"{_REFERENCE}batch_to_space_nd.h",
+                f"{REFERENCE_OPS}batch_to_space_nd.h",
             ),
             ("BROADCAST_TO", _ALL, filling.broadcast_to, "broadcast_to.cc"),
             (
                 "CONCATENATION",
                 tuple(name for name in (*_MANY, "uint32", "int4") if name != "uint8"),
                 joining.concatenation,
-                f"{_REFERENCE}concatenation.h",
+                f"{REFERENCE_OPS}concatenation.h",
             ),
             ("DEPTH_TO_SPACE", _BY_EIGHT_BITS, space.depth_to_space, "depth_to_space.cc"),
             (
@@ -98,7 +99,7 @@ ROWS = (
                 "SPACE_TO_BATCH_ND",
                 _ALL,
                 space.space_to_batch_nd,
-                f"{_REFERENCE}space_to_batch_nd.h",
+                f"{REFERENCE_OPS}space_to_batch_nd.h",
             ),
             ("SPACE_TO_DEPTH", _BY_EIGHT_BITS, space.space_to_depth, "space_to_depth.cc"),
             ("SPLIT", _NUMBERS, slicing.split, "split.cc"),
@@ -120,8 +121,8 @@ ROWS = (
     *(
         Arithmetic(op, types, kernel, algorithm=algorithm, source=source)
         for op, types, kernel, algorithm, source in (
-            ("BROADCAST_ARGS", _INDICES, shapes.broadcast_args, "shape", "broadcast_args.cc"),
-            ("RANGE", (*_INDICES, "float32"), filling.range_, "running sum", "range.cc"),
+            ("BROADCAST_ARGS", INDICES, shapes.broadcast_args, "shape", "broadcast_args.cc"),
+            ("RANGE", (*INDICES, "float32"), filling.range_, "running sum", "range.cc"),
             ("RANK", ANY, shapes.rank, "shape", "rank.cc"),
             (
                 "SCATTER_ND",
@@ -138,7 +139,7 @@ ROWS = (
                 "indices",
                 "where.cc",
             ),
-            ("ZEROS_LIKE", (*_INDICES, "float32"), filling.zeros_like, "zeros", "zeros_like.cc"),
+            ("ZEROS_LIKE", (*INDICES, "float32"), filling.zeros_like, "zeros", "zeros_like.cc"),
         )
     ),
     Arithmetic(
@@ -165,23 +166,40 @@ ROWS = (
     ),
     Arithmetic(
         "RESIZE_BILINEAR",
-        ("uint8", "float32"),
+        (*UINT8, *FLOAT),
         resize.resize_bilinear,
         algorithm="float32; uint8: half up",
-        source=f"{_REFERENCE}resize_bilinear.h",
+        source=f"{REFERENCE_OPS}resize_bilinear.h",
     ),
     Arithmetic(
         "RESIZE_BILINEAR",
-        ("int8", "int16"),
+        SIGNED,
         resize.resize_bilinear_fixed,
         algorithm="10-bit fixed point, half away",
-        source=f"{_REFERENCE}resize_bilinear.h",
+        source=f"{REFERENCE_OPS}resize_bilinear.h",
     ),
     Arithmetic(
         "RESIZE_NEAREST_NEIGHBOR",
         ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float16", "float32", "bool"),
         resize.resize_nearest_neighbor,
         algorithm="float32 position",
-        source=f"{_REFERENCE}resize_nearest_neighbor.h",
+        source=f"{REFERENCE_OPS}resize_nearest_neighbor.h",
+    ),
+)
+
+OPTIMIZED = (
+    Arithmetic(
+        "RESIZE_BILINEAR",
+        (*UINT8, *FLOAT),
+        optimized_resize.resize_bilinear,
+        algorithm="float32, product of weights first; twice as large: means; uint8: half up",
+        source=f"{OPTIMIZED_OPS}resize_bilinear.h",
+    ),
+    Arithmetic(
+        "RESIZE_NEAREST_NEIGHBOR",
+        (*EIGHT_BITS, *BOOL),
+        optimized_resize.resize_nearest_neighbor,
+        algorithm="16-bit fixed-point position; with an option set: float32",
+        source=OPTIMIZED_HEADER,
     ),
 )

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from tflreplay.engine import Engine
+from tflreplay.arithmetic.row import REFERENCE_OPS, SUMMED, UNORDERED_SUMS, finished
+from tflreplay.arithmetic.types import FLOAT, INT8
+from tflreplay.arithmetic.weights import int8_weights
 from tflreplay.kernels import float_cells, lstm, svdf
 from tflreplay.kernels.call import Arithmetic
-from tflreplay.model import Operator, Subgraph
 
-_INT8 = ("int8",)
-_FLOAT32 = ("float32",)
-# Of the largest value of a layer.
-_TOLERANCE = 1e-5
-_UNORDERED = "float64 sums, rounded to float32; the order of summation is not modelled"
-_APPROXIMATED = f"{_UNORDERED}, nor how the functions are approximated"
-_SVDF = "internal/reference/svdf.h"
-
-
-def _by_codes(engine: Engine, graph: Subgraph, op: Operator) -> bool:
-    """int8 weights"""
-    return graph.tensors[op.inputs[1]].dtype == "int8"
+_APPROXIMATED = f"{UNORDERED_SUMS}, nor how the functions are approximated"
+_SVDF = f"{REFERENCE_OPS}svdf.h"
 
 
 REFERENCE = (
     *(
         Arithmetic(
             op,
-            _INT8,
+            INT8,
             kernel,
             "double",
             "float32 s1*s2/2**-12, float32 2**-30/sh",
@@ -38,14 +29,7 @@ REFERENCE = (
         )
     ),
     *(
-        Arithmetic(
-            op,
-            _FLOAT32,
-            kernel,
-            algorithm=_APPROXIMATED,
-            source=source,
-            tolerance=_TOLERANCE,
-        )
+        finished(op, FLOAT, kernel, _APPROXIMATED, source, SUMMED)
         for op, kernel, source in (
             ("LSTM", float_cells.lstm, "lstm_eval.cc"),
             (
@@ -61,23 +45,16 @@ REFERENCE = (
         )
     ),
     Arithmetic(
-        "SVDF", _INT8, svdf.svdf, "double", "float32 s1*s2/ss, float32 ss*st/so", source=_SVDF
+        "SVDF", INT8, svdf.svdf, "double", "float32 s1*s2/ss, float32 ss*st/so", source=_SVDF
     ),
     Arithmetic(
         "SVDF",
-        _FLOAT32,
+        FLOAT,
         svdf.svdf_hybrid,
-        algorithm=f"int8 codes of the input; {_UNORDERED}",
+        algorithm=f"int8 codes of the input; {UNORDERED_SUMS}",
         source=_SVDF,
-        when=_by_codes,
-        tolerance=_TOLERANCE,
+        when=int8_weights,
+        tolerance=SUMMED,
     ),
-    Arithmetic(
-        "SVDF",
-        _FLOAT32,
-        svdf.svdf_float,
-        algorithm=_UNORDERED,
-        source=_SVDF,
-        tolerance=_TOLERANCE,
-    ),
+    finished("SVDF", FLOAT, svdf.svdf_float, UNORDERED_SUMS, _SVDF, SUMMED),
 )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.arithmetic.reference import ADD_SCALES
-from tflreplay.arithmetic.weighted import int32_sums
+from tflreplay.arithmetic.binary import ADD_SCALES
+from tflreplay.arithmetic.row import EXACT, TABLE
+from tflreplay.arithmetic.types import FLOAT, INT8, INT16, QUANTIZED, SIGNED
+from tflreplay.arithmetic.weights import int32_sums
 from tflreplay.kernels import (
     activations,
     elementwise,
@@ -20,9 +22,6 @@ from tflreplay.kernels import (
 from tflreplay.kernels.call import Arithmetic
 from tflreplay.kernels.matmul import DOUBLE, FLOAT32_PRODUCT
 
-_INT8 = ("int8",)
-_SIGNED = ("int8", "int16")
-_FLOAT32 = ("float32",)
 _MICRO = "tensorflow/lite/micro/kernels/"
 # The wheel that computes in float64 what was float32 before; 0.dev20261012203412 does not yet.
 _FLOAT64 = {"tflm": "0.dev20261013214400"}
@@ -40,14 +39,14 @@ ROWS = (
             since=_FLOAT64,
         )
         for types, rule, when in (
-            (_INT8, "double", None),
-            (("int16",), "double", int32_sums),
-            (("int16",), "reduced16", None),
+            (INT8, "double", None),
+            (INT16, "double", int32_sums),
+            (INT16, "reduced16", None),
         )
     ),
     Arithmetic(
         "TRANSPOSE_CONV",
-        ("int16",),
+        INT16,
         tflm.transpose_conv,
         "reduced16",
         DOUBLE,
@@ -55,7 +54,7 @@ ROWS = (
     ),
     Arithmetic(
         "SUB",
-        _SIGNED,
+        SIGNED,
         elementwise.sub,
         "double",
         ADD_SCALES,
@@ -65,7 +64,7 @@ ROWS = (
     ),
     Arithmetic(
         "SUB",
-        _SIGNED,
+        SIGNED,
         tflm.sub,
         "double",
         "float32 s/(2*max(s1, s2)); float32 2*max(s1, s2)/(2**20*so)",
@@ -74,7 +73,7 @@ ROWS = (
     ),
     Arithmetic(
         "MUL",
-        _SIGNED,
+        SIGNED,
         tflm.mul,
         "double",
         "float64 s1*s2/so",
@@ -83,7 +82,7 @@ ROWS = (
     ),
     Arithmetic(
         "RELU",
-        _SIGNED,
+        SIGNED,
         tflm.relu,
         "double",
         "float64 si/so",
@@ -92,14 +91,14 @@ ROWS = (
     ),
     Arithmetic(
         "RELU6",
-        _SIGNED,
+        SIGNED,
         tflm.relu6,
         algorithm="clamp, the output's scale ignored",
         source=f"{_MICRO}activations_common.cc",
     ),
     Arithmetic(
         "LEAKY_RELU",
-        _SIGNED,
+        SIGNED,
         tflm.leaky_relu,
         "double",
         "float64 si/so; float64 si*|alpha|/so where x < zi",
@@ -108,7 +107,7 @@ ROWS = (
     ),
     Arithmetic(
         "PRELU",
-        _SIGNED,
+        SIGNED,
         tflm.prelu,
         "double",
         "float64 si/so; float64 si*sa/so where x < zi",
@@ -116,7 +115,7 @@ ROWS = (
     ),
     Arithmetic(
         "ABS",
-        _SIGNED,
+        SIGNED,
         tflm.abs_,
         "double",
         "float64 si/so",
@@ -133,15 +132,15 @@ ROWS = (
     *(
         Arithmetic(op, types, kernel, algorithm=how, source=f"{_MICRO}{op.lower()}.cc")
         for op, types, kernel, how in (
-            ("CEIL", _FLOAT32, plain.elementwise(np.ceil), "float32"),
-            ("ROUND", _FLOAT32, plain.elementwise(plain.round_half_even), "float32"),
-            ("ELU", _FLOAT32, plain.elementwise(functions.elu), "float32"),
-            ("ELU", _INT8, activations.elu, "float32 table, half away"),
+            ("CEIL", FLOAT, plain.elementwise(np.ceil), EXACT),
+            ("ROUND", FLOAT, plain.elementwise(plain.round_half_even), EXACT),
+            ("ELU", FLOAT, plain.elementwise(functions.elu), EXACT),
+            ("ELU", INT8, activations.elu, TABLE),
         )
     ),
     Arithmetic(
         "SUM",
-        _SIGNED,
+        SIGNED,
         reduce.sum_,
         "double",
         "float64 si/so",
@@ -150,7 +149,7 @@ ROWS = (
     *(
         Arithmetic(
             op,
-            _INT8,
+            INT8,
             kernel,
             algorithm="fixed point",
             source=f"{_MICRO}{op.lower()}.cc",
@@ -159,7 +158,7 @@ ROWS = (
     ),
     Arithmetic(
         "DEQUANTIZE",
-        ("int8", "uint8", "int16"),
+        QUANTIZED,
         tflm.dequantize,
         algorithm="float64, then float32; the first scale only",
         source=f"{_MICRO}dequantize_common.cc",
@@ -167,7 +166,7 @@ ROWS = (
     *(
         Arithmetic(
             "UNIDIRECTIONAL_SEQUENCE_LSTM",
-            ("int8", "int16"),
+            SIGNED,
             tflm_lstm.unidirectional_sequence_lstm,
             "double",
             multiplier,
@@ -179,7 +178,7 @@ ROWS = (
     ),
     Arithmetic(
         "SVDF",
-        _INT8,
+        INT8,
         svdf.svdf_with_zero_point,
         "double",
         "float32 s1*s2/ss, float32 ss*st/so",

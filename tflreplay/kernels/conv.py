@@ -8,13 +8,13 @@ from collections.abc import Callable
 import numpy as np
 
 from tflreplay.errors import NotReplayed
-from tflreplay.kernels.call import Call, accumulation
+from tflreplay.kernels.call import Call
 from tflreplay.kernels.matmul import (
     Sums,
     accumulator_bits,
     centred_weights,
     check_version,
-    weight_multiplier,
+    weighted_accumulation,
 )
 from tflreplay.kernels.window import Window, window
 from tflreplay.rounding import Accumulation, Array
@@ -40,7 +40,8 @@ def conv_2d(call: Call, x: Array, weights: Array, bias: Array | None = None) -> 
         check_version(call, "of int16 by int4")
     bits = accumulator_bits(call, call.input(0), bias)
     filters = centred_weights(call, call.input(0), call.input(1), weights)
-    return _accumulation(call, conv_sums(call, x, filters, call.input(0).zero_point, bias, bits))
+    sums = conv_sums(call, x, filters, call.input(0).zero_point, bias, bits)
+    return weighted_accumulation(call, call.input(0), sums)
 
 
 def conv_sums(
@@ -98,7 +99,8 @@ def depthwise_conv_2d(
     bits = accumulator_bits(call, call.input(0), bias)
     taps = centred_weights(call, call.input(0), call.input(1), weights)
     zero_point = call.input(0).zero_point
-    return _accumulation(call, depthwise_sums(call, x, taps, zero_point, bias, bits))
+    sums = depthwise_sums(call, x, taps, zero_point, bias, bits)
+    return weighted_accumulation(call, call.input(0), sums)
 
 
 def depthwise_sums(
@@ -229,12 +231,3 @@ def _depthwise(
         for line, weight in terms:
             np.multiply(line[top : top + block], weight, out=part)
             acc += part
-
-
-def _accumulation(call: Call, values: Array) -> Accumulation:
-    return accumulation(
-        call,
-        values,
-        weight_multiplier(call, call.input(0), call.input(1)),
-        call.option("fused_activation_function"),
-    )

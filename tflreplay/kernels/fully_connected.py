@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 from tflreplay.errors import NotReplayed
-from tflreplay.kernels.call import Call, accumulation
+from tflreplay.kernels.call import Call
 from tflreplay.kernels.matmul import (
     accumulator_bits,
     check_types,
     check_version,
     exact_matmul,
-    weight_multiplier,
+    weighted_accumulation,
 )
 from tflreplay.rounding import Accumulation, Array
 
@@ -65,12 +65,7 @@ def product(
 ) -> Accumulation:
     """``sum_i (x[b, i] - zx) * w[o, i] + bias[o]``, the weights less their zero point."""
     values = exact_matmul(rows(x, weights), weights.T, call.input(0).zero_point, bias, bits)
-    return accumulation(
-        call,
-        with_batches(call, x, values),
-        weight_multiplier(call, call.input(0), call.input(1)),
-        call.option("fused_activation_function"),
-    )
+    return weighted_accumulation(call, call.input(0), with_batches(call, x, values))
 
 
 def rows(x: Array, weights: Array) -> Array:

@@ -151,7 +151,7 @@ def conv_2d_per_channel(call: Call, x: Array, weights: Array, bias: Array) -> Ar
     _check_int4(call)
     _check_scales(call, weights.shape[0])
     quantized = asymmetric(x.reshape(len(x), -1))
-    acc = _image_sums(call, conv_sums, x, weights, quantized)
+    acc = image_sums(call, conv_sums, x, weights, quantized)
     return clamp_real(call, acc * weight_scales(call) * _along_images(quantized.scale) + bias)
 
 
@@ -163,7 +163,7 @@ def conv_2d_product_of_scales(call: Call, x: Array, weights: Array, bias: Array)
     """
     _check_int4(call)
     quantized = asymmetric(x.reshape(len(x), -1))
-    acc = _image_sums(call, conv_sums, x, weights, quantized)
+    acc = image_sums(call, conv_sums, x, weights, quantized)
     return clamp_real(call, acc * (weight_scales(call) * _along_images(quantized.scale)) + bias)
 
 
@@ -177,7 +177,7 @@ def depthwise_conv_2d(call: Call, x: Array, weights: Array, bias: Array | None =
     """
     _check_scales(call, weights.shape[3])
     quantized = asymmetric(x.reshape(len(x), -1))
-    acc = _image_sums(call, depthwise_sums, x, weights, quantized)
+    acc = image_sums(call, depthwise_sums, x, weights, quantized)
     y = acc * (weight_scales(call) * _along_images(quantized.scale))
     return clamp_real(call, _plus(y, bias))
 
@@ -192,7 +192,7 @@ def depthwise_conv_2d_in_vectors(
     """
     _check_scales(call, weights.shape[3])
     quantized = asymmetric(x.reshape(len(x), -1))
-    acc = _image_sums(call, depthwise_sums, x, weights, quantized)
+    acc = image_sums(call, depthwise_sums, x, weights, quantized)
     channels = acc.shape[3]
     scale, of_weights = _along_images(quantized.scale), weight_scales(call)
     in_body = np.arange(channels) < channels - channels % 4
@@ -218,7 +218,7 @@ def _check_int4(call: Call) -> None:
         check_version(call, "of float32 by int4")
 
 
-def _image_sums(call: Call, sums: Any, x: Array, weights: Array, quantized: Codes) -> Array:
+def image_sums(call: Call, sums: Any, x: Array, weights: Array, quantized: Codes) -> Array:
     """float32 sums of a convolution, image by image; ``sums``: conv_sums or depthwise_sums."""
     images = quantized.codes.reshape(x.shape)
     filters = weights.astype(np.int16)

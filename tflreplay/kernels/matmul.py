@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from tflreplay.errors import NotReplayed
-from tflreplay.kernels.call import Call
+from tflreplay.kernels.call import Call, accumulation
 from tflreplay.model import Tensor
-from tflreplay.rounding import INT32_MAX, Array, Multiplier
+from tflreplay.rounding import INT32_MAX, Accumulation, Array, Multiplier
 
 FLOAT32_EXACT = 2**24
 FLOAT64_EXACT = 2**53
@@ -158,6 +158,16 @@ def accumulator_bits(call: Call, x: Tensor, bias: Array | None) -> int:
             "the runtime reads the bias as int64"
         )
     return 64
+
+
+def weighted_accumulation(call: Call, x: Tensor, values: Array) -> Accumulation:
+    """Sums of x times the weights, with :func:`weight_multiplier` and the fused activation."""
+    return accumulation(
+        call,
+        values,
+        weight_multiplier(call, x, call.input(1)),
+        call.option("fused_activation_function"),
+    )
 
 
 def weight_multiplier(call: Call, x: Tensor, weights: Tensor) -> Multiplier:

@@ -24,11 +24,7 @@ def logistic(call: Call, x: Array) -> Array:
 
 def interpolated_logistic(scaled: Array) -> Array:
     """int16 Q0.15 of numbers on the scale ``1 / (3 * 4096)``."""
-    position = np.abs(scaled)
-    table, step = _table(), position >> 9
-    index = np.minimum(step, 254)
-    interpolated = (table[index] << 9) + (position & 0x1FF) * (table[index + 1] - table[index])
-    result = np.where(step >= 255, 0x7FFF << 10, interpolated)
+    result = _of_magnitude(scaled, 9, 0x7FFF << 10)
     result = np.where(scaled >= 0, result + 512, (1 << 25) - result + 511)
     return np.asarray((result >> 10).astype(np.int16))
 
@@ -45,13 +41,22 @@ def tanh(call: Call, x: Array) -> Array:
 
 def interpolated_tanh(scaled: Array) -> Array:
     """As :func:`interpolated_logistic`."""
-    position = np.abs(scaled)
-    table, step = _table(), position >> 8
-    index = np.minimum(step, 254)
-    interpolated = (table[index] << 8) + (position & 0xFF) * (table[index + 1] - table[index])
-    result = np.where(step >= 255, 0xFFFF << 8, interpolated) - (1 << 23)
+    result = _of_magnitude(scaled, 8, 0xFFFF << 8) - (1 << 23)
     result = np.where(scaled >= 0, result + 128, 127 - result)
     return np.asarray((result >> 8).astype(np.int16))
+
+
+def _of_magnitude(scaled: Array, bits: int, last: int) -> Array:
+    """The table at ``|scaled|``, with ``bits`` more fractional bits than its entries.
+
+    Linear between the entries, which are ``2**bits`` apart; ``last`` beyond them.
+    """
+    position = np.abs(scaled)
+    table, step = _table(), position >> bits
+    index = np.minimum(step, 254)
+    low, high = table[index], table[index + 1]
+    interpolated = (low << bits) + (position & ((1 << bits) - 1)) * (high - low)
+    return np.where(step >= 255, last, interpolated)
 
 
 def power_of_two(scale: float) -> int | None:

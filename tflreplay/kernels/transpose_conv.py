@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tflreplay.errors import NotReplayed
-from tflreplay.kernels.call import Call, accumulation
-from tflreplay.kernels.matmul import Sums, accumulator_bits, centred_weights, weight_multiplier
+from tflreplay.kernels.call import Call
+from tflreplay.kernels.matmul import Sums, accumulator_bits, centred_weights, weighted_accumulation
 from tflreplay.kernels.window import window
 from tflreplay.rounding import Accumulation, Array
 
@@ -34,12 +34,7 @@ def transpose_conv(
     codes = x.astype(sums.dtype) - x_tensor.zero_point
     values = scattered(call, shape, codes, centred.astype(sums.dtype))
     values += sums.constant.astype(sums.dtype)
-    return accumulation(
-        call,
-        sums.wrapped(values),
-        weight_multiplier(call, x_tensor, w_tensor),
-        call.option("fused_activation_function"),
-    )
+    return weighted_accumulation(call, x_tensor, sums.wrapped(values))
 
 
 def scattered(call: Call, shape: Array, x: Array, weights: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from tflreplay.kernels.call import Call, clamp_real
 from tflreplay.kernels.conv import conv_sums, windows
 from tflreplay.kernels.fully_connected import rows, with_batches
-from tflreplay.kernels.hybrid import Codes, weight_scales
+from tflreplay.kernels.hybrid import Codes, image_sums, weight_scales
 from tflreplay.kernels.matmul import exact_matmul
 from tflreplay.rounding import Array
 
@@ -67,12 +67,8 @@ def conv_2d(call: Call, x: Array, weights: Array, bias: Array) -> Array:
     that quantize each image. ``src/qd8-f32-qc8w-igemm``.
     """
     quantized, inverse = quantize(x.reshape(len(x), -1))
-    images, filters = quantized.codes.reshape(x.shape), weights.astype(np.int16)
-    acc = [
-        conv_sums(call, images[i : i + 1], filters, int(quantized.zero_point[i]), None)
-        for i in range(len(images))
-    ]
-    scaled = np.concatenate(acc).astype(np.float32) * inverse.reshape(-1, 1, 1, 1)
+    acc = image_sums(call, conv_sums, x, weights, quantized)
+    scaled = acc * inverse.reshape(-1, 1, 1, 1)
     return clamp_real(call, fused_multiply_add(scaled, weight_scales(call), bias))
 
 

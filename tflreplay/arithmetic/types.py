@@ -1,0 +1,16 @@
+"""The types of activations that rows of several tables name together."""
+
+from __future__ import annotations
+
+INT8 = ("int8",)
+UINT8 = ("uint8",)
+INT16 = ("int16",)
+FLOAT = ("float32",)
+BOOL = ("bool",)
+EIGHT_BITS = (*INT8, *UINT8)
+SIGNED = (*INT8, *INT16)
+QUANTIZED = (*EIGHT_BITS, *INT16)
+INDICES = ("int32", "int64")
+UNQUANTIZED = (*FLOAT, *INDICES)
+# Of ops that never rescale.
+RAW = (*QUANTIZED, *UNQUANTIZED)
