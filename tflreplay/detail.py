@@ -92,12 +92,12 @@ def details(
         alone = _differs(layer.isolated)
         replayed = isolated if alone else chained
         assert replayed is not None
-        ours = replayed.tensors[layer.tensor.index]
-        sums = None
-        if alone and layer.op_index not in user_kernels:
-            sums = _sums(model, layer, tensors, engine, ours)
+        ours, theirs = replayed.tensors[layer.tensor.index], tensors[layer.tensor.index]
+        # The engine's arithmetic made what is ours, or where a user's kernel did, what is theirs.
+        made = theirs if layer.op_index in user_kernels else ours
+        sums = _sums(model, layer, tensors, engine, made) if alone else None
         found[layer.op_index, layer.tensor.index] = detail(
-            layer, ours, tensors[layer.tensor.index], "isolated" if alone else "chained", sums
+            layer, ours, theirs, "isolated" if alone else "chained", sums
         )
     return found
 
@@ -105,7 +105,7 @@ def details(
 def detail(
     layer: LayerDiff, ours: Array, theirs: Array, mode: str, sums: Accumulation | None = None
 ) -> Detail:
-    """The details of one layer; ``sums`` are the accumulators behind ``ours``, where known."""
+    """The details of one layer; ``sums`` are the engine's accumulators, where known."""
     diff: Difference | None = layer.isolated if mode == "isolated" else layer.chained
     assert diff is not None
     delta, wrong = deviations(ours, theirs, diff.tolerance)
@@ -123,9 +123,9 @@ def _differs(diff: Difference | None) -> bool:
 
 
 def _sums(
-    model: Model, layer: LayerDiff, tensors: Tensors, engine: Engine, ours: Array
+    model: Model, layer: LayerDiff, tensors: Tensors, engine: Engine, made: Array
 ) -> Accumulation | None:
-    """The accumulators of a layer's isolated replay; None where no rule requantizes them."""
+    """The accumulators behind ``made``; None where no rule requantizes them to just that."""
     op = model.main.operators[layer.op_index]
     try:
         row = arithmetic(engine, model.main, op)
@@ -136,7 +136,7 @@ def _sums(
     except Exception:  # a chart less must not take the report away
         return None
     # An op with variables finds them as they were before the run, and may give something else.
-    if isinstance(sums, Accumulation) and np.array_equal(requantize(sums, call.rule), ours):
+    if isinstance(sums, Accumulation) and np.array_equal(requantize(sums, call.rule), made):
         return sums
     return None
 
