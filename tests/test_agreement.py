@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def test_page(seven_ops: Model, seven_captured: Capture, tmp_path: Path) -> None
     result = agree(seven_ops, sources)
     reports.write(result, tmp_path)
     page = (tmp_path / "agreement.html").read_text(encoding="utf-8")
-    assert "<script" not in page
+    assert page.count("<script") == 3  # the data, the chart library, the scripts
     assert "&lt;script&gt;a&lt;/script&gt;" in page
     cells = re.findall(r'<td class="number[^"]*">(.*?)</td>', page.partition("<section>")[2], re.S)
     matrix = [" ".join(re.sub("<[^>]*>", " ", cell).split()) for cell in cells[:16]]
@@ -107,4 +108,57 @@ def test_page(seven_ops: Model, seven_captured: Capture, tmp_path: Path) -> None
         "–", differs, same, none, differs, "–", differs, none,  # noqa: RUF001
         same, differs, "–", none, none, none, none, "–",  # noqa: RUF001
     ]  # fmt: skip
-    assert f"=c | b ({size}) | none from d" in page
+    told = f"&lt;/script&gt;, c agree. Of {size} elements, different from them: b {size}."
+    assert told in page
+
+
+def test_verdict_and_words(seven_ops: Model, seven_captured: Capture) -> None:
+    tensors = seven_captured.tensors
+    first, second = (op.outputs[0] for op in seven_ops.main.operators[:2])
+    other = {**tensors, second: np.bitwise_xor(tensors[second], 1)}
+    size = f"{tensors[second].size:,}"
+
+    same = agree(seven_ops, {"a": tensors, "b": tensors})
+    assert (same.verdict, same.exit_code, same.first_divergence) == ("exact", 0, None)
+    assert reports.story(same, same.layers[0]) == "a, b agree."
+    died = replace(same, failures=("b: the runtime died at op 3",))
+    assert (died.verdict, died.exit_code) == ("incomplete", 2)
+    assert "note: b: the runtime died at op 3" in reports.render(died)
+
+    part = {index: array for index, array in tensors.items() if index != first}
+    missing = agree(seven_ops, {"a": tensors, "b": part})
+    assert (missing.verdict, missing.exit_code) == ("incomplete", 1)
+    assert missing.layers[0].status == "incomplete"
+    assert reports.story(missing, missing.layers[0]) == "There is nothing to compare: only from a."
+    none = agree(seven_ops, {"a": {}, "b": {}})
+    assert reports.story(none, none.layers[0]) == "There is nothing to compare: only from none."
+
+    result = agree(seven_ops, {"a": tensors, "b": other, "c": part})
+    assert (result.verdict, result.exit_code) == ("mismatch", 1)
+    assert result.first_divergence is result.layers[1]
+    assert reports.story(result, result.layers[1]) == (
+        f"a, c agree. Of {size} elements, different from them: b {size}."
+    )
+    flat = {**tensors, second: tensors[second].reshape(-1)}
+    reshaped = agree(seven_ops, {"a": tensors, "b": flat})
+    assert reports.story(reshaped, reshaped.layers[1]) == (
+        f"Of {size} elements, different from a: b not comparable."
+    )
+
+
+def test_what_a_source_cannot_give_is_told(seven_ops: Model, tmp_path: Path) -> None:
+    inputs = random_inputs(seven_ops)
+    captured = capture(seven_ops, inputs.arrays)
+    first, second = (op.outputs[0] for op in seven_ops.main.operators[:2])
+    arrays = {first: captured.tensors[first][..., :1], second: captured.tensors[second]}
+    np.savez(tmp_path / "dump.npz", **{str(index): array for index, array in arrays.items()})
+    dump = str(tmp_path / "dump.npz")
+    result = compare_sources(seven_ops, inputs, ["reference", "replay:reference", dump])
+    version = captured.version
+    assert result.origins[:2] == (
+        f"LiteRT {version} reference kernels", f"replay of LiteRT {version} reference kernels",
+    )  # fmt: skip
+    (note,) = result.notes
+    assert note.startswith(f"{dump}: ")
+    assert note in reports.render(result)
+    assert json.loads(reports.dumps(result))["notes"] == [note]

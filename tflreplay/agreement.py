@@ -36,18 +36,56 @@ class LayerAgreement:
         """True where every source has the tensor, and all are bit-identical."""
         return bool((self.mismatches == 0).all())
 
+    @property
+    def status(self) -> str:
+        """``exact``, ``mismatch``, or ``incomplete``: none differ, but not all were compared."""
+        if (self.mismatches > 0).any():
+            return "mismatch"
+        return "exact" if self.unanimous else "incomplete"
+
 
 @dataclass(frozen=True)
 class Agreement:
-    """Every layer of one model over ``sources``."""
+    """Every layer of one model over ``sources``.
 
+    ``origins`` says in words what each source is, ``inputs`` where the input came from, ``notes``
+    what a reader must know, ``failures`` how a runtime died, and ``command`` what to type to do the
+    same again.
+    """
+
+    model: Model = field(repr=False)
     sources: tuple[str, ...]
     layers: tuple[LayerAgreement, ...] = field(repr=False)
+    origins: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+    command: str = ""
 
     @property
     def unanimous(self) -> bool:
         """True where every source has every tensor, and all are bit-identical."""
         return all(layer.unanimous for layer in self.layers)
+
+    @property
+    def verdict(self) -> str:
+        """``exact``, ``mismatch``, or ``incomplete``: nothing differs, but not all was compared."""
+        found = {layer.status for layer in self.layers}
+        if "mismatch" in found:
+            return "mismatch"
+        return "exact" if found == {"exact"} and not self.failures else "incomplete"
+
+    @property
+    def first_divergence(self) -> LayerAgreement | None:
+        """The first layer in which two sources differ."""
+        return next((layer for layer in self.layers if layer.status == "mismatch"), None)
+
+    @property
+    def exit_code(self) -> int:
+        """The command's: 0 where all agree on everything, 1 where two do not, 2 where unknown."""
+        if self.failures:
+            return 2
+        return 0 if self.unanimous else 1
 
     def differing_elements(self) -> Array:
         """``(sources, sources)``: in how many elements two sources differ, where compared."""
@@ -87,7 +125,7 @@ def agree(model: Model, sources: Mapping[str, Mapping[int, Array]]) -> Agreement
         for op in model.main.operators
         for index in op.outputs
     ]
-    return Agreement(tuple(sources), tuple(layers))
+    return Agreement(model, tuple(sources), tuple(layers))
 
 
 def _layer(

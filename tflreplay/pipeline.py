@@ -23,7 +23,7 @@ from tflreplay.explaining import Explanation, explain, explained_row
 from tflreplay.inputs import Inputs
 from tflreplay.model import Model
 from tflreplay.replayer import Replay, replay, replay_isolated
-from tflreplay.reports.run import Run
+from tflreplay.reports.run import Run, whose
 from tflreplay.rounding import Array
 from tflreplay.runtimes import ENGINES, Capture, capture, installed, resolve, start_capture
 from tflreplay.session import Session
@@ -180,7 +180,7 @@ def _inference(theirs: Callable[[], Capture], number: int) -> Mapping[int, Array
 
 
 def compare_sources(
-    model: Model, inputs: Inputs, sources: Sequence[str], threads: int = 1
+    model: Model, inputs: Inputs, sources: Sequence[str], threads: int = 1, command: str = ""
 ) -> Agreement:
     """Compare several sources of a model's tensors with each other.
 
@@ -190,18 +190,35 @@ def compare_sources(
         sources: each ``ENGINE``, ``RUNTIME[==VERSION]:ENGINE``, ``replay:ENGINE`` or the path of
             saved tensors.
         threads: the runtimes' threads.
+        command: what to type to do the same again, for the report.
 
     Raises:
         CaptureError, InputError: a source is unknown, or gives nothing.
     """
-    tensors: dict[str, Mapping[int, Array]] = {}
+    found: dict[str, tuple[Mapping[int, Array], str]] = {}
+    notes: list[str] = []
+    failures: list[str] = []
     for source in sources:
         if not source:
             raise InputError("--sources: a name is empty; name each source once, between commas")
-        if source in tensors:
+        if source in found:
             raise InputError(f"--sources: {source} is given twice")
-        tensors[source] = _tensors(model, inputs, source, threads)
-    return agree(model, tensors)
+        obtained = _source(model, inputs, source, threads)
+        if isinstance(obtained, Capture):
+            told = filter(None, (obtained.note, *obtained.problems))
+            notes += [f"{source}: {note}" for note in told]
+            failures += [f"{source}: {obtained.failure}"] if obtained.failure else []
+            words = whose(obtained.runtime, obtained.version, obtained.engine)
+            obtained = obtained.tensors, words
+        found[source] = obtained
+    return replace(
+        agree(model, {source: tensors for source, (tensors, _) in found.items()}),
+        origins=tuple(words for _, words in found.values()),
+        inputs=inputs.notes,
+        notes=tuple(notes),
+        failures=tuple(failures),
+        command=command,
+    )
 
 
 def explain_element(
@@ -233,24 +250,28 @@ def explain_element(
     tensors = dict(inputs.arrays) | captured.tensors
     found = explain(model, tensors, ours, op_index, index)
     notes = (*(f"input: {note}" for note in inputs.notes), captured.note, *captured.problems)
-    words = (captured.runtime, captured.version, captured.engine and f"{captured.engine} kernels")
-    return replace(found, source=" ".join(filter(None, words)), notes=tuple(filter(None, notes)))
+    source = whose(captured.runtime, captured.version, captured.engine)
+    return replace(found, source=source, notes=tuple(filter(None, notes)))
 
 
-def _tensors(model: Model, inputs: Inputs, source: str, threads: int) -> Mapping[int, Array]:
+def _source(
+    model: Model, inputs: Inputs, source: str, threads: int
+) -> Capture | tuple[Mapping[int, Array], str]:
+    """What was captured; or what a replay computed, and in words in which arithmetic."""
     if Path(source).exists():
-        return load_source(source, model, inputs.arrays).tensors
+        return load_source(source, model, inputs.arrays)
     runtime, _, engine = source.rpartition(":")
     if runtime == "replay":
         ours = _replayed(None, None, engine, threads, None)
         result = replay(model, inputs.arrays, ours)
-        return {
+        computed = {
             index: result.tensors[index]
             for op in model.main.operators
             if op.index in result.rules
             for index in op.outputs
         }
-    return capture(model, inputs.arrays, runtime or None, engine, threads).tensors
+        return computed, f"replay of {whose(ours.runtime, ours.version, ours.name)}"
+    return capture(model, inputs.arrays, runtime or None, engine, threads)
 
 
 def _capture(

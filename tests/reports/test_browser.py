@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
-import shutil
 
 import pytest
 
+from tests.reports.pages import assert_fits, number, panel_numbers, rows_of
 from tests.reports.synthetic import efficientnet_like, few_layers, make_run
 from tflreplay.reports.write import write
 
 playwright = pytest.importorskip("playwright.sync_api")
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium installed")
-WIDTHS = (1280, 800)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as api:
-        browser = api.chromium.launch(
-            executable_path=BROWSER,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -48,47 +23,6 @@ def reports(tmp_path_factory):
     for name, chosen in (("big", layers), ("small", few_layers()), ("exact", exact)):
         write(make_run(chosen), root / name)
     return root
-
-
-@pytest.fixture(params=WIDTHS)
-def page(browser, request):
-    """A page that fails the test on any error in the console or any request but for the file."""
-    context = browser.new_context(viewport={"width": request.param, "height": 900}, offline=True)
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("console", lambda message: problems.append(f"console: {message.text}"))
-    page.on("pageerror", lambda error: problems.append(f"error: {error}"))
-    page.on("dialog", lambda dialog: (problems.append("a dialog"), dialog.dismiss()))
-    page.on(
-        "request",
-        lambda call: (
-            None
-            if call.url.startswith("file://") and "report.html" in call.url
-            else problems.append(f"request: {call.url[:100]}")
-        ),
-    )
-    yield page
-    context.close()
-    assert problems == []
-
-
-def rows_of(directory, name):
-    with (directory / name).open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def number(text: str) -> int:
-    return int(text.replace(",", ""))
-
-
-def assert_fits(page):
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-def panel_numbers(page) -> dict[str, list[str]]:
-    lines = page.locator("#measures tbody tr").all()
-    return {line.locator("td").first.inner_text(): line.locator("td.number").all_inner_texts()
-            for line in lines}  # fmt: skip
 
 
 def test_filter_then_open_a_layer(page, reports):

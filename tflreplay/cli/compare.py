@@ -58,13 +58,11 @@ def compare(
         reports.check(out, force)
     loaded = load(model)
     inputs = read_inputs(loaded, sources, seed, shapes=shapes)
-    result = compare_sources(loaded, inputs, names.split(","), threads)
+    result = compare_sources(loaded, inputs, names.split(","), threads, options.command_line())
     if out is not None:
         reports.write(result, out, overwrite=force)
     if as_json:
         click.echo(reports.dumps(result))
     else:
-        for note in inputs.notes:
-            click.echo(f"input: {note}")
         click.echo(reports.render(result))
-    sys.exit(0 if result.unanimous else 1)
+    sys.exit(result.exit_code)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Any
 
 from tabulate import tabulate
@@ -14,6 +17,8 @@ from tabulate import tabulate
 from tflreplay import __version__
 from tflreplay.agreement import NOT_COMPARED, Agreement, LayerAgreement
 from tflreplay.files import check_files, write_files
+from tflreplay.reports.rows import shape_text
+from tflreplay.reports.run import printable
 
 # 1: the first.
 FORMAT_VERSION = 1
@@ -33,7 +38,11 @@ def render(result: Agreement) -> str:
         for name, *pair in zip(result.sources, differing, compared, strict=True)
     ]
     totals = tabulate(matrix, ("layers that differ", *result.sources), disable_numparse=True)
-    return f"{layers}\n\n{totals}"
+    told = [
+        *(f"input: {note}" for note in result.inputs),
+        *(f"note: {note}" for note in (*result.notes, *result.failures)),
+    ]
+    return "\n".join([*map(printable, told), layers, "", totals])
 
 
 def _groups(result: Agreement, layer: LayerAgreement) -> str:
@@ -84,13 +93,22 @@ def dumps(result: Agreement) -> str:
 
     document: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
+        "tflreplay_version": __version__,
+        "model": {"path": str(result.model.path), "sha256": result.model.sha256},
+        "inputs": list(result.inputs),
+        "command": result.command,
+        "verdict": result.verdict,
         "sources": list(result.sources),
+        "origins": list(result.origins),
+        "notes": [*result.notes, *result.failures],
         "layers": [
             {
                 "op_index": layer.op_index,
                 "op": layer.op,
                 "tensor": layer.tensor.index,
                 "name": layer.tensor.name,
+                "status": layer.status,
+                "text": story(result, layer),
                 "elements": layer.elements,
                 "groups": [[result.sources[i] for i in group] for group in layer.groups],
                 "mismatches": matrix(layer),
@@ -99,6 +117,16 @@ def dumps(result: Agreement) -> str:
         ],
     }
     return json.dumps(document, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A layer as the page shows it; ``cells`` hold a source's group and its distance each."""
+
+    layer: LayerAgreement
+    key: str
+    shape: str
+    cells: tuple[tuple[str, int | None], ...]
 
 
 def page(result: Agreement) -> str:
@@ -111,18 +139,63 @@ def page(result: Agreement) -> str:
         result.compared_layers().tolist(),
         strict=True,
     )
+    first = result.first_divergence
+    layers = result.layers
     return html.template("agreement.html.j2").render(
+        **html.page(dumps(result), "agreement.js"),
         result=result,
+        headline=headline(result),
         matrix=[
             (name, list(zip(*row, strict=True)))
             for name, row in zip(result.sources, counts, strict=True)
         ],
-        apart=[layer for layer in result.layers if not layer.unanimous],
-        alike=[layer for layer in result.layers if layer.unanimous],
-        groups=lambda layer: _groups(result, layer),
-        css=html.static("report.css"),
-        version=__version__,
+        rows=[
+            _Row(layer, html.key(layer), shape_text(layer.tensor.shape), _cells(result, layer))
+            for layer in layers
+        ],
+        kinds=Counter(layer.status for layer in layers),
+        ops=sorted(Counter(layer.op for layer in layers).items()),
+        first=first,
+        first_key=html.key(first) if first is not None else "",
+        first_text=story(result, first) if first is not None else "",
     )
+
+
+def headline(result: Agreement) -> str:
+    """The verdict in a sentence."""
+    layers, sources = len(result.layers), len(result.sources)
+    if result.verdict == "exact":
+        return f"{sources} sources, alike in every bit of {layers} layers"
+    if result.verdict == "incomplete":
+        return f"{sources} sources; nothing differs, but not every layer could be compared"
+    apart = sum(layer.status == "mismatch" for layer in result.layers)
+    return f"{sources} sources, not all alike in {apart} of {layers} layers"
+
+
+def story(result: Agreement, layer: LayerAgreement) -> str:
+    """Who agrees with whom in one layer, in words."""
+    names = [", ".join(result.sources[member] for member in group) for group in layer.groups]
+    if layer.unanimous:
+        return f"{names[0]} agree."
+    if len(names) < 2:
+        return f"There is nothing to compare: only from {', '.join(names) or 'none'}."
+    first = layer.groups[0]
+    parts = []
+    for name, group in zip(names[1:], layer.groups[1:], strict=True):
+        differ = layer.mismatches[first[0], group[0]]
+        parts.append(f"{name} not comparable" if differ == NOT_COMPARED else f"{name} {differ:,}")
+    agree, them = (f"{names[0]} agree. ", "them") if len(first) > 1 else ("", names[0])
+    return f"{agree}Of {layer.elements:,} elements, different from {them}: {', '.join(parts)}."
+
+
+def _cells(result: Agreement, layer: LayerAgreement) -> tuple[tuple[str, int | None], ...]:
+    """For each source the letter of its group, and in how many elements it differs from A."""
+    cells: list[tuple[str, int | None]] = [("", None)] * len(result.sources)
+    for number, group in enumerate(layer.groups):
+        differ = int(layer.mismatches[layer.groups[0][0], group[0]])
+        for member in group:
+            cells[member] = (ascii_uppercase[number % 26], differ)
+    return tuple(cells)
 
 
 _FILES: dict[str, Callable[[Agreement], str]] = {

@@ -11,6 +11,7 @@ import base64
 import math
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -18,6 +19,8 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from tflreplay import __version__
+from tflreplay.agreement import LayerAgreement
 from tflreplay.comparison import Difference, LayerDiff
 from tflreplay.diagnosis import Verdict
 from tflreplay.errors import OutputError
@@ -47,9 +50,9 @@ class Row:
             return "mismatch"
         return "inherited" if layer.isolated.exact else "own"
 
-    def counts(self) -> list[tuple[str, Difference | None, int]]:
-        """For isolated and chained: the mode, the difference and its bar's length in percent."""
-        sides = (("isolated", self.layer.isolated), ("chained", self.layer.chained))
+    def counts(self, modes: Sequence[str]) -> list[tuple[str, Difference | None, int]]:
+        """For each of ``modes``: its name, the difference and its bar's length in percent."""
+        sides = ((mode, getattr(self.layer, mode)) for mode in modes)
         return [(mode, diff, _bar(diff.rate) if diff is not None else 0) for mode, diff in sides]
 
 
@@ -76,6 +79,7 @@ def render(run: Run, data: str) -> str:
         Row(layer, key(layer), shape_text(layer.shape), _verdict(run, layer)) for layer in layers
     ]
     return template().render(
+        **page(data, "panel.js", "layer_charts.js", "report.js"),
         run=run,
         rows=rows,
         kinds=Counter(row.kind for row in rows),
@@ -83,10 +87,6 @@ def render(run: Run, data: str) -> str:
         first=first,
         travel=amplification.render(run),
         first_key=key(first) if first is not None else "",
-        data=pack(data.encode()),
-        library=plotly(),
-        css=static("report.css"),
-        js=static("report.js"),
     )
 
 
@@ -96,7 +96,7 @@ def _verdict(run: Run, layer: LayerDiff) -> Verdict | None:
     return run.verdicts.get(layer.op_index) if makes else None
 
 
-def key(layer: LayerDiff) -> str:
+def key(layer: LayerDiff | LayerAgreement) -> str:
     """A layer's name in links: unique, and safe in a URL."""
     return f"op{layer.op_index}-t{layer.tensor.index}"
 
@@ -127,8 +127,18 @@ def pack(content: bytes) -> str:
     return base64.b64encode(zlib.compress(content, 1, wbits=31)).decode("ascii")
 
 
-def static(name: str) -> str:
-    """The text of a file that becomes part of a page."""
+def page(data: str, *scripts: str) -> dict[str, str]:
+    """What every page holds beside its content: styles, JSON ``data``, chart library, scripts."""
+    return {
+        "css": _static("report.css"),
+        "data": pack(data.encode()),
+        "library": plotly(),
+        "js": "\n".join(map(_static, ("page.js", "charts.js", "layers.js", *scripts, "start.js"))),
+        "version": __version__,
+    }
+
+
+def _static(name: str) -> str:
     return (_HERE / "static" / name).read_text(encoding="utf-8")
 
 

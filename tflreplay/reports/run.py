@@ -44,6 +44,12 @@ class Provenance(Protocol):
     def missing(self) -> Mapping[int, str]: ...
 
 
+def whose(runtime: str, version: str, engine: str) -> str:
+    """Whose kernels, in words: ``LiteRT 2.3.0 reference kernels``; each part may be empty."""
+    name = _RUNTIMES.get(runtime, runtime)
+    return " ".join(filter(None, [name, version, engine and f"{engine} kernels"]))
+
+
 @dataclass(frozen=True)
 class Run:
     """One replay of a model against one runtime.
@@ -92,10 +98,7 @@ class Run:
     def against(self) -> str:
         """The other side, in words: ``LiteRT 2.3.0 reference kernels``."""
         capture = self.capture
-        name = _RUNTIMES.get(capture.runtime, capture.runtime)
-        theirs = " ".join(filter(None, [name, capture.version, capture.engine]))
-        if capture.engine:
-            theirs += " kernels"
+        theirs = whose(capture.runtime, capture.version, capture.engine)
         if self.engine.name != capture.engine:
             theirs += f", replayed as {self.engine.name}"
         return theirs
