@@ -39,17 +39,18 @@ class Shown:
         return re.fullmatch(pattern, "".join(f"{line}\n" for line in _tidied(printed))) is not None
 
 
-def shown(page: str) -> Iterator[Shown]:
+def shown(path: Path) -> Iterator[Shown]:
     """The blocks of a page, in order."""
-    text = (CASES / page / "README.md").read_text()
-    for number, block in enumerate(_BLOCK.finditer(text), 1):
+    page = path.parent.name if path.stem == "README" else path.stem
+    for number, block in enumerate(_BLOCK.finditer(path.read_text()), 1):
         yield Shown(page, number, block["command"], block["output"])
 
 
 def run_shown(command: str, directory: Path) -> str:
     """What the command prints, run in ``directory`` as if that were the project."""
     for name in ("docs", "models"):
-        (directory / name).symlink_to(ROOT / name)
+        if not (directory / name).exists():
+            (directory / name).symlink_to(ROOT / name)
     name, *arguments = shlex.split(command)
     assert name == "tflreplay"
     done = subprocess.run(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cases.common import CASES, PAGES, Shown, run_shown, shown
 
-BLOCKS = [block for page in PAGES for block in shown(page)]
+BLOCKS = [block for page in PAGES for block in shown(CASES / page / "README.md")]
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
