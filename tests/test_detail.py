@@ -14,6 +14,7 @@ from tflreplay.inputs import Inputs
 from tflreplay.model import Model, Quantization, Tensor
 from tflreplay.pipeline import run
 from tflreplay.replayer import call_of
+from tflreplay.reports.run import Run
 from tflreplay.rounding import RULES, Accumulation
 
 
@@ -107,7 +108,7 @@ def test_a_run_keeps_details_of_what_differs(seven_ops: Model, seven_inputs: Inp
     assert checked
 
 
-def check_fractions(near: Detail, layer: LayerDiff, found: object, inputs: Inputs) -> int:
+def check_fractions(near: Detail, layer: LayerDiff, found: Run, inputs: Inputs) -> int:
     """Every pair belongs to an element, by exact fractions; how many differ."""
     wrong = near.fractions[near.fractions[:, 1] != 0]
     assert len(wrong) == min(layer.isolated.mismatches, SAMPLE)
@@ -115,6 +116,15 @@ def check_fractions(near: Detail, layer: LayerDiff, found: object, inputs: Input
     assert len(near.fractions) - len(wrong) == min(same, SAMPLE)
     assert ((near.fractions[:, 0] >= 0) & (near.fractions[:, 0] < 1)).all()
 
+    sums = accumulators(layer, found, inputs)
+    check_exact(near, sums)
+    # Double and single rounding part next to a half only; how near, the shift says.
+    near_half = RULES["double"].slack(sums.multiplier).max() + 1e-5
+    assert (np.abs(wrong[:, 0] - 0.5) <= near_half).all()
+    return len(wrong)
+
+
+def accumulators(layer: LayerDiff, found: Run, inputs: Inputs) -> Accumulation:
     tensors = {**inputs.arrays, **found.capture.tensors}
     graph, engine = found.model.main, found.engine
     op = graph.operators[layer.op_index]
@@ -122,6 +132,11 @@ def check_fractions(near: Detail, layer: LayerDiff, found: object, inputs: Input
     call, arrays = call_of(graph, op, tensors, engine, row)
     sums = row.kernel(call, *arrays)
     assert isinstance(sums, Accumulation)
+    return sums
+
+
+def check_exact(near: Detail, sums: Accumulation) -> None:
+    """Every fraction is that of some element."""
     real = np.broadcast_to(sums.multiplier.real, sums.values.shape)
     exact = {
         int(Fraction(int(acc)) * Fraction(float(m)) % 1 * 10**6)
@@ -129,11 +144,19 @@ def check_fractions(near: Detail, layer: LayerDiff, found: object, inputs: Input
     }
     for fraction in near.fractions[:, 0]:
         assert {round(fraction * 1e6) + step for step in (-1, 0, 1)} & exact
-    # Double and single rounding part next to a half only; how near, the shift says.
-    near_half = RULES["double"].slack(sums.multiplier).max() + 1e-5
-    assert (np.abs(wrong[:, 0] - 0.5) <= near_half).all()
-    return len(wrong)
 
 
 def test_an_exact_run_keeps_none(seven_ops: Model, seven_inputs: Inputs) -> None:
     assert run(seven_ops, seven_inputs).details == {}
+
+
+def test_fractions_of_a_users_kernel_are_of_the_engines_accumulators(
+    seven_ops: Model, seven_inputs: Inputs
+) -> None:
+    kernels = {"MUL": lambda call, a, b: np.zeros(call.output.shape, np.int8)}
+    found = run(seven_ops, seven_inputs, kernels=kernels)
+    assert found.comparison.mismatched
+    for layer in found.comparison.mismatched:
+        near = found.details[layer.op_index, layer.tensor.index]
+        assert near.fractions is not None
+        check_exact(near, accumulators(layer, found, seven_inputs))
