@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from tflreplay import notebook
 from tflreplay.model import HANDLES, Model, Operator, Tensor
 from tflreplay.replayer import Replay
+from tflreplay.words import shape_text
 
 Array = np.ndarray[Any, Any]
 
@@ -138,9 +140,32 @@ class Comparison:
         )
 
     def _repr_html_(self) -> str:
-        from tflreplay.reports import notebook
+        return notebook.paragraph(repr(self)) + self.table_html()
 
-        return notebook.comparison(self)
+    def table_html(self) -> str:
+        """The layers as an HTML table: all of a few, else those that are not exact."""
+        layers = self.layers
+        if len(layers) > notebook.SHOWN:
+            layers = tuple(layer for layer in layers if layer.status != "exact")
+        columns = ("#", "op", "tensor", "shape", "isolated", "chained", "+1/-1", "max", "status")
+        return notebook.table(columns, [_cells(layer) for layer in layers])
+
+
+def _cells(layer: LayerDiff) -> tuple[Any, ...]:
+    main = layer.main
+    return (
+        layer.op_index,
+        layer.op,
+        layer.tensor.index,
+        shape_text(layer.shape),
+        *(
+            "-" if diff is None else f"{diff.mismatches:,}"
+            for diff in (layer.isolated, layer.chained)
+        ),
+        "-" if main is None else f"{main.plus_one}/{main.minus_one}",
+        "-" if main is None else f"{main.max_abs:g}",
+        layer.status,
+    )
 
 
 def compare(

@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from tflreplay import notebook
 from tflreplay.arithmetic import Arithmetic, arithmetic
 from tflreplay.engine import Engine
 from tflreplay.errors import NotReplayed
@@ -49,9 +50,8 @@ class Replay:
         )
 
     def _repr_html_(self) -> str:
-        from tflreplay.reports import notebook
-
-        return notebook.replay(self)
+        reasons = list(self.not_replayed.items())
+        return notebook.paragraph(repr(self)) + notebook.table(("op", "why it is missing"), reasons)
 
 
 def replay(

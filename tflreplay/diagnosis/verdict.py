@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tflreplay import notebook
 from tflreplay.diagnosis.candidates import ROUND_ONCE
 
 SHOWN_CHANNELS = 8
@@ -105,9 +106,14 @@ class Verdict:
         return " ".join(filter(None, (self._claim(), self._others(), self._advice())))
 
     def _repr_html_(self) -> str:
-        from tflreplay.reports import notebook
-
-        return notebook.verdict(self)
+        wrong = dict.fromkeys((fit.name for fit in self.fits), 0)
+        wrong |= {fit.name: self.elements - fit.explained for fit in self.nearest}
+        rows = sorted({**self.contradicted, **wrong}.items(), key=lambda item: item[1])
+        return (
+            notebook.paragraph(f"op {self.op_index} {self.op}: {self.answer}", bold=True)
+            + notebook.paragraph(self.text)
+            + notebook.table(("candidate", f"wrong of {self.elements:,}"), rows)
+        )
 
     def _claim(self) -> str:
         if not self.fits:

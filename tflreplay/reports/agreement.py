@@ -17,8 +17,7 @@ from tabulate import tabulate
 from tflreplay import __version__
 from tflreplay.agreement import NOT_COMPARED, Agreement, LayerAgreement
 from tflreplay.files import check_files, write_files
-from tflreplay.reports.rows import shape_text
-from tflreplay.reports.run import printable
+from tflreplay.words import printable, shape_text
 
 # 1: the first.
 FORMAT_VERSION = 1

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from tabulate import tabulate
 
 from tflreplay.changes import Change, Changes, Counts, SavedLayer
-from tflreplay.reports.run import printable
+from tflreplay.words import printable
 
 SHOWN = 30
 _KINDS = ("worse", "new", "gone", "better")

@@ -6,7 +6,8 @@ import textwrap
 from typing import Any
 
 from tflreplay.comparison import LayerDiff
-from tflreplay.reports.run import Run, differing, printable
+from tflreplay.reports.run import Run, differing
+from tflreplay.words import printable
 
 WIDTH = 80
 SHOWN = 10  # layers told one by one

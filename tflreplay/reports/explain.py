@@ -31,7 +31,7 @@ from tflreplay.explaining.records import (
     Term,
 )
 from tflreplay.explaining.steps import TIES
-from tflreplay.reports.run import printable
+from tflreplay.words import printable
 
 # 1: the first.
 FORMAT_VERSION = 1

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from itertools import islice
 
 from tflreplay.reports.expected import blame
-from tflreplay.reports.run import Run, printable
+from tflreplay.reports.run import Run
+from tflreplay.words import printable
 
 SHOWN = 9  # layers, below the verdict
 

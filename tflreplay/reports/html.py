@@ -25,8 +25,8 @@ from tflreplay.comparison import Difference, LayerDiff
 from tflreplay.diagnosis import Verdict
 from tflreplay.errors import OutputError
 from tflreplay.reports import amplification
-from tflreplay.reports.rows import shape_text
 from tflreplay.reports.run import Run, story
+from tflreplay.words import shape_text
 
 _HERE = Path(__file__).parent
 

@@ -10,7 +10,8 @@ from xml.etree import ElementTree as Xml
 
 from tflreplay.comparison import LayerDiff
 from tflreplay.reports.expected import blame
-from tflreplay.reports.run import Run, printable, story
+from tflreplay.reports.run import Run, story
+from tflreplay.words import printable
 
 
 def render(run: Run) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 
 from tflreplay.comparison import LayerDiff
 from tflreplay.model import Model
-from tflreplay.reports.run import Run, printable
+from tflreplay.reports.run import Run
+from tflreplay.words import printable
 
 # Okabe and Ito's colours, some of them lightened; the label on one is black or white.
 _STATUS = {

@@ -17,8 +17,8 @@ from tflreplay.arithmetic import Arithmetic, activation_dtype, arithmetic, rows
 from tflreplay.engine import Engine
 from tflreplay.model import Model, Operator, Subgraph
 from tflreplay.replayer import failure
-from tflreplay.reports.run import printable
 from tflreplay.runtimes import RUNTIMES
+from tflreplay.words import printable
 
 _WIDTH = 96
 _INDENT = 25  # RESIZE_NEAREST_NEIGHBOR and two spaces

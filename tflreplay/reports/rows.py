@@ -44,6 +44,7 @@ import numpy as np
 
 from tflreplay.comparison import Array, Difference, LayerDiff
 from tflreplay.reports.run import Run
+from tflreplay.words import shape_text
 
 Row = tuple[Any, ...]
 
@@ -85,10 +86,6 @@ CHANNEL_COLUMNS = (
     *(f"chained_{name}" for name in _MEASURES),
 )
 HISTOGRAM_COLUMNS = (*_KEY, "channel", "difference", "isolated", "chained")
-
-
-def shape_text(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "scalar"
 
 
 def layer_rows(run: Run) -> Iterator[Row]:

@@ -22,9 +22,9 @@ from tflreplay.engine import Engine
 from tflreplay.files import check_files, write_files
 from tflreplay.kernels import elementwise
 from tflreplay.model import Model, Tensor
-from tflreplay.reports.run import printable
 from tflreplay.rounding import RULES, Array, Multiplier, Rule, VectorRule
 from tflreplay.rulesheet import LayerRules, Range, Requantization
+from tflreplay.words import printable
 
 # 1: the first.
 FORMAT_VERSION = 1

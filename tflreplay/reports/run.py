@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
+from tflreplay import notebook
 from tflreplay.comparison import Comparison, Difference, LayerDiff
 from tflreplay.detail import Detail
 from tflreplay.diagnosis import Verdict, summarize
 from tflreplay.engine import Engine
 from tflreplay.expectations import Expectations
 from tflreplay.model import Model
+from tflreplay.words import printable
 
 _RUNTIMES = {"litert": "LiteRT", "tensorflow": "TensorFlow", "tflm": "TFLM"}
 
@@ -90,9 +92,12 @@ class Run:
         return f"Run({self.model.path.name!r}, {self.headline})"
 
     def _repr_html_(self) -> str:
-        from tflreplay.reports import notebook
-
-        return notebook.run(self)
+        said = (*self.inputs, *self.notes, *self.explanations)
+        return (
+            notebook.paragraph(self.headline, bold=True)
+            + "".join(map(notebook.paragraph, said))
+            + self.comparison.table_html()
+        )
 
     @property
     def against(self) -> str:
@@ -270,8 +275,3 @@ def differing(diff: Difference) -> str:
     split = ", ".join(f"{count:,} {name}" for name, count in kinds if count)
     differ = "differs" if diff.mismatches == 1 else "differ"
     return f"{diff.mismatches:,} of {diff.elements:,} elements {differ} ({split})"
-
-
-def printable(text: str) -> str:
-    """``text`` without control characters, which a model's names may hold."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -10,9 +10,9 @@ import numpy as np
 from tabulate import tabulate
 
 from tflreplay.files import check_files, write_files
-from tflreplay.reports.rows import shape_text
 from tflreplay.rounding import Array
 from tflreplay.separation import Separation
+from tflreplay.words import shape_text
 
 _WIDTH = 96
 _NAME_WIDTH = 56

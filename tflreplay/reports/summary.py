@@ -6,8 +6,8 @@ import re
 
 from tflreplay.comparison import Difference, LayerDiff
 from tflreplay.reports import amplification, expected
-from tflreplay.reports.rows import shape_text
-from tflreplay.reports.run import Run, printable
+from tflreplay.reports.run import Run
+from tflreplay.words import printable, shape_text
 
 SHOWN = 5  # differing layers
 _NAME_WIDTH = 40

@@ -13,8 +13,8 @@ from tabulate import tabulate
 from tflreplay.comparison import Difference, LayerDiff
 from tflreplay.diagnosis import summarize
 from tflreplay.reports import amplification
-from tflreplay.reports.rows import shape_text
-from tflreplay.reports.run import Run, printable
+from tflreplay.reports.run import Run
+from tflreplay.words import printable, shape_text
 
 WIDTH = 80
 SHOWN_VERDICTS = 3  # of the layers of one op

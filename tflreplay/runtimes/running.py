@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tflreplay import notebook
 from tflreplay.engine import Engine
 from tflreplay.errors import CaptureError, InputError, NotReplayed
 from tflreplay.model import Model, Operator, Tensor, truncated, with_outputs, with_valid_axes
@@ -65,9 +66,11 @@ class Capture:
         )
 
     def _repr_html_(self) -> str:
-        from tflreplay.reports import notebook
-
-        return notebook.capture(self)
+        said = filter(None, (repr(self), self.note, *self.problems))
+        reasons = list(self.missing.items())
+        return "".join(map(notebook.paragraph, said)) + notebook.table(
+            ("tensor", "why it is missing"), reasons
+        )
 
 
 def capture(

@@ -13,9 +13,9 @@ from tflreplay.model import Tensor
 from tflreplay.port_kit import PortKit
 from tflreplay.reports.port_kit.text import against, clamp, code, environment, formula, rescaled
 from tflreplay.reports.port_kit.vectors import tensors
-from tflreplay.reports.run import printable
 from tflreplay.runtimes import RUNTIMES
 from tflreplay.runtimes.running import arena
+from tflreplay.words import printable
 
 Row = tuple[str, ...]
 _TENSOR: Row = ("tensor", "in the model", "type", "shape", "scale", "zero point")

@@ -11,8 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tflreplay.kernels.call import activation_range
 from tflreplay.port_kit import PortKit
 from tflreplay.replayer import call_of
-from tflreplay.reports.run import printable
 from tflreplay.runtimes import RUNTIMES
+from tflreplay.words import printable
 
 
 @cache

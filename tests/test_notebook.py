@@ -11,10 +11,11 @@ import tflreplay
 from tests.reports.synthetic import Layer, few_layers, make_run
 from tests.reports.test_junit import VERDICT
 from tests.reports.test_rows import RUN
+from tflreplay import notebook
 from tflreplay.comparison import Comparison
 from tflreplay.engine import Engine
 from tflreplay.replayer import Replay
-from tflreplay.reports import frames, notebook
+from tflreplay.reports import frames
 from tflreplay.runtimes import Capture
 
 CODES = np.arange(12, dtype=np.int8).reshape(1, 3, 4)
