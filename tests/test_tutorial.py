@@ -29,6 +29,8 @@ def test_the_command_prints_what_is_shown(block: Shown, tmp_path: Path) -> None:
         copied.parent.mkdir(parents=True)
         assert PORT.count(code("port")) == 1
         copied.write_text(PORT.replace(code("port"), code("fix")))
+    # Its reader has run the README's command, which wrote the first report.
+    (tmp_path / "reports" / "efficientnet_b0_int8-1").mkdir(parents=True)
     printed = run_shown(block.command, tmp_path)
     assert block.matches(printed), printed
 

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import FloatRect, Locator, Page, sync_playwright
 
 import tflreplay
 
@@ -45,11 +45,24 @@ def take(page: Page) -> None:
     page.get_by_role("button", name="isolated", exact=True).click()
     page.get_by_role("link", name="Layer 121 MUL").click()
     page.locator("#panel .main-svg").first.wait_for()
+    page.mouse.move(0, 0)
     page.evaluate("document.querySelector('#filters').scrollIntoView()")
     page.screenshot(path=HERE / "layer.png")
-    page.locator("#saturation").scroll_into_view_if_needed()
+    heading = page.get_by_text("Where in height and width")
+    heading.evaluate("(node) => { node.closest('#panel').scrollTop = node.offsetTop - 20; }")
     page.wait_for_timeout(500)
-    page.locator("#panel").screenshot(path=HERE / "fraction.png")
+    page.screenshot(path=HERE / "fraction.png", clip=between(page, heading, "#saturation"))
+
+
+def between(page: Page, heading: Locator, below: str) -> FloatRect:
+    """The part of the panel from a heading to above the one of ``below``."""
+    panel, top = page.locator("#panel").bounding_box(), heading.bounding_box()
+    bottom = page.locator(below).bounding_box()
+    assert panel is not None
+    assert top is not None
+    assert bottom is not None
+    height = bottom["y"] - top["y"] - 25
+    return {"x": panel["x"], "y": top["y"] - 10, "width": panel["width"], "height": height}
 
 
 def main() -> None:
@@ -58,7 +71,7 @@ def main() -> None:
         browser = api.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page = browser.new_page(viewport={"width": 1200, "height": 1000})
         page.goto(path.as_uri())
         take(page)
         browser.close()

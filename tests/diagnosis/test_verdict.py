@@ -214,7 +214,7 @@ def test_a_mistake_shows_in_some_layers() -> None:
     sure = verdict(FORGOT, **WITHOUT_DOUBLE)
     assert summary(hidden, shown, hidden, sure) == (
         "CONV_2D, 2 of 4 layers differ: explained by double, bias left out: all 200 elements of 2 "
-        "layers, and double alone those of the others; the nearest other, double, gets 14 wrong. "
+        "layers (in the other 2 it does not show); the nearest other, double, gets 14 wrong. "
         "You probably did not add the bias. Fix: add it."
     )
     assert summary(shown) == (

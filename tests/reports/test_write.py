@@ -148,8 +148,14 @@ def test_page_holds_the_report_and_escapes_names(tmp_path):
     assert [tag for tag, _ in page.tags].count("script") == 3
     assert all(value is None or "//" not in value for _, attrs in page.tags for value in
                (attrs.get("src"), attrs.get("href")))  # fmt: skip
-    data = zlib.decompress(base64.b64decode(page.scripts["data"]), wbits=31)
-    assert data == (tmp_path / "report.json").read_bytes()
+    data = json.loads(zlib.decompress(base64.b64decode(page.scripts["data"]), wbits=31))
+    whole = json.loads((tmp_path / "report.json").read_bytes())
+    for layer in whole["layers"]:  # what no chart draws is left out
+        for mode in ("isolated", "chained"):
+            channels = (layer[mode] or {}).get("by_channel", {})
+            channels.pop("max_abs_diff", None)
+            channels.pop("mean_diff", None)
+    assert data == whole
     library = zlib.decompress(base64.b64decode(page.scripts["library"]), wbits=31)
     assert b"plotly.js v" in library[:200]
 

@@ -293,8 +293,8 @@ MISTAKES = (
         "wrote SaturatingRoundingDoublingHighMul with Python's // or >>, which floor, where C++ "
         "division truncates toward zero: with the same nudge, negative products come out one too "
         "low",
-        "divide toward zero, or drop the negative nudge: (a * b + 2**30) >> 31 is right for both "
-        "signs",
+        "divide toward zero, or go on flooring and add 2**30 whatever the sign: "
+        "(a * b + 2**30) >> 31",
         (_rule(broken_rules.floored_high_mul),),
     ),
     Mistake(

@@ -42,8 +42,9 @@ class OpVerdict:
         claim = where + ("explained by " if sure else "could be ") + first.name
         claim += f": all {self.elements:,} elements"
         if self.shown < self.layers:
-            alone = "another" if self.layers - self.shown == 1 else "the others"
-            claim += f" of {_layers(self.shown)}, and {first.arithmetic} alone those of {alone}"
+            hidden = self.layers - self.shown
+            rest = "other" if hidden == 1 else f"other {hidden}"
+            claim += f" of {_layers(self.shown)} (in the {rest} it does not show)"
         rivals = {name: count for name, count in self.contradicted.items() if count}
         if rivals:
             nearest = min(rivals, key=rivals.__getitem__)

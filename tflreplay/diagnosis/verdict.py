@@ -112,7 +112,7 @@ class Verdict:
         return (
             notebook.paragraph(f"op {self.op_index} {self.op}: {self.answer}", bold=True)
             + notebook.paragraph(self.text)
-            + notebook.table(("candidate", f"wrong of {self.elements:,}"), rows)
+            + notebook.table(("candidate", f"differs in, of {self.elements:,}"), rows)
         )
 
     def _claim(self) -> str:

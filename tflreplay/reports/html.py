@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
@@ -24,11 +25,12 @@ from tflreplay.agreement import LayerAgreement
 from tflreplay.comparison import Difference, LayerDiff
 from tflreplay.diagnosis import Verdict
 from tflreplay.errors import OutputError
-from tflreplay.reports import amplification
+from tflreplay.reports import amplification, json_report
 from tflreplay.reports.run import Run, story
 from tflreplay.words import shape_text
 
 _HERE = Path(__file__).parent
+_CHARTED = ("elements", "mismatches", "plus_one", "minus_one")
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,15 @@ def template(name: str = "report.html.j2") -> Template:
     return environment.get_template(name)
 
 
-def render(run: Run, data: str) -> str:
-    """The page. ``data`` is ``report.json``."""
+def render(run: Run, found: dict[str, Any]) -> str:
+    """The page. ``found`` is the document of ``report.json``."""
     layers = run.comparison.layers
     first = run.comparison.first_divergence
     rows = [
         Row(layer, key(layer), shape_text(layer.shape), _verdict(run, layer)) for layer in layers
     ]
     return template().render(
-        **page(data, "panel.js", "layer_charts.js", "report.js"),
+        **page(json_report.encoded(_charted(found)), "panel.js", "layer_charts.js", "report.js"),
         run=run,
         rows=rows,
         kinds=Counter(row.kind for row in rows),
@@ -88,6 +90,19 @@ def render(run: Run, data: str) -> str:
         travel=amplification.render(run),
         first_key=key(first) if first is not None else "",
     )
+
+
+def _charted(found: dict[str, Any]) -> dict[str, Any]:
+    """Without what no chart draws: of a report with many channels, most of its length."""
+    layers = []
+    for layer in found["layers"]:
+        sides = {
+            mode: {**side, "by_channel": {name: side["by_channel"][name] for name in _CHARTED}}
+            for mode in ("isolated", "chained")
+            if (side := layer[mode]) is not None and "by_channel" in side
+        }
+        layers.append({**layer, **sides})
+    return {**found, "layers": layers}
 
 
 def _verdict(run: Run, layer: LayerDiff) -> Verdict | None:

@@ -78,7 +78,12 @@ def document(run: Run) -> dict[str, Any]:
 
 def dumps(run: Run) -> str:
     """The report as compact JSON, in ASCII."""
-    return json.dumps(document(run), separators=(",", ":"), allow_nan=False)
+    return encoded(document(run))
+
+
+def encoded(found: dict[str, Any]) -> str:
+    """A :func:`document` as compact JSON, in ASCII."""
+    return json.dumps(found, separators=(",", ":"), allow_nan=False)
 
 
 def _op_verdict(found: OpVerdict) -> dict[str, Any]:
@@ -129,6 +134,7 @@ def _layer(run: Run, layer: LayerDiff) -> dict[str, Any]:
         "text": story(layer),
         "reason": layer.reason or None,
         "rule": layer.rule or None,
+        "user_kernel": run.user_kernels.get(layer.op_index),
         "verdict": _verdict(verdict) if verdict is not None else None,
         "origin": layer.origin or None,
         "output": _tensor(layer.tensor, layer.shape),

@@ -62,10 +62,10 @@ def _write_all(run: Run, directory: Path) -> None:
     for name, text in _TEXTS.items():
         with _open(directory / name) as file:
             file.write(text(run))
-    data = json_report.dumps(run)
-    (directory / "report.json").write_text(data, encoding="ascii")
+    found = json_report.document(run)
+    (directory / "report.json").write_text(json_report.encoded(found), encoding="ascii")
     with _open(directory / "report.html") as file:
-        file.write(html.render(run, data))
+        file.write(html.render(run, found))
 
 
 def _open(path: Path) -> IO[str]:

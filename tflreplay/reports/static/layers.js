@@ -22,6 +22,8 @@ async function choose(key) {
   panel.hidden = false;
   panel.scrollTop = 0;
   byId("layers").classList.add("open");
+  // Opened from above the table, the panel would begin low on the screen.
+  if (panel.getBoundingClientRect().top > innerHeight / 3) byId("layers").scrollIntoView();
   row.scrollIntoView({ block: "nearest" });
   remember();
   start();

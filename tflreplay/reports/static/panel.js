@@ -73,7 +73,7 @@ function channelBlock(layer) {
 
 const FEW = 5; // lines of evidence that are shown at once
 
-// What explains the output, and the evidence: how many elements each candidate gets wrong.
+// What explains the output, and the evidence: in how many elements each candidate differs from it.
 function verdictBlock(verdict) {
   const fitting = verdict.fits.map(({ arithmetic, mistake }) =>
     [mistake ? `${arithmetic}, ${mistake}` : arithmetic, 0]);
@@ -92,11 +92,14 @@ function verdictBlock(verdict) {
     element("p", { className: "why" }, verdict.text),
     element("table", { id: "evidence" },
       element("thead", {}, element("tr", {}, element("th", {}, "candidate"),
-        element("th", { className: "number" }, `wrong, of ${thousands(verdict.elements)}`))),
+        element("th", { className: "number" }, `differs in, of ${thousands(verdict.elements)}`))),
       element("tbody", {}, ...lines)),
     ...(rest.length ? [element("p", {}, more)] : []),
   ];
 }
+
+// What this side's numbers are called: the replay's, or those of the reader's own kernel.
+const whose = (layer) => (layer.user_kernel ? "yours" : "ours");
 
 // Which elements are furthest off, and the command that explains one of them.
 function worstBlock(layer, explain) {
@@ -124,7 +127,7 @@ function worstBlock(layer, explain) {
     copied.textContent = "Copy";
   };
   const lines = worst.map(line);
-  const heads = ["element", "ours", "theirs", "difference", ...(explain ? [""] : [])];
+  const heads = ["element", whose(layer), "theirs", "difference", ...(explain ? [""] : [])];
   const table = element("table", { id: "worst" },
     element("thead", {}, element("tr", {}, ...heads.map((text, place) =>
       element("th", { className: place ? "number" : "" }, text)))),
@@ -135,7 +138,8 @@ function worstBlock(layer, explain) {
   return [...nodes, element("p", { className: "explain" }, command, copied)];
 }
 
-function saturationBlock({ mode, saturation }) {
+function saturationBlock(layer) {
+  const { mode, saturation } = layer.detail;
   const line = (label, place) => element("tr", {},
     element("td", {}, `${label} code, ${saturation.codes[place]}`),
     ...[saturation.ours, saturation.theirs].map((counts) =>
@@ -144,7 +148,7 @@ function saturationBlock({ mode, saturation }) {
     element("h3", {}, `Saturation: elements at the ends of the range, ${mode}`),
     element("table", { id: "saturation" },
       element("thead", {}, element("tr", {}, element("th"),
-        ...["ours", "theirs"].map((side) => element("th", { className: "number" }, side)))),
+        ...[whose(layer), "theirs"].map((side) => element("th", { className: "number" }, side)))),
       element("tbody", {}, line("lowest", 0), line("highest", 1))),
   ];
 }
@@ -167,7 +171,7 @@ function detailBlocks(layer, explain) {
     nodes.push(heading, chart);
     starts.push(() => fractionChart(detail.fractions, chart));
   }
-  if (detail.saturation) nodes.push(...saturationBlock(detail));
+  if (detail.saturation) nodes.push(...saturationBlock(layer));
   return { nodes, starts };
 }
 
