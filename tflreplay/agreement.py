@@ -63,11 +63,6 @@ class Agreement:
     command: str = ""
 
     @property
-    def unanimous(self) -> bool:
-        """True where every source has every tensor, and all are bit-identical."""
-        return all(layer.unanimous for layer in self.layers)
-
-    @property
     def verdict(self) -> str:
         """``exact``, ``mismatch``, or ``incomplete``: nothing differs, but not all was compared."""
         found = {layer.status for layer in self.layers}
@@ -83,9 +78,7 @@ class Agreement:
     @property
     def exit_code(self) -> int:
         """The command's: 0 where all agree on everything, 1 where two do not, 2 where unknown."""
-        if self.failures:
-            return 2
-        return 0 if self.unanimous else 1
+        return {"exact": 0, "mismatch": 1, "incomplete": 2}[self.verdict]
 
     def differing_elements(self) -> Array:
         """``(sources, sources)``: in how many elements two sources differ, where compared."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterable
@@ -14,7 +15,8 @@ def check_files(directory: Path, names: Iterable[str], overwrite: bool = False) 
     """Refuse to replace files without being asked.
 
     Raises:
-        OutputError: one of ``names`` is in ``directory`` and ``overwrite`` is not set.
+        OutputError: one of ``names`` is in ``directory`` and ``overwrite`` is not set, or it is a
+            directory.
     """
     for target in (directory / name for name in names):
         if not overwrite and os.path.lexists(target):
@@ -22,6 +24,8 @@ def check_files(directory: Path, names: Iterable[str], overwrite: bool = False) 
                 f"{target}: already there, and not overwritten without being asked; "
                 "choose another directory, or ask for it with --force (overwrite=True)"
             )
+        if target.is_dir() and not target.is_symlink():
+            raise OutputError(f"{target}: is a directory; choose another one for the files")
 
 
 def write_files(
@@ -46,8 +50,8 @@ def write_files(
             for target in targets:
                 os.replace(Path(scratch, target.name), target)
     except OSError as error:
+        remedy = "make room there or choose" if error.errno == errno.ENOSPC else "choose"
         raise OutputError(
-            f"{directory}: cannot write the report: {error.strerror}; "
-            "make room there or choose another directory"
+            f"{directory}: cannot write the report: {error.strerror}; {remedy} another directory"
         ) from None
     return targets

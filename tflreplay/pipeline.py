@@ -195,6 +195,8 @@ def compare_sources(
     Raises:
         CaptureError, InputError: a source is unknown, or gives nothing.
     """
+    if len(sources) < 2:
+        raise InputError("--sources: give at least two, between commas, to compare with each other")
     found: dict[str, tuple[Mapping[int, Array], str]] = {}
     notes: list[str] = []
     failures: list[str] = []

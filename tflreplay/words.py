@@ -8,5 +8,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
+def short(text: str, width: int) -> str:
+    """``text``, printable, in no more than ``width`` characters."""
+    text = printable(text)
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
 def shape_text(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "scalar"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import traceback
+from contextlib import suppress
 from typing import NoReturn
 
 import click
 
 from tflreplay import __version__
+from tflreplay.cli import streams
 from tflreplay.cli.capture import capture
 from tflreplay.cli.compare import compare
 from tflreplay.cli.diff import diff
@@ -20,6 +24,7 @@ from tflreplay.cli.probe import probe
 from tflreplay.cli.replay import EXIT_CODES, replay
 from tflreplay.cli.rules import rules
 from tflreplay.errors import TflreplayError
+from tflreplay.words import printable
 
 
 class _Commands(click.Group):
@@ -71,8 +76,11 @@ def main() -> NoReturn:
     # Read when numpy is first imported. The products are small, and idle BLAS threads spin on the
     # processor that the capture runs on.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    streams.open_closed()
     try:
-        sys.exit(command.main(prog_name="tflreplay", standalone_mode=False) or 0)
+        code = _run(sys.argv[1:])
+        sys.stdout.flush()
+        sys.exit(code)
     except TflreplayError as error:
         _fail(" ".join(str(error).split()))
     except click.exceptions.NoArgsIsHelpError as error:
@@ -83,8 +91,40 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         click.echo("tflreplay: interrupted", err=True)
         sys.exit(130)
+    except BrokenPipeError:  # the reader has gone, as head does
+        _give_up_output()
+        sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        _give_up_output()
+        _fail(f"{error.filename or 'standard output'}: {error.strerror}; write it elsewhere")
+    except Exception:  # exit code 1 is a verdict, so a bug must not end in it
+        traceback.print_exc()
+        _fail("this is a bug of tflreplay; please report it with the lines above")
+
+
+def _run(arguments: list[str]) -> int:
+    """The exit code of a command. Not by ``command.main``, which makes 1 of a broken pipe."""
+    try:
+        with command.make_context("tflreplay", arguments) as context:
+            command.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except SystemExit as done:
+        return int(done.code or 0)
+    return 0
+
+
+def _give_up_output() -> None:
+    """What is left in the buffer cannot be written at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(f"tflreplay: error: {message}", err=True)
+    with suppress(OSError):  # standard error may be full, too
+        click.echo(f"tflreplay: error: {printable(message)}", err=True)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            from tflreplay.reports import github
+
+            click.echo(github.error("tflreplay", message), err=True)
+        sys.stderr.flush()
     sys.exit(2)

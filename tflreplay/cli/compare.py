@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tflreplay.cli import options
+from tflreplay.errors import CaptureError
 
 
 @click.command(no_args_is_help=True)
@@ -28,7 +29,7 @@ from tflreplay.cli import options
 @options.threads
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=options.DIRECTORY,
     metavar="DIR",
     help="Also write agreement.html, agreement.csv and agreement.json there.",
 )
@@ -47,7 +48,8 @@ def compare(
 ) -> None:
     """Say for every layer which sources agree bit for bit, and in how many elements others differ.
 
-    Exit code 0 when all agree on everything, 1 when two differ, 2 when it could not run.
+    Exit code 0 when all agree on everything, 1 when two differ, 2 when it could not run or not all
+    could be compared.
     """
     from tflreplay.inputs import read_inputs
     from tflreplay.model import load
@@ -65,4 +67,6 @@ def compare(
         click.echo(reports.dumps(result))
     else:
         click.echo(reports.render(result))
+    if result.failures:
+        raise CaptureError("; ".join(result.failures))
     sys.exit(result.exit_code)

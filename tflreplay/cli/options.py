@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
 
 import click
 from click.core import ParameterSource
+
+
+class _Directory(click.Path):
+    """A directory that may not be there yet. An empty name is no other way to say here."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | os.PathLike[str]:
+        if value == "":
+            self.fail("the name is empty; give a directory", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+DIRECTORY = _Directory(path_type=Path)
 
 model = click.argument("model", type=click.Path(path_type=Path))
 inputs = click.option(

@@ -6,7 +6,6 @@ import itertools
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stdout
 from pathlib import Path
 
 import click
@@ -14,7 +13,9 @@ import click
 from tflreplay.cli import options
 from tflreplay.cli.colour import painter
 from tflreplay.cli.progress import ProgressBar
+from tflreplay.cli.streams import output_to_error
 from tflreplay.errors import CaptureError, OutputError
+from tflreplay.words import printable
 
 EXIT_CODES = """\b
 Exit codes:
@@ -32,7 +33,7 @@ Exit codes:
 @options.steps
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=options.DIRECTORY,
     metavar="DIR",
     help="Where the report goes.  [default: a new directory in reports/]",
 )
@@ -118,7 +119,7 @@ def replay(
     with (
         ProgressBar(hidden=quiet) as progress,
         ThreadPoolExecutor(1) as background,
-        redirect_stdout(sys.stderr),  # what a user's kernel prints is no part of the report
+        output_to_error(),  # what a user's kernel prints is no part of the report
     ):
         background.submit(prepare)  # there is a processor to spare while the capture is waited for
         result = run(
@@ -143,9 +144,9 @@ def replay(
         click.echo(json_report.dumps(result))
     elif not quiet:
         for note in result.inputs:
-            click.echo(f"input: {note}")
+            click.echo(printable(f"input: {note}"))
         for note in result.notes:
-            click.echo(f"note: {note}")
+            click.echo(printable(f"note: {note}"))
         click.echo(table.render(result, painter()))
         if result.expectations is not None:
             click.echo(expected.render(result))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import textwrap
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ from tabulate import tabulate
 from tflreplay import __version__
 from tflreplay.agreement import NOT_COMPARED, Agreement, LayerAgreement
 from tflreplay.files import check_files, write_files
-from tflreplay.words import printable, shape_text
+from tflreplay.words import printable, shape_text, short
+
+_OP_WIDTH, _GROUPS_WIDTH = 17, 43  # 80 in all, with six digits of layers and of elements
 
 # 1: the first.
 FORMAT_VERSION = 1
@@ -27,7 +30,12 @@ COLUMNS = ("op_index", "op", "tensor", "elements", "source_a", "source_b", "mism
 def render(result: Agreement) -> str:
     """For each layer the groups that agree, then for each two sources how many layers differ."""
     lines = [
-        (layer.op_index, layer.op, f"{layer.elements:,}", _groups(result, layer))
+        (
+            layer.op_index,
+            short(layer.op, _OP_WIDTH),
+            f"{layer.elements:,}",
+            _folded(_groups(result, layer)),
+        )
         for layer in result.layers
     ]
     layers = tabulate(lines, ("#", "op", "elements", "who agrees (elements that differ)"))
@@ -36,12 +44,23 @@ def render(result: Agreement) -> str:
         (name, *(f"{d}/{c}" for d, c in zip(*pair, strict=True)))
         for name, *pair in zip(result.sources, differing, compared, strict=True)
     ]
-    totals = tabulate(matrix, ("layers that differ", *result.sources), disable_numparse=True)
+    totals = tabulate(
+        [tuple(map(printable, row)) for row in matrix],
+        ("layers that differ", *map(printable, result.sources)),
+        disable_numparse=True,
+    )
     told = [
         *(f"input: {note}" for note in result.inputs),
         *(f"note: {note}" for note in (*result.notes, *result.failures)),
     ]
-    return "\n".join([*map(printable, told), layers, "", totals])
+    verdict = f"{result.verdict.upper()}: {headline(result)}"
+    return "\n".join([*map(printable, told), layers, "", totals, "", verdict])
+
+
+def _folded(groups: str) -> str:
+    """In lines that fit; a group stays on one line where it can."""
+    kept = " | ".join(group.replace(" ", "\0") for group in printable(groups).split(" | "))
+    return textwrap.fill(kept, _GROUPS_WIDTH).replace("\0", " ")
 
 
 def _groups(result: Agreement, layer: LayerAgreement) -> str:
@@ -218,6 +237,7 @@ def write(result: Agreement, directory: Path, overwrite: bool = False) -> list[P
 
     def fill(scratch: Path) -> None:
         for name, text in _FILES.items():
-            (scratch / name).write_text(text(result), encoding="utf-8")
+            # A path that is not valid Unicode is written escaped.
+            (scratch / name).write_text(text(result), encoding="utf-8", errors="backslashreplace")
 
     return write_files(directory, _FILES, fill, overwrite)

@@ -22,15 +22,15 @@ def render(run: Run) -> str:
 
 def _errors(run: Run) -> Iterator[str]:
     model = run.model.path.name
-    yield _error(f"tflreplay {model}", run.headline)
+    yield error(f"tflreplay {model}", run.headline)
     made_here = (layer for layer in run.failed if layer.main and not layer.main.exact)
     for layer in islice(made_here, SHOWN):
         verdict = run.verdicts.get(layer.op_index)
         text = f"{blame(run, layer)}. {verdict.text if verdict is not None else ''}"
-        yield _error(f"tflreplay {model}: op {layer.op_index} {layer.op}", text.strip())
+        yield error(f"tflreplay {model}: op {layer.op_index} {layer.op}", text.strip())
 
 
-def _error(title: str, text: str) -> str:
+def error(title: str, text: str) -> str:
     """A workflow command; what would end its title or its line is escaped."""
     title = _escaped(title).replace(":", "%3A").replace(",", "%2C")
     return f"::error title={title}::{_escaped(text)}"

@@ -18,11 +18,13 @@ from tflreplay.engine import Engine
 from tflreplay.model import Model, Operator, Subgraph
 from tflreplay.replayer import failure
 from tflreplay.runtimes import RUNTIMES
-from tflreplay.words import printable
+from tflreplay.words import short
 
 _WIDTH = 96
 _INDENT = 25  # RESIZE_NEAREST_NEIGHBOR and two spaces
+_OP_WIDTH = 40  # custom ops have longer names
 _SHOWN = 8  # ops named with a reason
+_REASON_WIDTH = 400
 _LEGEND = """\
 Where no engine is named, all of them. * under the conditions that `tflreplay rules` shows."""
 # The order in which types are listed; others follow by name.
@@ -85,7 +87,7 @@ def render_model(model: Model, engine: Engine) -> str:
     ops = [(graph, op) for graph in model.subgraphs for op in graph.operators]
     reasons = {one.name: [_reason(one, graph, op) for graph, op in ops] for one in engines}
     counts = Counter(
-        (printable(op.name), op.version, activation_dtype(graph, op), *map(bool, found))
+        (short(op.name, _OP_WIDTH), op.version, activation_dtype(graph, op), *map(bool, found))
         for (graph, op), *found in zip(ops, *reasons.values(), strict=True)
     )
     table = tabulate(
@@ -108,7 +110,7 @@ def _reason(engine: Engine, graph: Subgraph, op: Operator) -> str:
     try:
         arithmetic(engine, graph, op)
     except Exception as error:  # one broken op must not take the others' rows away
-        return printable(failure(op, error))
+        return short(failure(op, error), _REASON_WIDTH)
     return ""
 
 

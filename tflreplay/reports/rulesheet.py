@@ -24,7 +24,7 @@ from tflreplay.kernels import elementwise
 from tflreplay.model import Model, Tensor
 from tflreplay.rounding import RULES, Array, Multiplier, Rule, VectorRule
 from tflreplay.rulesheet import LayerRules, Range, Requantization
-from tflreplay.words import printable
+from tflreplay.words import printable, short
 
 # 1: the first.
 FORMAT_VERSION = 1
@@ -73,7 +73,7 @@ def render(layers: Sequence[LayerRules]) -> str:
 def _row(layer: LayerRules) -> tuple[str, ...]:
     row, found = layer.row, layer.requantization
     how = (row.rule or row.algorithm) if row is not None else "-"
-    title = (str(layer.op.index), _short(printable(layer.op.name), 17), _short(how, 16))
+    title = (str(layer.op.index), short(layer.op.name, 17), short(how, 16))
     if found is None:
         return (*title, *("-",) * 7)
     seen, worst, cut = found.seen, found.worst, found.saturation
@@ -100,10 +100,6 @@ def _compact(value: int) -> str:
         if abs(value) >= 10 * unit:
             return f"{round(value / unit)}{name}"
     return str(value)
-
-
-def _short(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
 def document(

@@ -7,7 +7,7 @@ import re
 from tflreplay.comparison import Difference, LayerDiff
 from tflreplay.reports import amplification, expected
 from tflreplay.reports.run import Run
-from tflreplay.words import printable, shape_text
+from tflreplay.words import printable, shape_text, short
 
 SHOWN = 5  # differing layers
 _NAME_WIDTH = 40
@@ -51,7 +51,7 @@ def _table(run: Run, layers: tuple[LayerDiff, ...]) -> str:
 
 def _row(run: Run, layer: LayerDiff) -> tuple[str, ...]:
     main = layer.main
-    name = f" {_code(_short(layer.tensor.name))}" if layer.tensor.name else ""
+    name = f" {_code(short(layer.tensor.name, _NAME_WIDTH))}" if layer.tensor.name else ""
     makes = main is not None and not main.exact
     verdict = run.verdicts.get(layer.op_index) if makes else None
     return (
@@ -69,10 +69,6 @@ def _row(run: Run, layer: LayerDiff) -> tuple[str, ...]:
 
 def _count(diff: Difference | None) -> str:
     return f"{diff.mismatches:,} of {diff.elements:,}" if diff is not None else "-"
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 3]}..."
 
 
 def _text(text: str) -> str:

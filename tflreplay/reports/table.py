@@ -14,12 +14,13 @@ from tflreplay.comparison import Difference, LayerDiff
 from tflreplay.diagnosis import summarize
 from tflreplay.reports import amplification
 from tflreplay.reports.run import Run
-from tflreplay.words import printable, shape_text
+from tflreplay.words import printable, shape_text, short
 
 WIDTH = 80
 SHOWN_VERDICTS = 3  # of the layers of one op
 SHOWN = 30  # layers listed one by one; layers.csv has the others
 _OP_WIDTH = 17  # DEPTHWISE_CONV_2D
+_REASON_WIDTH = 400
 _COLUMNS = ("#", "op", "shape", "elements", "isolated", "chained", "+1/-1", "max", "status")
 _PAINTED = ("op", "status")
 # Left out, in this order, where the table would be wider than the terminal.
@@ -48,9 +49,9 @@ def render(run: Run, paint: Paint = lambda text, status: text) -> str:
         parts.append(f"... and {len(listed) - SHOWN} more: see layers.csv")
     reasons = defaultdict(list)
     for layer in comparison.not_replayed:
-        reasons[printable(layer.reason)].append(f"#{layer.op_index}")
+        reasons[short(layer.reason, _REASON_WIDTH)].append(f"#{layer.op_index}")
     parts.extend(
-        f"Not replayed: {', '.join(ops[:8])}{', ...' if len(ops) > 8 else ''}: {reason}"
+        _wrapped(f"Not replayed: {', '.join(ops[:8])}{', ...' if len(ops) > 8 else ''}: {reason}")
         for reason, ops in reasons.items()
     )
     parts.extend(_wrapped(text) for text in _explanations(run))
@@ -99,7 +100,7 @@ def _by_op(layers: Sequence[LayerDiff]) -> str:
         groups[layer.op].append(layer)
     rows = [
         (
-            _short(op),
+            short(op, _OP_WIDTH),
             len(group),
             sum(layer.status == "exact" for layer in group),
             f"{sum(layer.main.elements for layer in group if layer.main is not None):,}",
@@ -120,7 +121,7 @@ def _layer_row(layer: LayerDiff) -> tuple[Any, ...]:
     main = layer.main
     return (
         layer.op_index,
-        _short(layer.op),
+        short(layer.op, _OP_WIDTH),
         shape_text(layer.shape),
         f"{main.elements:,}" if main is not None else "-",
         f"{layer.isolated.mismatches:,}" if layer.isolated is not None else "-",
@@ -151,8 +152,3 @@ def _tabulate(rows: Sequence[Sequence[Any]], headers: Sequence[str]) -> str:
     left = {"op", "shape", "status"}
     align = ["left" if name in left else "right" for name in headers]
     return str(tabulate(rows, headers, "simple", colalign=align, disable_numparse=True))
-
-
-def _short(op: str) -> str:
-    op = printable(op)
-    return op if len(op) <= _OP_WIDTH else f"{op[: _OP_WIDTH - 3]}..."
