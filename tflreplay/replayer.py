@@ -265,9 +265,11 @@ def _value(graph: Subgraph, tensor: Tensor, tensors: Tensors, session: Session) 
     if tensor.is_variable:
         kept = session.variables.get((graph.index, tensor.index))
         return _blank(tensor) if kept is None else kept
-    if tensor.index not in tensors:
-        raise NotReplayed(f"its input, tensor {tensor.label}, is not known")
-    return tensors[tensor.index]
+    if tensor.index in tensors:
+        return tensors[tensor.index]
+    if 0 in tensor.shape and not any(tensor.index in op.outputs for op in graph.operators):
+        return np.empty(tensor.shape, tensor.numpy_dtype)  # a constant that holds nothing
+    raise NotReplayed(f"its input, tensor {tensor.label}, is not known")
 
 
 def _blank(tensor: Tensor) -> Array:

@@ -17,6 +17,7 @@ def test_reshape(engine: Engine, target: tuple[int, ...]) -> None:
 def test_reshape_to_a_scalar(engine: Engine) -> None:
     x = values((1, 1), "int8")
     exact(engine, case("RESHAPE", x, table="ReshapeOptions", newShape=[0]))
+    exact(engine, case("RESHAPE", x, int32(), fixed=(1,)))  # a constant that holds nothing
 
 
 @pytest.mark.parametrize("dims", [[], [0], [0, 2], [-1]])
