@@ -112,6 +112,22 @@ def test_only_what_both_hold_is_compared(tmp_path: Path) -> None:
         changed(tmp_path, [alone], [chained])
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ([EXACT], []),
+        ([], []),
+        ([EXACT], [layer("MUL")]),
+        ([SKIPPED], [SKIPPED]),
+        ([SKIPPED, EXACT], [SKIPPED]),
+    ],
+)
+def test_nothing_to_compare(tmp_path: Path, old: list[Layer], new: list[Layer]) -> None:
+    counts = f"of {len(old)} layers in the old report and {len(new)} in the new one, none"
+    with pytest.raises(InputError, match=f"nothing can be compared: {counts}"):
+        changed(tmp_path, old, new)
+
+
 def test_a_number_that_is_not_finite_is_the_worst(tmp_path: Path) -> None:
     documents = []
     for largest in (3, None):
@@ -136,13 +152,111 @@ def test_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("elements", "heads"),
+    [
+        (10**3, "# op isolated chained max verdict now"),
+        (10**5, "# op isolated chained max"),
+        (10**7, "# op isolated chained"),
+        (10**9, "# isolated chained"),
+    ],
+)
+def test_the_table_fits_the_terminal(tmp_path: Path, elements: int, heads: str) -> None:
+    paths = []
+    for number in (1, 2):
+        document: Any = json.loads(json_report.dumps(make_run([layer("DEPTHWISE_CONV_2D", 1, 2)])))
+        (saved_layer,) = document["layers"]
+        saved_layer |= {"elements": elements, "verdict": {"answer": "fixed point, single " * 3}}
+        for mode in ("isolated", "chained"):
+            saved_layer[mode] |= {"mismatches": elements - 3 + number, "max_abs_diff": number * 50}
+        paths.append(tmp_path / f"{number}.json")
+        paths[-1].write_text(json.dumps(document))
+    lines = render(changes(*map(read_report, paths))).splitlines()
+    assert lines[0].split() == heads.split()
+    assert max(map(len, lines)) <= 80
+    assert f"{elements - 2:,} -> {elements - 1:,}" in lines[2]
+
+
+def test_what_else_changed_is_wrapped_and_a_hash_is_whole(tmp_path: Path) -> None:
+    paths = []
+    for digit in "ab":
+        document: Any = json.loads(json_report.dumps(make_run([EXACT])))
+        document["model"]["sha256"] = digit * 64
+        document["inputs"] = [f"{digit} long story of an input" * 5]
+        paths.append(tmp_path / f"{digit}.json")
+        paths[-1].write_text(json.dumps(document))
+    lines = render(changes(*map(read_report, paths))).splitlines()
+    assert lines[:2] == [f"model: {'a' * 64} ->", f"  {'b' * 64}"]
+    assert max(map(len, lines)) <= 80
+
+
+def assigned(document: Any, place: str, value: Any) -> None:
+    *path, last = place.split(".")
+    for name in path:
+        document = document[int(name) if name.isdecimal() else name]
+    document[last] = value
+
+
+NOT_A_COUNT = (None, "3", -1, 1.5, True, [], 10**400)
+
+
+@pytest.mark.parametrize(
+    ("place", "values", "said"),
+    [
+        ("format_version", (None, "1", True, 1.0), "format_version is not a whole number"),
+        ("tflreplay_version", (5, None), "tflreplay_version is not a text"),
+        ("model", ("x", None), "model is not an object"),
+        ("model.sha256", (None, 5), "model.sha256 is not a text"),
+        ("inputs", ("x", None, [5]), "inputs is not a list"),
+        ("capture.failure", (5, None), "capture.failure is not a text"),
+        ("replay.engine", (5,), "replay.engine is not a text"),
+        ("layers", ({}, None, "x"), "layers is not a list"),
+        ("layers", ([3],), "layers[0] is not an object"),
+        ("layers.1.op", (7, None), "layers[1].op is not a text"),
+        ("layers.1.op_index", NOT_A_COUNT, "layers[1].op_index is not "),
+        ("layers.1.op_index", (0,), "op 0, tensor {} is there twice"),
+        ("layers.1.output.tensor", NOT_A_COUNT, "layers[1].output.tensor is not "),
+        ("layers.1.elements", NOT_A_COUNT, "layers[1].elements is not "),
+        ("layers.1.elements", (0,), "layers[1].isolated.mismatches is not from 0 to 0"),
+        ("layers.1.isolated", (0, []), "layers[1].isolated is not an object"),
+        ("layers.1.isolated", ({},), "layers[1].isolated.mismatches is missing"),
+        ("layers.1.isolated.mismatches", (*NOT_A_COUNT, 101), "layers[1].isolated.mismatches is"),
+        (
+            "layers.1.isolated.max_abs_diff",
+            ("3", float("nan"), float("inf"), -1, True, 10**400),
+            "layers[1].isolated.max_abs_diff is not null or a finite number from 0 on",
+        ),
+        ("layers.1.verdict", (5, "double"), "layers[1].verdict is not an object"),
+        ("layers.1.verdict", ({"answer": 5},), "layers[1].verdict.answer is not a text"),
+    ],
+)
+def test_wrong_values(tmp_path: Path, place: str, values: tuple[Any, ...], said: str) -> None:
+    run = make_run([EXACT, layer(by=1, elements=2)])
+    document: Any = json.loads(json_report.dumps(run))
+    tensor = document["layers"][0]["output"]["tensor"]
+    if "twice" in said:
+        document["layers"][1]["output"]["tensor"] = tensor
+    for value in values:
+        assigned(document, place, value)
+        path = tmp_path / "wrong.json"
+        path.write_text(json.dumps(document))
+        with pytest.raises(InputError) as error:
+            read_report(path)
+        start = f"{path}: not a report of tflreplay: {said.format(tensor)}"
+        assert str(error.value).startswith(start), value
+        assert str(error.value).endswith("; name a report.json")
+        assert len(str(error.value)) < 300
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"{", "not JSON"),
+        (b"{", "not a report of tflreplay: not JSON"),
+        (b"[" * 100_000, "not a report of tflreplay: not JSON"),
+        (b"{}", "format_version is missing"),
         (b"\xff\xfe", "not JSON"),
         (b"[]", "not a report of tflreplay"),
-        (b"{}", "not a report of tflreplay"),
         (b'{"format_version": 1, "layers": 3}', "not a report of tflreplay"),
+        (b'{"layers": []}', "not a report of tflreplay"),
         (b'{"format_version": 2}', "its format_version is 2, and 1 is understood"),
     ],
 )

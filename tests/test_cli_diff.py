@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,13 @@ def test_worse_better_and_the_same(reports: Path) -> None:
     back = run("diff", "single.json", "exact.json", cwd=reports)
     assert "NOT WORSE: 0 worse" in back.stdout
     assert "double" not in back.stdout  # nothing differs now, so there is no verdict
+
+
+def test_a_report_without_layers_is_no_success(reports: Path, tmp_path: Path) -> None:
+    document = json.loads((reports / "exact.json").read_text())
+    (tmp_path / "none.json").write_text(json.dumps(document | {"layers": []}))
+    for pair in (("exact.json", tmp_path / "none.json"), (tmp_path / "none.json", "exact.json")):
+        assert "nothing can be compared" in one_line_error(run("diff", *pair, cwd=reports, code=2))
 
 
 def test_what_is_no_report(reports: Path) -> None:

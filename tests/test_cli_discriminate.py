@@ -36,6 +36,12 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     assert path.read_bytes() != b"mine"
 
 
+def test_what_cannot_be_written_is_told_before_anything_is_printed(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run(*LAYER, "-o", tmp_path / "file" / "vectors.npz", cwd=tmp_path, code=2)
+    assert "cannot write" in one_line_error(done)
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -53,6 +54,20 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     assert [path.name for path in kit.iterdir()] == ["README.md"]
     run(*arguments, "--force", cwd=tmp_path)
     assert (kit / "README.md").read_text() != "mine"
+
+
+def test_a_path_that_is_not_unicode(tmp_path: Path) -> None:
+    directory = os.fsdecode(os.fsencode(tmp_path) + b"/sur\xff")
+    try:
+        os.mkdir(directory)
+    except OSError:
+        pytest.skip("the file system takes only Unicode")
+    model = Path(directory, os.fsdecode(b"m\xff.tflite"))
+    model.write_bytes(SEVEN_OPS.read_bytes())
+    done = run("extract", model, "--layer", "18", cwd=Path(directory))
+    assert "port kit: m\N{REPLACEMENT CHARACTER}-op18 (" in done.stdout
+    (kit,) = Path(directory).glob("*-op18")
+    assert "`m\N{REPLACEMENT CHARACTER}.tflite`" in (kit / "README.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.reports.synthetic import Capture, Layer, make_run
+from tests.test_replayer import rename_op
 from tflreplay.errors import InputError
 from tflreplay.expectations import Expectations, read_expectations
 from tflreplay.model import Model
@@ -107,7 +108,7 @@ def test_a_file(tmp_path: Path) -> None:
     path = tmp_path / "expect.toml"
     path.write_text(
         'default = "any"\n[op]\nCONV_2D = "exact"\nADD = "max_abs<=3, rate<=0.1"\n'
-        'RESIZE_BILINEAR = "exact"\n"CUSTOM:mine" = "any"\n[layer]\n3 = "max_abs<=3"\n'
+        '[layer]\n3 = "max_abs<=3"\n'
     )
     run = judged(str(path))
     assert ops(run.failed) == [1]
@@ -122,7 +123,7 @@ def test_the_documented_file_is_read(tmp_path: Path, seven_ops: Model) -> None:
     page = Path(__file__).parents[1] / "docs" / "ci.md"
     path = tmp_path / "expect.toml"
     path.write_text(page.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0])
-    found = read_expectations(str(path), seven_ops)
+    found = read_expectations(str(path), rename_op(seven_ops, 4, "CUSTOM:my_op"))
     assert {name: expected.text for name, expected in found.ops.items()} == {
         "MEAN": "max_abs<=1, rate<=0.01",
         "CUSTOM:my_op": "any",
@@ -137,11 +138,16 @@ def test_the_documented_file_is_read(tmp_path: Path, seven_ops: Model) -> None:
         ("max_abs<1", "'max_abs<1' is no condition"),
         ("max_abs<=-1", "is no condition"),
         ("max_abs<=nan", "is no condition"),
+        ("max_abs<=1e400", "max_abs is not finite; write any for no limit"),
         ("", "'' is no condition"),
         ("max_abs<=1,", "'' is no condition"),
         ("rate<=1.5", "rate is a share of the elements, from 0 to 1"),
         ("rate<=0.1,rate<=0.2", "rate is given twice"),
-        ("none.toml", "none.toml: cannot read what is expected: No such file"),
+        (
+            "none.toml",
+            "none.toml: cannot read what is expected: No such file or directory; "
+            "name a .toml file that is there, or write exact, any",
+        ),
     ],
 )
 def test_texts_that_cannot_be_read(seven_ops: Model, text: str, words: str) -> None:
@@ -158,14 +164,22 @@ def test_texts_that_cannot_be_read(seven_ops: Model, text: str, words: str) -> N
         (b'defualt = "exact"', "'defualt' is unknown; there are default, [op] and [layer]"),
         (b'op = "exact"', "op is not a table; write it below [op]"),
         (b"default = 1", "default: 1 is not a text in quotes"),
-        (b'[op]\nCONV2D = "any"', "[op] CONV2D: there is no such op; did you mean CONV_2D?"),
-        (b'[op]\nxyz = "any"', "names are as in layers.csv"),
+        (b'[op]\nCONV2D = "any"', "[op] CONV2D: the model has no such op; did you mean CONV_2D?"),
+        (b'[op]\nxyz = "any"', "[op] xyz: the model has no such op; it has ADD, CONV_2D, "),
+        (b'[op]\nRESIZE_BILINEAR = "exact"', "RESIZE_BILINEAR: the model has no such op; it has"),
+        (b'[op]\n"CUSTOM:typo" = "exact"', "CUSTOM:typo: the model has no such op; it has"),
         (
             b'[layer]\n20 = "any"',
-            "[layer] 20: there is no such layer; the model has layers 0 to 19",
+            "[layer] 20: there is no such layer; the key is an op index, and the model has "
+            "layers 0 to 19",
         ),
         (b'[layer]\nCONV_2D = "any"', "[layer] CONV_2D: there is no such layer"),
-        (b"[layer.3]\nmax_abs = 1", "[layer] 3: {'max_abs': 1} is not a text"),
+        (b'[layer]\n01 = "any"\n1 = "exact"', "[layer] 01: there is no such layer; the key is"),
+        (b"[layer]\n" + b"9" * 5000 + b'= "any"', "99...: there is no such layer"),
+        (b"[layer.3]\nmax_abs = 1", "[layer] 3: a table, which a key with a dot makes"),
+        (b'[layer]\n1.5 = "any"', "the key of a layer is its op index, such as 17"),
+        (b"default = " + b"[" * 3000 + b"]" * 3000, "not valid TOML"),
+        (b"default = [[]]", "default: an array is not a text in quotes"),
         (b'[layer]\n3 = "max_abs=1"', "[layer] 3: 'max_abs=1' is no condition"),
     ],
 )

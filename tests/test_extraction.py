@@ -43,6 +43,13 @@ def test_inner_tensors_and_inputs_left_out_keep_their_place(seven_ops: Model) ->
         assert cut.main.tensors[index].quantization == old[was].quantization
 
 
+def test_a_model_without_layers() -> None:
+    graph = Graph()
+    x = graph.tensor()
+    with pytest.raises(InputError, match="no layer 0; the model has no layers"):
+        operator(model((graph, (x,), (x,))), 0)
+
+
 @pytest.mark.parametrize("index", [-1, 20])
 def test_there_is_no_such_layer(seven_ops: Model, index: int) -> None:
     with pytest.raises(InputError, match=f"no layer {index}; the model has layers 0 to 19"):

@@ -214,6 +214,13 @@ def test_impossible_shapes(fields: dict[str, Any], message: str) -> None:
         read_tensor(type=TYPE.INT8, **fields)
 
 
+def test_a_name_that_is_not_utf_8() -> None:
+    content = pack(model_of([record("Tensor", name="n\ufffdme", shape=[1])]))
+    assert parse(content, Path("made.tflite")).main.tensors[0].name == "n\ufffdme"
+    with pytest.raises(ModelError, match=r"tensor 0 .*not UTF-8.*; convert the model again with"):
+        parse(content.replace("\ufffd".encode(), b"\xff--"), Path("made.tflite"))
+
+
 def test_huge_shape_of_an_activation() -> None:
     assert read_tensor(type=TYPE.INT8, shape=[2**31 - 1] * 8).shape[0] == 2**31 - 1
     with pytest.raises(ModelError, match="needs"):

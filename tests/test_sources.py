@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 
 from tests.runtimes.test_capture import chain, codes, random_feeds, relu
-from tflreplay.errors import InputError, OutputError
+from tests.test_cli import one_line_error, run
+from tflreplay.errors import CaptureError, InputError, OutputError
+from tflreplay.inputs import Inputs
 from tflreplay.model import Model
+from tflreplay.pipeline import compare_sources
 from tflreplay.runtimes import Capture
 from tflreplay.sources import load_source, save
 
@@ -122,8 +125,54 @@ def test_another_input_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '{"format_version": 1}', "1"])
 def test_damaged_provenance(tmp_path: Path, text: str) -> None:
     path = dump(tmp_path, {"1": VALUES, "provenance": np.array(text)})
-    with pytest.raises(InputError, match="its provenance is damaged; capture it again"):
+    with pytest.raises(InputError, match=r"its provenance is damaged \(.*\); capture it again"):
         load_source(path, named("x", "y"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("format_version", True),
+        ("model_sha256", 5),
+        ("runtime", 5),
+        ("version", None),
+        ("engine", []),
+        ("threads", "x"),
+        ("threads", -1),
+        ("note", 5),
+        ("failure", 5),
+        ("origin", {"1": 5}),
+        ("origin", {"x": "input"}),
+        ("missing", ["1"]),
+    ],
+)
+def test_provenance_of_wrong_types(tmp_path: Path, name: str, value: object) -> None:
+    model = named("x", "y")
+    save(captured(model), tmp_path / "run.npz", model, {})
+    arrays = dict(np.load(tmp_path / "run.npz"))
+    told = json.loads(str(arrays["provenance"]))
+    assert name in told
+    arrays["provenance"] = np.array(json.dumps(told | {name: value}))
+    with pytest.raises(InputError, match=rf"its provenance is damaged \({name} is not "):
+        load_source(dump(tmp_path, arrays), model)
+
+
+@pytest.mark.parametrize("name", ["run", "run.npy", "run.NPZ", ".npz"])
+def test_a_name_that_would_not_be_read_again_is_refused(tmp_path: Path, name: str) -> None:
+    model = named("x", "y")
+    with pytest.raises(OutputError, match=r"choose a name that ends in \.npz"):
+        save(captured(model), tmp_path / name, model, {})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("held", [False, True])
+def test_capture_checks_where_it_saves_before_it_runs(tmp_path: Path, held: bool) -> None:
+    """The model is not even read: there is none."""
+    path = tmp_path / ("run.npz" if held else "run")
+    if held:
+        path.write_bytes(b"mine")
+    done = run("capture", "none.tflite", "-o", path, cwd=tmp_path, code=2)
+    assert ("already there" if held else "ends in .npz") in one_line_error(done)
 
 
 def test_another_format(tmp_path: Path) -> None:
@@ -259,6 +308,16 @@ def test_the_other_byte_order_is_no_other_type(tmp_path: Path) -> None:
 # Files that are nothing
 
 
+@pytest.mark.parametrize("name", ["nosuch.npz", "nosuch/", "replay"])
+def test_no_file_and_no_engine(name: str) -> None:
+    model = named("x", "y")
+    with pytest.raises(CaptureError) as raised:
+        compare_sources(model, Inputs(random_feeds(model)), ["reference", name])
+    said = str(raised.value)
+    assert said.startswith(f"{name!r} is unknown here: use one of reference, ")
+    assert "RUNTIME:ENGINE, replay:ENGINE, or a file or folder of saved tensors" in said
+
+
 @pytest.mark.parametrize("arrays", [{}, {"conv": VALUES}, {"y": VALUES[:, :3]}])
 def test_nothing_fits(tmp_path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     with pytest.raises(InputError, match=r"none of its \d arrays .* fits a tensor of chain.tflite"):
@@ -273,6 +332,13 @@ def test_not_a_source(tmp_path: Path) -> None:
     whole = dump(tmp_path, {"y": VALUES}).read_bytes()
     (tmp_path / "cut.npz").write_bytes(whole[:-40])
     (tmp_path / "flipped.npz").write_bytes(whole[:300] + b"!!" + whole[302:])
+    header = {"descr": "|i1", "fortran_order": False, "shape": (10**15,)}
+    with zipfile.ZipFile(tmp_path / "huge.npz", "w") as archive, archive.open("y.npy", "w") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+    with zipfile.ZipFile(tmp_path / "method.npz", "w") as archive:
+        archive.writestr("y.npy", b"\x93NUMPY")
+    method = (tmp_path / "method.npz").read_bytes().replace(b"\x14\0\0\0\0\0", b"\x14\0\0\0\x63\0")
+    (tmp_path / "method.npz").write_bytes(method)
     (tmp_path / "empty").mkdir()
     (tmp_path / "run.txt").touch()
     for name, said in {
@@ -280,6 +346,8 @@ def test_not_a_source(tmp_path: Path) -> None:
         "objects.npz": "damaged",
         "cut.npz": "damaged",
         "flipped.npz": "damaged",
+        "huge.npz": "damaged",
+        "method.npz": "damaged",
         "empty": "no .npy file is in there",
         "run.txt": "not a folder of .npy files, nor an .npz file",
         "none.npz": "cannot read it: No such file",

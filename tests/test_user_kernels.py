@@ -29,6 +29,11 @@ from tflreplay.runtimes import Capture
 DOC = (Path(__file__).parent.parent / "docs" / "your-kernel.md").read_text()
 
 
+# Classes of exceptions without a text, and what a wrong decorator is told.
+SILENT = "class E(BaseException):\n    def __str__(self): return 1 / 0\n"
+MISSING = ("my_port.py, line 2", 'name is missing: write @tflreplay.kernel("CONV_2D")')
+
+
 def block(name: str) -> str:
     return DOC.split(f"<!-- {name} -->\n```")[1].split("\n", 1)[1].split("```")[0]
 
@@ -81,6 +86,16 @@ def test_the_documented_example(tmp_path: Path) -> None:
         ("import tflreplay\ndef f(:\n", ("my_port.py, line 2", "SyntaxError")),
         ("import tflreplay\n\nabsent()\n", ("my_port.py, line 3", "NameError", "absent")),
         ("raise SystemExit('no')", ("my_port.py, line 1", "SystemExit: no")),
+        ("\nraise GeneratorExit", ("my_port.py, line 2", "GeneratorExit")),
+        ("class E(BaseException): ...\nraise E('no')", ("my_port.py, line 2", "E: no")),
+        (SILENT + "raise E", ("my_port.py, line 3", "E: it cannot say why")),
+        ("import tflreplay\n@tflreplay.kernel(None)\ndef f(call): ...", MISSING),
+        ("import tflreplay\n@tflreplay.kernel(5)\ndef f(call): ...", MISSING),
+        ("import tflreplay\n@tflreplay.kernel\ndef f(call): ...", MISSING),
+        (
+            "import tflreplay\ntflreplay.kernel('ADD')(5)",
+            ("my_port.py, line 2", "a kernel is a function, not int"),
+        ),
         ("def conv_2d(call, x): ...", ("my_port.py: no kernels in it", "@tflreplay.kernel")),
         (
             decorated("ADD", "def one(call, a, b): ...")
@@ -131,6 +146,8 @@ def test_a_file_may_import_its_neighbours_and_is_read_anew(tmp_path: Path) -> No
         ("    return x[0]", "(line 3) returned int8[23, 23, 17], expected int8[1, 1, 1, 17]"),
         ("    return np.zeros((1, 1, 1, 17))", "(line 3) returned float64, expected int8"),
         ("    return None", "(line 3) returned NoneType, expected an array of int8"),
+        ("    raise GeneratorExit", "failed at line 5: GeneratorExit"),
+        (f"    {SILENT.replace(chr(10), chr(10) + '    ')}raise E", "E: it cannot say why"),
         ("    return x, x", "(line 3) returned 2 arrays, expected 1"),
     ],
 )
@@ -151,6 +168,20 @@ def test_a_kernel_that_fails_takes_only_its_layers_along(
     assert failed.keys() == {4, 17}
     assert failed[4].startswith("my_port.py: mean ")
     assert reason in failed[4]
+
+
+def test_an_interrupt_is_no_failure_of_a_kernel(
+    tmp_path: Path, seven_ops: Model, seven_captured: Capture
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        tflreplay.load_kernels(written(tmp_path, "raise KeyboardInterrupt"))
+
+    def interrupted(call: Any, a: np.ndarray, b: np.ndarray) -> None:
+        raise KeyboardInterrupt
+
+    rows = user_kernels.rows({"MUL": interrupted}, seven_ops)
+    with pytest.raises(KeyboardInterrupt):
+        replay_isolated(seven_ops, seven_captured.tensors, kernels=rows)
 
 
 def test_wrong_number_of_arguments_names_the_function(

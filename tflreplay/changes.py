@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
-from typing import Any
 
 from tflreplay.errors import InputError
+from tflreplay.fields import Fields, WrongField
 
 FORMAT_VERSION = 1  # of the report.json that is understood
 MODES = ("isolated", "chained")
@@ -45,8 +44,12 @@ class SavedLayer:
     verdict: str
 
     @property
+    def compared(self) -> list[Counts]:
+        return [counts for counts in (self.isolated, self.chained) if counts is not None]
+
+    @property
     def exact(self) -> bool:
-        found = [counts for counts in (self.isolated, self.chained) if counts is not None]
+        found = self.compared
         return bool(found) and not any(counts.mismatches for counts in found)
 
 
@@ -113,18 +116,23 @@ def read_report(path: str | Path) -> SavedReport:
         document = json.loads(Path(path).read_bytes())
     except OSError as error:
         raise InputError(f"{path}: cannot read it: {error.strerror}; name a report.json") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); name a report.json") from None
-    version = document.get("format_version") if isinstance(document, dict) else None
-    if version is not None and version != FORMAT_VERSION:
+    except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{path}: its format_version is {version}, and {FORMAT_VERSION} is understood; "
-            "make both reports with one tflreplay"
-        )
+            f"{path}: not a report of tflreplay: not JSON ({error}); name a report.json"
+        ) from None
     try:
-        return _report(document)
-    except (KeyError, TypeError, AttributeError):
-        raise InputError(f"{path}: not a report of tflreplay; name a report.json") from None
+        report = Fields(document)
+        version = report.get("format_version", int)
+        if version == FORMAT_VERSION:
+            return _report(report)
+    except WrongField as error:
+        raise InputError(
+            f"{path}: not a report of tflreplay: {error}; name a report.json"
+        ) from None
+    raise InputError(
+        f"{path}: its format_version is {version}, and {FORMAT_VERSION} is understood; "
+        "make both reports with one tflreplay"
+    )
 
 
 def changes(old: SavedReport, new: SavedReport) -> Changes:
@@ -135,8 +143,17 @@ def changes(old: SavedReport, new: SavedReport) -> Changes:
     compared before and differs.
 
     Raises:
-        InputError: one holds only isolated comparisons and the other only chained ones.
+        InputError: no layer is in both reports and compared in one, or one holds only isolated
+            comparisons and the other only chained ones.
     """
+    pairs = [(layer, new.layers.get(key)) for key, layer in old.layers.items()]
+    if not any(now and now.op == before.op and (before.compared or now.compared)
+               for before, now in pairs):  # fmt: skip
+        raise InputError(
+            f"nothing can be compared: of {len(old.layers)} layers in the old report and "
+            f"{len(new.layers)} in the new one, none is in both by op index, tensor and op, and "
+            "compared with a runtime; name reports of one model"
+        )
     modes = tuple(mode for mode in MODES if mode in old.modes & new.modes)
     if not modes and old.modes and new.modes:
         raise InputError(
@@ -177,39 +194,45 @@ def _mode_kind(old: Counts | None, new: Counts | None) -> str:
     return "better" if any(now < before for before, now in pairs) else ""
 
 
-def _report(document: Any) -> SavedReport:
-    capture, replay = document["capture"], document["replay"]
-    layers = [_layer(layer) for layer in document["layers"]]
+def _report(document: Fields) -> SavedReport:
+    capture = document.object("capture")
+    layers: dict[Key, SavedLayer] = {}
+    for layer in _layers(document):
+        if layers.setdefault((layer.op_index, layer.tensor), layer) is not layer:
+            raise WrongField(f"op {layer.op_index}, tensor {layer.tensor} is there twice")
     return SavedReport(
         {
-            "model": document["model"]["sha256"],
-            "input": "; ".join(document["inputs"]),
+            "model": document.object("model").get("sha256", str),
+            "input": "; ".join(document.texts("inputs")),
             "compared with": _words(capture),
-            "replayed": _words(replay),
-            "tflreplay": document["tflreplay_version"],
-            "failure of the runtime": capture["failure"],
+            "replayed": _words(document.object("replay")),
+            "tflreplay": document.get("tflreplay_version", str),
+            "failure of the runtime": capture.get("failure", str),
         },
-        {(layer.op_index, layer.tensor): layer for layer in layers},
+        layers,
     )
 
 
-def _words(engine: Any) -> str:
-    return f"{engine['runtime']} {engine['version']} {engine['engine']}".strip()
+def _words(engine: Fields) -> str:
+    return " ".join(engine.get(name, str) for name in ("runtime", "version", "engine")).strip()
 
 
-def _layer(layer: Any) -> SavedLayer:
-    return SavedLayer(
-        layer["op_index"],
-        layer["op"],
-        layer["output"]["tensor"],
-        _counts(layer["isolated"], layer["elements"]),
-        _counts(layer["chained"], layer["elements"]),
-        layer["verdict"]["answer"] if layer["verdict"] is not None else "",
-    )
+def _layers(document: Fields) -> Iterator[SavedLayer]:
+    for position, value in enumerate(document.get("layers", list)):
+        layer = Fields(value, f"layers[{position}]")
+        verdict = layer.object_or_none("verdict")
+        elements = layer.count("elements")
+        yield SavedLayer(
+            layer.count("op_index"),
+            layer.get("op", str),
+            layer.object("output").count("tensor"),
+            _counts(layer.object_or_none("isolated"), elements),
+            _counts(layer.object_or_none("chained"), elements),
+            verdict.get("answer", str) if verdict is not None else "",
+        )
 
 
-def _counts(counts: Any, elements: int) -> Counts | None:
+def _counts(counts: Fields | None, elements: int) -> Counts | None:
     if counts is None:
         return None
-    largest = counts["max_abs_diff"]
-    return Counts(counts["mismatches"], elements, inf if largest is None else largest)
+    return Counts(counts.count("mismatches", elements), elements, counts.size("max_abs_diff"))

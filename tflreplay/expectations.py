@@ -19,13 +19,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from math import isinf
 from pathlib import Path
 from typing import Any
 
 from tflreplay.comparison import LayerDiff
 from tflreplay.errors import InputError
 from tflreplay.model import Model
-from tflreplay.schema import BUILTIN_NAMES
+from tflreplay.words import short
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -35,6 +36,7 @@ else:
 _CONDITION = re.compile(r"\s*(max_abs|rate)\s*<=\s*(\d+\.?\d*(?:[eE][-+]?\d+)?)\s*")
 _FORMS = "write exact, any, or conditions such as max_abs<=1,rate<=0.01"
 _TABLES = ("op", "layer")
+_SHOWN = 60  # characters of a key in a message
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,7 @@ def read_expectations(source: str, model: Model) -> Expectations:
     """Read what is expected of ``model`` from a text, or from a file whose name ends in ``.toml``.
 
     Raises:
-        InputError: it cannot be read, or names an op that does not exist or a layer that ``model``
-            does not have.
+        InputError: it cannot be read, or names an op or a layer that ``model`` does not have.
     """
     if not source.endswith(".toml"):
         return Expectations(source, _expectation(source, "--expect"))
@@ -96,7 +97,7 @@ def read_expectations(source: str, model: Model) -> Expectations:
         source,
         _expectation(document.get("default", EXACT.text), f"{source}: default"),
         {
-            _op(name, model, source): _expectation(text, f"{source}: [op] {name}")
+            _op(name, model, source): _expectation(text, f"{source}: [op] {short(name, _SHOWN)}")
             for name, text in op.items()
         },
         {
@@ -110,8 +111,11 @@ def _document(source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(source).read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{source}: cannot read what is expected: {error.strerror}") from None
-    except ValueError as error:  # not TOML, or not UTF-8
+        raise InputError(
+            f"{source}: cannot read what is expected: {error.strerror}; name a .toml file that is "
+            f"there, or {_FORMS}"
+        ) from None
+    except (ValueError, RecursionError) as error:  # not TOML, or not UTF-8
         raise InputError(f"{source}: not valid TOML: {error}") from None
 
 
@@ -120,14 +124,22 @@ def _expectation(text: Any, where: str) -> Expectation:
         return EXACT
     if text == "any":
         return Expectation("any", {})
+    if isinstance(text, dict):
+        raise InputError(
+            f"{where}: a table, which a key with a dot makes too, is not a text in quotes; the key "
+            "of a layer is its op index, such as 17, and that of an op with a dot is in quotes"
+        )
     if not isinstance(text, str):
-        raise InputError(f"{where}: {text!r} is not a text in quotes; {_FORMS}")
+        value = "an array" if isinstance(text, list) else repr(text)
+        raise InputError(f"{where}: {value} is not a text in quotes; {_FORMS}")
     limits: dict[str, float] = {}
     for part in text.split(","):
         found = _CONDITION.fullmatch(part)
         if found is None:
             raise InputError(f"{where}: {part.strip()!r} is no condition; {_FORMS}")
         name, top = found[1], float(found[2])
+        if isinf(top):
+            raise InputError(f"{where}: {text}: {name} is not finite; write any for no limit")
         if name in limits:
             raise InputError(f"{where}: {text}: {name} is given twice")
         if name == "rate" and top > 1:
@@ -137,19 +149,21 @@ def _expectation(text: Any, where: str) -> Expectation:
 
 
 def _op(name: str, model: Model, source: str) -> str:
-    known = {*BUILTIN_NAMES.values(), *(op.name for op in model.main.operators)}
-    if name not in known and not name.startswith("CUSTOM:"):
+    known = sorted({op.name for op in model.main.operators})
+    if name not in known:
         close = get_close_matches(name.upper(), known, 1)
-        hint = f"did you mean {close[0]}?" if close else "names are as in layers.csv"
-        raise InputError(f"{source}: [op] {name}: there is no such op; {hint}")
+        hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known) or 'none'}"
+        raise InputError(f"{source}: [op] {short(name, _SHOWN)}: the model has no such op; {hint}")
     return name
 
 
 def _layer(key: str, model: Model, source: str) -> int:
     count = len(model.main.operators)
-    if not key.isdecimal() or int(key) >= count:
+    known = {str(index): index for index in range(count)}
+    if key not in known:
+        has = f"0 to {count - 1}" if count else "none"
         raise InputError(
-            f"{source}: [layer] {key}: there is no such layer; "
-            f"the model has layers 0 to {count - 1}"
+            f"{source}: [layer] {short(key, _SHOWN)}: there is no such layer; the key is an op "
+            f"index, and the model has layers {has}"
         )
-    return int(key)
+    return known[key]

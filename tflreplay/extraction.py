@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from tflreplay.errors import InputError
 from tflreplay.model import Model, Operator, Subgraph, Tensor, parse
+from tflreplay.words import printable
 from tflreplay.writer import write
 
 AS_THEY_ARE: Mapping[int, Tensor] = MappingProxyType({})
@@ -22,10 +23,8 @@ def operator(model: Model, op_index: int) -> Operator:
     """
     operators = model.main.operators
     if not 0 <= op_index < len(operators):
-        raise InputError(
-            f"{model.path}: there is no layer {op_index}; "
-            f"the model has layers 0 to {len(operators) - 1}"
-        )
+        has = f"layers 0 to {len(operators) - 1}" if operators else "no layers"
+        raise InputError(f"{model.path}: there is no layer {op_index}; the model has {has}")
     return operators[op_index]
 
 
@@ -73,4 +72,4 @@ def copies(
         )
     graph = Subgraph(0, "main", tuple(made), tuple(inputs), tuple(outputs), tuple(operators))
     name = f"{model.path.stem}-op{op_index}.tflite"
-    return parse(write([graph], f"op {op_index} of {model.path.name}"), Path(name))
+    return parse(write([graph], f"op {op_index} of {printable(model.path.name)}"), Path(name))

@@ -431,6 +431,11 @@ class _Reader:
     def _tensor(self, index: int, tensor: Any, where: str) -> Tensor:
         name = _text(tensor.Name())
         where = f"{where}, tensor {index} ({_short(name)})"
+        if name.encode() != (tensor.Name() or b""):
+            raise ModelError(
+                f"{where}: its name is not UTF-8, which LiteRT cannot read; "
+                "convert the model again with another name for it"
+            )
         shape = _numbers(tensor, "Shape")
         signature = _numbers(tensor, "ShapeSignature") or shape
         if len(shape) > MAX_RANK:

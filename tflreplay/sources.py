@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from tflreplay import __version__
-from tflreplay.errors import InputError, NotReplayed
+from tflreplay.errors import InputError, NotReplayed, OutputError
+from tflreplay.fields import Fields, WrongField
 from tflreplay.model import Model, Tensor
 from tflreplay.runtimes import Capture
 
@@ -25,6 +24,21 @@ Array = np.ndarray[Any, Any]
 
 FORMAT_VERSION = 1
 _PROVENANCE = "provenance"
+
+
+def check(path: Path, overwrite: bool = False) -> None:
+    """Refuse a path that :func:`save` would refuse.
+
+    Raises:
+        OutputError: it does not end in .npz, or it exists and ``overwrite`` is not set.
+    """
+    from tflreplay.files import check_files
+
+    if path.suffix != ".npz":
+        raise OutputError(
+            f"{path}: saved tensors are known by their suffix; choose a name that ends in .npz"
+        )
+    check_files(path.parent, [path.name], overwrite)
 
 
 def save(
@@ -37,11 +51,12 @@ def save(
     """Write a capture of ``model`` on ``inputs`` to an .npz that :func:`load_source` reads.
 
     Raises:
-        OutputError: the file exists and ``overwrite`` is not set, or it cannot be written; what was
-            there is left as it was.
+        OutputError: :func:`check` refuses the path, or it cannot be written; what was there is left
+            as it was.
     """
     from tflreplay.files import write_files
 
+    check(path, overwrite)
     provenance = {
         "format_version": FORMAT_VERSION,
         "tflreplay": __version__,
@@ -132,36 +147,39 @@ def _load(path: Path) -> list[tuple[str, Array]]:
             return [(name, content[name]) for name in content.files]
     except OSError as error:
         raise InputError(f"{path}: cannot read it: {error.strerror or error}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: damaged, or not a numpy file: {error}") from None
+    except Exception as error:  # numpy and zipfile raise many kinds: of sizes, encodings, syntax
+        raise InputError(
+            f"{path}: damaged, or not a numpy file: {error or type(error).__name__}"
+        ) from None
 
 
 def _saved(path: Path, model: Model, found: list[tuple[str, Array]], text: Array) -> Capture:
     try:
-        told = json.loads(str(text))
-        if told["format_version"] != FORMAT_VERSION:
+        told = Fields(json.loads(str(text)))
+        if told.get("format_version", int) != FORMAT_VERSION:
             raise InputError(
-                f"{path}: written by tflreplay {told['tflreplay']} in another format; "
+                f"{path}: written by tflreplay {told.get('tflreplay', str)} in another format; "
                 "capture it again"
             )
-        if told["model_sha256"] != model.sha256:
+        sha256 = told.get("model_sha256", str)
+        if sha256 != model.sha256:
             raise InputError(
-                f"{path}: captured from another model ({told['model']}, sha256 "
-                f"{told['model_sha256'][:12]}...) than {model.path} ({model.sha256[:12]}...)"
+                f"{path}: captured from another model ({told.get('model', str)}, sha256 "
+                f"{sha256[:12]}...) than {model.path} ({model.sha256[:12]}...)"
             )
         return Capture(
             tensors={int(name): array for name, array in found if name != _PROVENANCE},
-            runtime=told["runtime"],
-            version=told["version"],
-            engine=told["engine"],
-            threads=told["threads"],
-            note=told["note"],
-            failure=told["failure"],
-            origin={int(index): how for index, how in told["origin"].items()},
-            missing={int(index): why for index, why in told["missing"].items()},
+            runtime=told.get("runtime", str),
+            version=told.get("version", str),
+            engine=told.get("engine", str),
+            threads=told.count("threads"),
+            note=told.get("note", str),
+            failure=told.get("failure", str),
+            origin=told.texts_by_index("origin"),
+            missing=told.texts_by_index("missing"),
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise InputError(f"{path}: its provenance is damaged; capture it again") from None
+    except (WrongField, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: its provenance is damaged ({error}); capture it again") from None
 
 
 def _dump(path: Path, model: Model, found: list[tuple[str, Array]]) -> Capture:

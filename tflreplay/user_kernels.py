@@ -52,9 +52,16 @@ def kernel(op: str) -> Callable[[F], F]:
     ``call.option("stride_h")``. The arrays are the op's inputs in order, weights and bias among
     them, None for one left out; they are copies, which may be written to. It returns an array of
     the output's shape and dtype, or a tuple of them for an op with several outputs.
+
+    Raises:
+        TypeError: ``op`` is no text, or what is decorated cannot be called.
     """
+    if not isinstance(op, str):
+        raise TypeError('an op\'s name is missing: write @tflreplay.kernel("CONV_2D")')
 
     def decorate(function: F) -> F:
+        if not callable(function):
+            raise TypeError(f"a kernel is a function, not {type(function).__name__}")
         _decorated.append((op, function))
         return function
 
@@ -101,7 +108,9 @@ def _execute(path: Path, source: bytes) -> None:
     sys.path.insert(0, str(path.parent))
     try:
         exec(compile(source, str(path), "exec"), vars(module))
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a user's code may raise any: SystemExit, or one of its own
         line = _line(error, str(path), 1)
         raise InputError(f"{path}, line {line}: cannot be imported: {_text(error)}") from None
 
@@ -152,7 +161,9 @@ def _checked(function: Function) -> Callable[..., tuple[Array, ...]]:
         copies = [None if array is None else array.copy() for array in arrays]
         try:
             result = function(call, *copies)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             line = _line(error, file, first_line)
             raise NotReplayed(f"{name} failed at line {line}: {_text(error)}") from None
         results = result if isinstance(result, tuple) else (result,)
@@ -197,5 +208,8 @@ def _line(error: BaseException, file: str, otherwise: int) -> int:
 
 def _text(error: BaseException) -> str:
     """The exception on one line."""
-    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    try:
+        message = str(error.msg if isinstance(error, SyntaxError) else error)
+    except Exception:
+        message = "it cannot say why"
     return " ".join(f"{type(error).__name__}: {message}".rstrip(": ").split())

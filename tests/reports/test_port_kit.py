@@ -276,6 +276,9 @@ def test_names_of_a_hostile_model_stay_text(
     tmp_path: Path, seven_ops: Model, seven_inputs: Inputs, seven_captured: Capture
 ) -> None:
     name = "*/ #error /* `|<script>\n\\"
+    note = "input 0 (<img src=x>`|*_[x](y)): random"
+    seven_inputs = replace(seven_inputs, notes=(note,))
+    seven_captured = replace(seven_captured, note="<script>|", failure="<script>|")
     tensors = tuple(replace(tensor, name=name) for tensor in seven_ops.main.tensors)
     content = write([replace(seven_ops.main, tensors=tensors)])
     hostile = parse(content, Path("*/ #error.tflite"))
@@ -283,9 +286,13 @@ def test_names_of_a_hostile_model_stay_text(
     port_kit.write(kit, tmp_path)
     assert kit.reproduces
     compiled('#include "op10.h"\nint main(void) { return 0; }\n', tmp_path)
-    rows = [line for line in (tmp_path / "README.md").read_text().splitlines() if "script" in line]
-    assert len(rows) == 3
-    assert all(len(re.findall(r"(?<!\\)\|", row)) == 7 for row in rows)
+    readme = (tmp_path / "README.md").read_text()
+    rows = [line for line in readme.splitlines() if "script" in line]
+    assert [len(re.findall(r"(?<!\\)\|", row)) for row in rows] == [7, 7, 7, 3, 3]
+    assert r"input 0 (\<img src=x\>\`\|\*_\[x\](y)): random" in readme
+    died = replace(kit, alone=dict.fromkeys(kit.alone), failure="<script>")
+    port_kit.write(died, tmp_path, overwrite=True)
+    assert r"not compared: \<script\>." in (tmp_path / "README.md").read_text()
 
 
 def test_a_kit_that_does_not_reproduce_says_so(

@@ -23,8 +23,8 @@ from tflreplay.errors import CaptureError
     "-o",
     required=True,
     type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The .npz to write.",
+    metavar="FILE.npz",
+    help="What to write.",
 )
 @options.force
 def capture(
@@ -45,15 +45,17 @@ def capture(
     from tflreplay.inputs import read_inputs
     from tflreplay.model import load
     from tflreplay.runtimes import capture as take
-    from tflreplay.sources import save
+    from tflreplay.sources import check, save
+    from tflreplay.words import printable
 
+    check(output, force)
     loaded = load(model)
     inputs = read_inputs(loaded, sources, seed, shapes=shapes)
     options.announce_environment(runtime, engine)
     captured = take(loaded, inputs.arrays, runtime, engine, threads)
     save(captured, output, loaded, inputs.arrays, overwrite=force)
     for note in inputs.notes:
-        click.echo(f"input: {note}")
-    click.echo(f"{output}: {captured}")
+        click.echo(printable(f"input: {note}"))
+    click.echo(printable(f"{output}: {captured}"))
     if captured.failure:
         raise CaptureError(captured.failure)

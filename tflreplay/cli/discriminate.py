@@ -42,13 +42,16 @@ def discriminate(
     from tflreplay.runtimes import resolve
     from tflreplay.separation import answers
     from tflreplay.separation import discriminate as search
+    from tflreplay.words import printable
 
     if output is not None:
         report.check(output, force)
     loaded = load(model)
     options.announce_environment(runtime, engine)
     found = search(loaded, layer, resolve(runtime, engine), seed)
-    click.echo(report.render(found, answers(loaded, found)))
+    text = report.render(found, answers(loaded, found))
     if output is not None:
         report.write(found, output, overwrite=force)
-        click.echo(f"{output}: test vectors; docs/report.md says what is in them")
+    click.echo(text)
+    if output is not None:
+        click.echo(printable(f"{output}: test vectors; docs/report.md says what is in them"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -43,7 +44,7 @@ def extract(
     runtime: str | None,
     out: Path | None,
     force: bool,
-) -> int:
+) -> None:
     """Cut one layer out of MODEL for a bug report or a test bench: a single-op .tflite, its
     captured inputs and outputs as .npy, a C header, $readmemh hex files, and a README with the
     numbers.
@@ -52,6 +53,7 @@ def extract(
     from tflreplay.model import load
     from tflreplay.port_kit import extract as cut
     from tflreplay.reports import port_kit as report
+    from tflreplay.words import printable
 
     directory = out if out is not None else Path(f"{model.stem}-op{layer}")
     report.check(directory, layer, force)
@@ -61,7 +63,7 @@ def extract(
     kit = cut(loaded, inputs, layer, runtime, engine)
     written = report.write(kit, directory, overwrite=force)
     for note in inputs.notes:
-        click.echo(f"input: {note}")
+        click.echo(printable(f"input: {note}"))
     click.echo(report.summary(kit))
-    click.echo(f"port kit: {directory} ({', '.join(path.name for path in written)})")
-    return 0 if kit.reproduces else 1
+    click.echo(printable(f"port kit: {directory} ({', '.join(path.name for path in written)})"))
+    sys.exit(0 if kit.reproduces else 1)

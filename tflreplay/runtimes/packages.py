@@ -91,7 +91,10 @@ def resolve(runtime: str | None = None, engine: str | None = None, threads: int 
 def parse(runtime: str | None, engine: str | None, threads: int) -> Engine:
     """As :func:`resolve`, but the version is empty where none is named."""
     if engine is not None and engine not in ENGINES:
-        raise CaptureError(f"{engine!r} is unknown here: use one of {', '.join(ENGINES)}")
+        raise CaptureError(
+            f"{engine!r} is unknown here: use one of {', '.join(ENGINES)}; for --sources also "
+            "RUNTIME:ENGINE, replay:ENGINE, or a file or folder of saved tensors that is there"
+        )
     if runtime is None:
         runtime = next(name for name, row in RUNTIMES.items() if engine in (None, *row.engines))
     name, equals, version = runtime.partition("==")

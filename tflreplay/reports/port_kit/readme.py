@@ -11,7 +11,8 @@ from tabulate import tabulate
 from tflreplay import __version__
 from tflreplay.model import Tensor
 from tflreplay.port_kit import PortKit
-from tflreplay.reports.port_kit.text import against, clamp, code, environment, formula, rescaled
+from tflreplay.reports.markdown import code, text
+from tflreplay.reports.port_kit.text import against, clamp, environment, formula, rescaled
 from tflreplay.reports.port_kit.vectors import tensors
 from tflreplay.runtimes import RUNTIMES
 from tflreplay.runtimes.running import arena
@@ -182,7 +183,7 @@ def _origin(kit: PortKit) -> Iterator[Row]:
     yield "layer", f"op {kit.op.index} {code(kit.op.name)}, version {kit.op.version}"
     yield "captured from", f"{against(kit)}, {engine.threads} thread"
     for note in kit.notes:
-        yield "input", _cell(note)
+        yield "input", text(note)
     for note in filter(None, (kit.captured.note, kit.captured.failure)):
-        yield "note", _cell(note)
+        yield "note", text(note)
     yield "written by", f"tflreplay {__version__}"

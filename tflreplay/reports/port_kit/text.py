@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tflreplay.kernels.call import activation_range
 from tflreplay.port_kit import PortKit
 from tflreplay.replayer import call_of
+from tflreplay.reports import markdown
 from tflreplay.runtimes import RUNTIMES
 from tflreplay.words import printable
 
@@ -26,7 +27,8 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters["comment"] = _comment
-    made.filters["code"] = code
+    made.filters["code"] = markdown.code
+    made.filters["text"] = markdown.text
     return made
 
 
@@ -66,11 +68,6 @@ def rescaled(layer: Mapping[str, Any]) -> list[str]:
         return ["codes below the zero point", "codes from the zero point on"]
     inputs = ["input 0", "input 1"] if layer["op"] in ("ADD", "SUB") else []
     return [*inputs, "output"][: len(layer["rescales"])]
-
-
-def code(text: str) -> str:
-    """A code span of Markdown, also in a table."""
-    return f"`{printable(text).replace('`', chr(39)).replace('|', chr(92) + '|')}`"
 
 
 def _comment(text: str) -> str:

@@ -1,0 +1,82 @@
+"""The fields of a JSON object from a file, which may hold anything."""
+
+from __future__ import annotations
+
+import sys
+from math import inf
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_KINDS = {str: "a text", int: "a whole number", list: "a list", dict: "an object"}
+
+
+class WrongField(Exception):
+    """What is wrong, and where, in words."""
+
+
+class Fields:
+    """A JSON object, each of whose fields must be of the type that it is asked for.
+
+    ``where`` is its place in the document. Every method raises :class:`WrongField`.
+    """
+
+    def __init__(self, value: Any, where: str = "") -> None:
+        if not isinstance(value, dict):
+            raise WrongField(f"{where or 'it'} is not an object")
+        self._fields = value
+        self._where = where
+
+    def get(self, name: str, kind: type[T]) -> T:
+        """A field of exactly this type: True is no number."""
+        value = self._value(name)
+        if type(value) is not kind:
+            raise self.wrong(name, _KINDS[kind])
+        return value
+
+    def count(self, name: str, top: int = sys.maxsize) -> int:
+        """A whole number from 0 to ``top``."""
+        value = self.get(name, int)
+        if not 0 <= value <= top:
+            raise self.wrong(name, f"from 0 to {top}")
+        return value
+
+    def size(self, name: str) -> float:
+        """A number from 0 on; null stands for one that is not finite."""
+        value = self._value(name)
+        if value is None:
+            return inf
+        if type(value) not in (int, float) or not 0 <= value <= sys.float_info.max:
+            raise self.wrong(name, "null or a finite number from 0 on")
+        return float(value)
+
+    def object(self, name: str) -> Fields:
+        return Fields(self.get(name, dict), self._place(name))
+
+    def object_or_none(self, name: str) -> Fields | None:
+        """None for null."""
+        return None if self._value(name) is None else self.object(name)
+
+    def texts(self, name: str) -> list[str]:
+        found = self.get(name, list)
+        if not all(isinstance(text, str) for text in found):
+            raise self.wrong(name, "a list of texts")
+        return found
+
+    def texts_by_index(self, name: str) -> dict[int, str]:
+        """An object of texts, whose keys are whole numbers."""
+        found = self.get(name, dict)
+        if not all(key.isdecimal() and isinstance(text, str) for key, text in found.items()):
+            raise self.wrong(name, "an object of texts by index")
+        return {int(key): text for key, text in found.items()}
+
+    def wrong(self, name: str, wanted: str) -> WrongField:
+        return WrongField(f"{self._place(name)} is not {wanted}")
+
+    def _value(self, name: str) -> Any:
+        if name not in self._fields:
+            raise WrongField(f"{self._place(name)} is missing")
+        return self._fields[name]
+
+    def _place(self, name: str) -> str:
+        return f"{self._where}.{name}" if self._where else name
