@@ -123,9 +123,10 @@ def double(acc: Array, m: Multiplier) -> Array:
     """Double rounding: high-mul (ties up), then a right shift with ties away from zero.
 
     ``MultiplyByQuantizedMultiplier(int32_t, ...)`` in ``tflite/kernels/internal/common.cc``, built
-    without ``TFLITE_SINGLE_ROUNDING``.
+    without ``TFLITE_SINGLE_ROUNDING``. To shift left by 32 or more is undefined there; x86 shifts
+    by the remainder of 32.
     """
-    left, right = np.maximum(m.shift, 0), np.maximum(-m.shift, 0)
+    left, right = np.maximum(m.shift, 0) & 31, np.maximum(-m.shift, 0)
     x = wrap32(acc << left) if left.any() else acc
     return rounding_divide_by_pot(high_mul(x, m.mantissa), right)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tflreplay.kernels import elementwise
@@ -57,7 +59,11 @@ def mul(call: Call, a: Array, b: Array) -> Array:
     if loop is None:
         return tail
     signed = a.dtype == np.int8
-    body = _narrowed(accumulation, call.rule, saturate=signed or not loop.scalar)
+    # Lanes of a vector that are shifted left by 32 or more are 0.
+    kept = accumulation.values * (accumulation.multiplier.shift < 32)
+    body = _narrowed(
+        replace(accumulation, values=kept), call.rule, saturate=signed or not loop.scalar
+    )
     return np.where(loop.body(tail.shape, 16 if signed else 8), body, tail)
 
 
