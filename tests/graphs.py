@@ -42,6 +42,7 @@ class Graph:
         inputs: tuple[int, ...],
         outputs: tuple[int, ...],
         table: str = "",
+        /,
         **options: Any,
     ) -> tuple[int, ...]:
         index = len(self.operators)

@@ -10,6 +10,7 @@ import pytest
 import tflreplay
 from tests.graphs import Graph, model
 from tflreplay.arithmetic import arithmetic
+from tflreplay.engine import Engine
 from tflreplay.errors import InputError
 from tflreplay.inputs import Inputs, random_inputs, read_inputs
 from tflreplay.kernels.call import Call
@@ -110,6 +111,49 @@ def test_while(engine: str, start: int) -> None:
     x, count = built.main.inputs
     inputs = Inputs({x: codes(6, 4, 5), count: np.array([start], np.int32)})
     assert tflreplay.run(built, inputs, engine=engine).verdict == "exact"
+
+
+def decomposed(inner: str) -> Model:
+    """A composite op, which is an int8 ADD or a float FULLY_CONNECTED."""
+    main, inside = Graph(), Graph()
+    if inner == "ADD":
+        x, y = main.tensor(), main.tensor()
+        entry = inside.tensor()
+        result = inside.add(entry, inside.tensor(data=codes(1, 4, 5)))
+    else:
+        x, y = main.tensor("float32", (4, 300)), main.tensor("float32", (4, 7))
+        entry = inside.tensor("float32", (4, 300))
+        random = np.random.default_rng(2)
+        weights = inside.tensor("float32", (7, 300), random.normal(size=(7, 300)).astype("f4"))
+        output = inside.tensor("float32", (4, 7))
+        (result,) = inside.op(inner, (entry, weights, -1), (output,), "FullyConnectedOptions")
+    main.op(
+        "STABLEHLO_COMPOSITE",
+        (x,),
+        (y,),
+        "StableHLOCompositeOptions",
+        name="made.up",
+        composite_attributes=(0, 0, 1, 0, 0, 36, 1),  # an empty flexbuffer map
+        decomposition_subgraph_index=1,
+    )
+    return model((main, (x,), (y,)), (inside, (entry,), (result,)))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_composite(engine: str) -> None:
+    built = decomposed("ADD")
+    (layer,) = tflreplay.run(built, random_inputs(built), engine=engine).comparison.layers
+    assert layer.status == "exact"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_sums_inside_of_an_op_have_their_tolerance(engine: str) -> None:
+    built = decomposed("FULLY_CONNECTED")
+    (layer,) = tflreplay.run(built, random_inputs(built), engine=engine).comparison.layers
+    assert layer.status in ("exact", "within tolerance")
+    inner = arithmetic(Engine(engine), built.subgraphs[1], built.subgraphs[1].operators[0])
+    assert layer.isolated is not None
+    assert layer.isolated.tolerance == inner.tolerance > 0
 
 
 def test_an_op_inside_that_cannot_be_replayed_is_named() -> None:

@@ -137,17 +137,20 @@ class _Machine:
 
     def __init__(self, model: Model, engine: Engine, kernels: Rows, session: Session) -> None:
         self.model, self.engine, self.kernels, self.session = model, engine, kernels, session
+        # Of the ops that the present one runs in other subgraphs, added up.
+        self.inner_tolerance = 0.0
 
     def attempt(self, op: Operator, tensors: Tensors, result: Replay) -> dict[int, Array] | None:
         """The outputs of an op of the main subgraph; or None, with the reason noted."""
+        self.inner_tolerance = 0.0
         try:
             row, outputs = self._op(self.model.main, op, tensors)
         except Exception as error:  # one broken layer must not take the others' report away
             result.not_replayed[op.index] = failure(op, error)
             return None
         result.rules[op.index] = row.rule or row.algorithm
-        if row.tolerance:
-            result.tolerances[op.index] = row.tolerance
+        if tolerance := row.tolerance + self.inner_tolerance:
+            result.tolerances[op.index] = tolerance
         return outputs
 
     def _op(
@@ -168,10 +171,12 @@ class _Machine:
         tensors = dict(zip(graph.inputs, inputs, strict=True))
         for op in graph.operators:
             try:
-                tensors.update(self._op(graph, op, tensors)[1])
+                row, outputs = self._op(graph, op, tensors)
             except Exception as error:
                 where = f"op {op.index} of subgraph {index}"
                 raise NotReplayed(f"{where}: {failure(op, error)}") from None
+            tensors.update(outputs)
+            self.inner_tolerance += row.tolerance
         return tuple(_value(graph, graph.tensors[i], tensors, self.session) for i in graph.outputs)
 
 
@@ -295,4 +300,4 @@ def _has_state(graph: Subgraph, op: Operator) -> bool:
     """True of an op that may read or change a variable."""
     tensors = [graph.tensors[index] for index in op.inputs if index >= 0]
     stateful = any(tensor.is_variable or tensor.dtype in HANDLES for tensor in tensors)
-    return stateful or op.name in ("IF", "WHILE", "CALL", "CALL_ONCE")
+    return stateful or op.name in ("IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_COMPOSITE")

@@ -13,6 +13,7 @@ ROWS = tuple(
         ("WHILE", control_flow.while_, "subgraphs", "while.cc"),
         ("CALL", control_flow.call_, "a subgraph", "call.cc"),
         ("CALL_ONCE", control_flow.call_once, "a subgraph, once", "call_once.cc"),
+        ("STABLEHLO_COMPOSITE", control_flow.composite, "a subgraph", "stablehlo_composite.cc"),
         ("VAR_HANDLE", control_flow.var_handle, "a variable's name", "var_handle.cc"),
         ("READ_VARIABLE", control_flow.read_variable, "copy", "read_variable.cc"),
         ("ASSIGN_VARIABLE", control_flow.assign_variable, "copy", "assign_variable.cc"),

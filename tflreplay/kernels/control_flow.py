@@ -43,6 +43,11 @@ def call_(call: Call, *inputs: Array) -> tuple[Array, ...]:
     return call.run(call.option("subgraph"), inputs)
 
 
+def composite(call: Call, *inputs: Array) -> tuple[Array, ...]:
+    """The outputs of the subgraph into which it decomposes. ``stablehlo_composite.cc``."""
+    return call.run(call.option("decomposition_subgraph_index"), inputs)
+
+
 def var_handle(call: Call) -> Array:
     """What stands for the variable: its container and name, ``(2,)`` strings. ``var_handle.cc``."""
     return np.array([call.option("container") or "", call.option("shared_name") or ""])
