@@ -73,8 +73,9 @@ def test_an_error_is_an_annotation_too(tmp_path: Path) -> None:
     assert annotation.startswith("::error title=tflreplay::50%25.tflite: cannot read the model")
 
 
-def test_an_empty_directory_name(tmp_path: Path) -> None:
-    done = run(SEVEN_OPS, "--out", "", cwd=tmp_path, code=2)
+@pytest.mark.parametrize("command", [(), ("compare",), ("extract", "--layer", "2")])
+def test_an_empty_directory_name(command: tuple[str, ...], tmp_path: Path) -> None:
+    done = run(*command, SEVEN_OPS, "--out", "", cwd=tmp_path, code=2)
     assert "'--out': the name is empty; give a directory" in one_line_error(done)
     assert os.listdir(tmp_path) == []
 

@@ -29,7 +29,7 @@ Exit codes:
 @options.runtime
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=options.DIRECTORY,
     metavar="DIR",
     help="Where the files go.  [default: MODEL-opOP here]",
 )
