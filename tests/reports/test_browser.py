@@ -239,7 +239,7 @@ def test_every_kind_of_layer(page, reports):
         if index == 1:
             assert page.locator("#panel .tensor").inner_text() == "<script>alert(1)</script>"
             assert page.locator("#panel .tensor script").count() == 0
-    assert page.locator("script").count() == 4  # three, and the chart library
+    assert page.locator("script").count() == 2  # one, and the chart library
 
 
 def test_an_exact_report_does_not_unpack_the_chart_library(page, reports):

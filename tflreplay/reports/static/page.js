@@ -8,9 +8,9 @@ const once = (make) => {
   return () => (made ??= make());
 };
 
-// A gzipped text out of the page.
+// A gzipped text out of the page, where it stands in a comment.
 async function inflate(id) {
-  const raw = atob(byId(id).textContent);
+  const raw = atob(byId(id).firstChild.data);
   const bytes = new Uint8Array(raw.length);
   for (let place = 0; place < raw.length; place++) bytes[place] = raw.charCodeAt(place);
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
