@@ -119,16 +119,24 @@ def rounding_divide_by_pot(x: Array, exponent: Array | int) -> Array:
     return np.asarray((x + half + negative) >> exponent)
 
 
+def shifted_left(acc: Array, m: Multiplier) -> Array:
+    """``acc * (1 << shift)`` in int32 for the positive shifts, acc for the others.
+
+    As scalar C++ code does it, built for x86: to shift by 32 or more is undefined in C++, and x86
+    shifts by the remainder of 32.
+    """
+    left = np.maximum(m.shift, 0) & 31
+    return wrap32(acc << left) if left.any() else acc
+
+
 def double(acc: Array, m: Multiplier) -> Array:
     """Double rounding: high-mul (ties up), then a right shift with ties away from zero.
 
     ``MultiplyByQuantizedMultiplier(int32_t, ...)`` in ``tflite/kernels/internal/common.cc``, built
-    without ``TFLITE_SINGLE_ROUNDING``. To shift left by 32 or more is undefined there; x86 shifts
-    by the remainder of 32.
+    without ``TFLITE_SINGLE_ROUNDING``.
     """
-    left, right = np.maximum(m.shift, 0) & 31, np.maximum(-m.shift, 0)
-    x = wrap32(acc << left) if left.any() else acc
-    return rounding_divide_by_pot(high_mul(x, m.mantissa), right)
+    high = high_mul(shifted_left(acc, m), m.mantissa)
+    return rounding_divide_by_pot(high, np.maximum(-m.shift, 0))
 
 
 def double_up(acc: Array, m: Multiplier) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 from contextlib import suppress
@@ -25,6 +24,8 @@ from tflreplay.cli.replay import EXIT_CODES, replay
 from tflreplay.cli.rules import rules
 from tflreplay.errors import TflreplayError
 from tflreplay.words import printable
+
+_BROKEN_PIPE = 141  # 128 and SIGPIPE, as a shell says it
 
 
 class _Commands(click.Group):
@@ -93,7 +94,7 @@ def main() -> NoReturn:
         sys.exit(130)
     except BrokenPipeError:  # the reader has gone, as head does
         _give_up_output()
-        sys.exit(128 + signal.SIGPIPE)
+        sys.exit(_BROKEN_PIPE)
     except OSError as error:
         _give_up_output()
         _fail(f"{error.filename or 'standard output'}: {error.strerror}; write it elsewhere")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tflreplay.cli import options
+from tflreplay.cli.streams import echo
 from tflreplay.errors import CaptureError
 
 
@@ -46,7 +47,6 @@ def capture(
     from tflreplay.model import load
     from tflreplay.runtimes import capture as take
     from tflreplay.sources import check, save
-    from tflreplay.words import printable
 
     check(output, force)
     loaded = load(model)
@@ -55,7 +55,7 @@ def capture(
     captured = take(loaded, inputs.arrays, runtime, engine, threads)
     save(captured, output, loaded, inputs.arrays, overwrite=force)
     for note in inputs.notes:
-        click.echo(printable(f"input: {note}"))
-    click.echo(printable(f"{output}: {captured}"))
+        echo(f"input: {note}")
+    echo(f"{output}: {captured}")
     if captured.failure:
         raise CaptureError(captured.failure)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tflreplay.cli import options
+from tflreplay.cli.streams import echo
 
 
 @click.command(no_args_is_help=True)
@@ -42,7 +43,6 @@ def discriminate(
     from tflreplay.runtimes import resolve
     from tflreplay.separation import answers
     from tflreplay.separation import discriminate as search
-    from tflreplay.words import printable
 
     if output is not None:
         report.check(output, force)
@@ -54,4 +54,4 @@ def discriminate(
         report.write(found, output, overwrite=force)
     click.echo(text)
     if output is not None:
-        click.echo(printable(f"{output}: test vectors; docs/report.md says what is in them"))
+        echo(f"{output}: test vectors; docs/report.md says what is in them")

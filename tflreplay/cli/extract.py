@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tflreplay.cli import options
+from tflreplay.cli.streams import echo
 
 EXIT_CODES = """\b
 Exit codes:
@@ -53,7 +54,6 @@ def extract(
     from tflreplay.model import load
     from tflreplay.port_kit import extract as cut
     from tflreplay.reports import port_kit as report
-    from tflreplay.words import printable
 
     directory = out if out is not None else Path(f"{model.stem}-op{layer}")
     report.check(directory, layer, force)
@@ -63,7 +63,7 @@ def extract(
     kit = cut(loaded, inputs, layer, runtime, engine)
     written = report.write(kit, directory, overwrite=force)
     for note in inputs.notes:
-        click.echo(printable(f"input: {note}"))
+        echo(f"input: {note}")
     click.echo(report.summary(kit))
-    click.echo(printable(f"port kit: {directory} ({', '.join(path.name for path in written)})"))
+    echo(f"port kit: {directory} ({', '.join(path.name for path in written)})")
     sys.exit(0 if kit.reproduces else 1)

@@ -13,9 +13,8 @@ import click
 from tflreplay.cli import options
 from tflreplay.cli.colour import painter
 from tflreplay.cli.progress import ProgressBar
-from tflreplay.cli.streams import output_to_error
+from tflreplay.cli.streams import echo, output_to_error
 from tflreplay.errors import CaptureError, OutputError
-from tflreplay.words import printable
 
 EXIT_CODES = """\b
 Exit codes:
@@ -144,9 +143,9 @@ def replay(
         click.echo(json_report.dumps(result))
     elif not quiet:
         for note in result.inputs:
-            click.echo(printable(f"input: {note}"))
+            echo(f"input: {note}")
         for note in result.notes:
-            click.echo(printable(f"note: {note}"))
+            echo(f"note: {note}")
         click.echo(table.render(result, painter()))
         if result.expectations is not None:
             click.echo(expected.render(result))

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tflreplay.cli import options
+from tflreplay.cli.streams import echo
 
 
 @click.command()
@@ -65,7 +66,7 @@ def rules(
     if output is not None:
         report.write(report.document(loaded, layers, ours, inputs.notes), output, overwrite=force)
     for note in inputs.notes:
-        click.echo(f"input: {note}")
+        echo(f"input: {note}")
     click.echo(report.render(layers))
     if output is not None:
-        click.echo(f"rule sheet: {output}")
+        echo(f"rule sheet: {output}")

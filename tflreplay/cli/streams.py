@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+
+import click
+
+from tflreplay.words import printable
 
 
 def open_closed() -> None:
@@ -16,9 +19,16 @@ def open_closed() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
 
 
+def echo(text: str) -> None:
+    """Print a line that may hold names out of a model or a file."""
+    click.echo(printable(text))
+
+
 @contextmanager
 def output_to_error() -> Iterator[None]:
     """What is written to standard output meanwhile goes to standard error, from C too."""
+    from tflreplay.kernels.float_table import c_library  # numpy is slow to import
+
     sys.stdout.flush()
     saved = os.dup(1)
     try:
@@ -26,6 +36,6 @@ def output_to_error() -> Iterator[None]:
         with redirect_stdout(sys.stderr):
             yield
     finally:
-        ctypes.CDLL(None).fflush(None)  # what C keeps for later
+        c_library().fflush(None)  # what C keeps for later
         os.dup2(saved, 1)
         os.close(saved)

@@ -17,7 +17,7 @@ from tflreplay.rounding import (
     high_mul,
     quantize_multiplier,
     rounding_divide_by_pot,
-    wrap32,
+    shifted_left,
 )
 
 _INTEGER = ("double", "double-up", "single", "single-away", "reduced16")
@@ -35,8 +35,8 @@ def _two_steps(rule: Rule, high: Callable[[Array], Array]) -> Rule | None:
         return None
 
     def apply(acc: Array, m: Multiplier) -> Array:
-        left, right = np.maximum(m.shift, 0), np.maximum(-m.shift, 0)
-        return rounding_divide_by_pot(high(wrap32(acc << left) * m.mantissa), right)
+        product = shifted_left(acc, m) * m.mantissa
+        return rounding_divide_by_pot(high(product), np.maximum(-m.shift, 0))
 
     return named(rule.name, apply)
 
@@ -68,8 +68,7 @@ def truncating_shift(rule: Rule) -> Rule | None:
 
 def _last_shift(rule: Rule, shift: Callable[[Array, Array], Array]) -> Rule | None:
     def double(acc: Array, m: Multiplier) -> Array:
-        left, right = np.maximum(m.shift, 0), np.maximum(-m.shift, 0)
-        return shift(high_mul(wrap32(acc << left), m.mantissa), right)
+        return shift(high_mul(shifted_left(acc, m), m.mantissa), np.maximum(-m.shift, 0))
 
     def single(acc: Array, m: Multiplier) -> Array:
         return shift(acc * m.mantissa, 31 - m.shift)

@@ -83,11 +83,11 @@ def libm(name: str, x: Array) -> Array:
 
 def c_function(name: str, number: type[Any], arguments: int) -> Callable[..., float]:
     """A function of the C library, all of whose arguments and result are of one C type."""
-    function = _libm()[name]
+    function = c_library()[name]
     function.restype, function.argtypes = number, [number] * arguments
     return function
 
 
 @functools.cache
-def _libm() -> ctypes.CDLL:
+def c_library() -> ctypes.CDLL:
     return ctypes.CDLL("ucrtbase" if os.name == "nt" else None)
