@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 from tflreplay.model import load
 from tflreplay.reports.ops import render, render_model
 from tflreplay.runtimes import resolve

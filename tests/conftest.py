@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tflreplay.inputs import Inputs, random_inputs
 from tflreplay.model import Model, load
 from tflreplay.runtimes import Capture, capture
+from tflreplay.runtimes.inputs import Inputs, random_inputs
 
 MODELS = Path(__file__).parent.parent / "models"
 EFFICIENTNET = MODELS / "efficientnet_b0_int8.tflite"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tflreplay.model import Model, Operator, Quantization, Subgraph, Tensor, parse
-from tflreplay.writer import write
+from tflreplay.model.writer import write
 
 SCALE = np.float32(3 / 64)
 

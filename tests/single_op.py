@@ -12,9 +12,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 from tflreplay.model import parse
-from tflreplay.replayer import replay
+from tflreplay.replayer.loop import replay
 
 REFERENCE = OpResolverType.BUILTIN_REF
 REFERENCE_ENGINE = Engine()

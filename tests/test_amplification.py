@@ -14,14 +14,14 @@ import pytest
 
 from tests.reports.synthetic import Layer, make_run
 from tests.single_op import Op, Spec, build_side_by_side
-from tflreplay.amplification import Step, amplification, worst_path
-from tflreplay.inputs import Inputs
+from tflreplay.judgement.amplification import Step, amplification, worst_path
+from tflreplay.judgement.run import Run
 from tflreplay.model import Model, parse
-from tflreplay.pipeline import run
+from tflreplay.model.writer import write
 from tflreplay.reports import amplification as report
-from tflreplay.reports.run import Run
 from tflreplay.runtimes import Capture
-from tflreplay.writer import write
+from tflreplay.runtimes.inputs import Inputs
+from tflreplay.tools.replay import run
 
 
 def codes(*differences: int) -> np.ndarray:

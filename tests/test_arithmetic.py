@@ -9,8 +9,8 @@ import pytest
 
 from tests.single_op import Spec, build
 from tflreplay.arithmetic import Arithmetic, arithmetic
-from tflreplay.engine import Engine
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import NotReplayed
 from tflreplay.kernels.activations import leaky_relu, leaky_relu_signed
 from tflreplay.kernels.matmul import DOUBLE, FLOAT32_PRODUCT
 from tflreplay.model import parse

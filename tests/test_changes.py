@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from tests.reports.synthetic import Capture, Layer, make_run
-from tflreplay.changes import Changes, changes, read_report
-from tflreplay.errors import InputError
+from tflreplay.ground.errors import InputError
+from tflreplay.judgement.changes import Changes, changes, read_report
+from tflreplay.judgement.run import Run
 from tflreplay.reports import json_report
 from tflreplay.reports.changes import render
-from tflreplay.reports.run import Run
 
 CODES = np.zeros((1, 10, 10), np.int8)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.test_cli import one_line_error, run
-from tflreplay.inputs import Inputs
 from tflreplay.model import Model
-from tflreplay.pipeline import run as replay
 from tflreplay.reports import json_report
 from tflreplay.runtimes import Capture
+from tflreplay.runtimes.inputs import Inputs
+from tflreplay.tools.replay import run as replay
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from tests.conftest import SEVEN_OPS
 from tests.single_op import Spec, build
 from tests.test_cli import one_line_error, run
 from tflreplay.cli import command
-from tflreplay.errors import TflreplayError
-from tflreplay.inputs import Inputs
+from tflreplay.ground.errors import TflreplayError
 from tflreplay.model import load
 from tflreplay.runtimes import Capture
+from tflreplay.runtimes.inputs import Inputs
 
 SCALES = ("--input-scale", 0.05296124517917633, "--filter-scale", 0.024093778803944588)
 NUMBER = ("--acc", 585, *SCALES, "--output-scale", 0.11484327912330627, "--zero-point", -126)

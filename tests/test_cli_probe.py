@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from tests.test_cli import one_line_error, run
-from tflreplay import probing
 from tflreplay.cli.probe import probe as command
-from tflreplay.engine import Engine
-from tflreplay.probing import Finding, Probe, Score
+from tflreplay.ground.engine import Engine
+from tflreplay.tools import probe as probing
+from tflreplay.tools.probe import Finding, Probe, Score
 
 
 def test_one_engine(tmp_path: Path) -> None:

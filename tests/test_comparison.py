@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from tflreplay import arithmetic as tables
-from tflreplay.comparison import compare, difference
-from tflreplay.inputs import Inputs
+from tflreplay.judgement.comparison import compare, difference
 from tflreplay.model import Model, Operator, Tensor
-from tflreplay.replayer import replay, replay_isolated
+from tflreplay.replayer.loop import replay, replay_isolated
 from tflreplay.runtimes import Capture
+from tflreplay.runtimes.inputs import Inputs
 
 
 @given(arrays(np.int8, array_shapes(max_dims=4, max_side=5)), st.data())

@@ -10,13 +10,13 @@ import pytest
 import tflreplay
 from tests.graphs import Graph, model
 from tflreplay.arithmetic import arithmetic
-from tflreplay.engine import Engine
-from tflreplay.errors import InputError
-from tflreplay.inputs import Inputs, random_inputs, read_inputs
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import InputError
+from tflreplay.ground.rounding import requantize
+from tflreplay.ground.session import Session
 from tflreplay.kernels.call import Call
 from tflreplay.model import Model
-from tflreplay.rounding import requantize
-from tflreplay.session import Session
+from tflreplay.runtimes.inputs import Inputs, random_inputs, read_inputs
 
 ENGINES = ("reference", "optimized", "xnnpack")
 

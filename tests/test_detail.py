@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from tflreplay.arithmetic import arithmetic
-from tflreplay.comparison import LayerDiff, difference
-from tflreplay.detail import BINS, SAMPLE, WORST, Detail, detail
-from tflreplay.inputs import Inputs
+from tflreplay.ground.rounding import RULES, Accumulation
+from tflreplay.judgement.comparison import LayerDiff, difference
+from tflreplay.judgement.detail import BINS, SAMPLE, WORST, Detail, detail
+from tflreplay.judgement.run import Run
 from tflreplay.model import Model, Quantization, Tensor
-from tflreplay.pipeline import run
-from tflreplay.replayer import call_of
-from tflreplay.reports.run import Run
-from tflreplay.rounding import RULES, Accumulation
+from tflreplay.replayer.loop import call_of
+from tflreplay.runtimes.inputs import Inputs
+from tflreplay.tools.replay import run
 
 
 def of(

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from docs import build_ops
-from tflreplay.probing import probe
 from tflreplay.reports.probe import render
 from tflreplay.runtimes import resolve
+from tflreplay.tools.probe import probe
 
 PAGE = Path(__file__).parent.parent / "docs" / "how-tflite-rounds.md"
 

@@ -10,10 +10,10 @@ import pytest
 
 from tests.reports.synthetic import Capture, Layer, make_run
 from tests.test_replayer import rename_op
-from tflreplay.errors import InputError
-from tflreplay.expectations import Expectations, read_expectations
+from tflreplay.ground.errors import InputError
+from tflreplay.judgement.expectations import Expectations, read_expectations
+from tflreplay.judgement.run import Run
 from tflreplay.model import Model
-from tflreplay.reports.run import Run
 
 CODES = np.zeros((1, 10, 10), np.int8)
 

@@ -10,10 +10,10 @@ import pytest
 
 from tests.graphs import Graph, model
 from tests.single_op import run_engine
-from tflreplay.errors import InputError
-from tflreplay.extraction import copies, operator
+from tflreplay.ground.errors import InputError
 from tflreplay.model import Model, parse
-from tflreplay.writer import write
+from tflreplay.model.extraction import copies, operator
+from tflreplay.model.writer import write
 
 
 def test_an_input_that_is_read_twice_is_one_input() -> None:

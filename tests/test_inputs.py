@@ -17,9 +17,9 @@ from PIL import Image
 
 from tests.conftest import EFFICIENTNET
 from tests.single_op import Spec, build
-from tflreplay.errors import InputError
-from tflreplay.inputs import random_inputs, read_inputs
+from tflreplay.ground.errors import InputError
 from tflreplay.model import Model, Quantization, Signature, Tensor, load, parse
+from tflreplay.runtimes.inputs import random_inputs, read_inputs
 
 
 def model_of(*tensors: Tensor, signatures: tuple[Signature, ...] = ()) -> Model:

@@ -17,7 +17,7 @@ import pytest
 import tflite
 from ai_edge_litert import schema_py_generated as schema
 
-from tflreplay.errors import ModelError, NotReplayed
+from tflreplay.ground.errors import ModelError, NotReplayed
 from tflreplay.model import Model, Tensor, load, parse
 
 MODELS = Path(__file__).parent.parent / "models"

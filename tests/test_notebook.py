@@ -11,10 +11,10 @@ import tflreplay
 from tests.reports.synthetic import Layer, few_layers, make_run
 from tests.reports.test_junit import VERDICT
 from tests.reports.test_rows import RUN
-from tflreplay import notebook
-from tflreplay.comparison import Comparison
-from tflreplay.engine import Engine
-from tflreplay.replayer import Replay
+from tflreplay.ground import notebook
+from tflreplay.ground.engine import Engine
+from tflreplay.judgement.comparison import Comparison
+from tflreplay.replayer.loop import Replay
 from tflreplay.reports import frames
 from tflreplay.runtimes import Capture
 

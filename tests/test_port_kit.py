@@ -15,14 +15,14 @@ import pytest
 import tflreplay
 from tests.graphs import Graph, model
 from tests.single_op import Spec, build, run_engine
-from tflreplay import port_kit
-from tflreplay.errors import CaptureError, InputError, TflreplayError
-from tflreplay.extraction import copies
-from tflreplay.inputs import Inputs, random_inputs, read_inputs
+from tflreplay.ground.errors import CaptureError, InputError, TflreplayError
 from tflreplay.model import Model, load, parse
-from tflreplay.port_kit import PortKit, extract
+from tflreplay.model.extraction import copies
+from tflreplay.model.writer import write
 from tflreplay.runtimes import Capture, capture
-from tflreplay.writer import write
+from tflreplay.runtimes.inputs import Inputs, random_inputs, read_inputs
+from tflreplay.tools import extract as port_kit
+from tflreplay.tools.extract import PortKit, extract
 
 ZOO = os.environ.get("TFLREPLAY_ZOO")
 STATEFUL = (

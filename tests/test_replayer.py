@@ -10,14 +10,14 @@ import tflite
 
 from tests.conftest import EFFICIENTNET, IMAGE
 from tflreplay.arithmetic import LAYERS, TABLES
-from tflreplay.comparison import compare
-from tflreplay.engine import Engine
-from tflreplay.inputs import Inputs, read_inputs
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.rounding import RULES
+from tflreplay.judgement.comparison import compare
 from tflreplay.model import Model, load
-from tflreplay.pipeline import run
-from tflreplay.replayer import replay, replay_isolated
-from tflreplay.rounding import RULES
+from tflreplay.replayer.loop import replay, replay_isolated
 from tflreplay.runtimes import Capture, capture
+from tflreplay.runtimes.inputs import Inputs, read_inputs
+from tflreplay.tools.replay import run
 
 
 def rename_op(model: Model, index: int, name: str) -> Model:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tflreplay.rounding import (
+from tflreplay.ground.rounding import (
     INT32_MAX,
     INT32_MIN,
     RULES,

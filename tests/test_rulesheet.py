@@ -18,14 +18,14 @@ from tests.conftest import MODELS, SEVEN_OPS
 from tests.single_op import Spec, build, run_engine
 from tests.test_replayer import rename_op
 from tflreplay.arithmetic import arithmetic
-from tflreplay.engine import Engine
-from tflreplay.inputs import Inputs
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.rounding import Accumulation
 from tflreplay.model import Model, parse
-from tflreplay.replayer import call_of, replay
+from tflreplay.replayer.loop import call_of, replay
 from tflreplay.reports import rulesheet as report
-from tflreplay.rounding import Accumulation
-from tflreplay.rulesheet import LayerRules, Range, rulesheet
 from tflreplay.runtimes import Capture, capture
+from tflreplay.runtimes.inputs import Inputs
+from tflreplay.tools.rules import LayerRules, Range, rulesheet
 
 REFERENCE = Engine()
 Sheet = dict[str, Any]

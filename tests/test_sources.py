@@ -13,12 +13,12 @@ import pytest
 
 from tests.runtimes.test_capture import chain, codes, random_feeds, relu
 from tests.test_cli import one_line_error, run
-from tflreplay.errors import CaptureError, InputError, OutputError
-from tflreplay.inputs import Inputs
+from tflreplay.ground.errors import CaptureError, InputError, OutputError
 from tflreplay.model import Model
-from tflreplay.pipeline import compare_sources
 from tflreplay.runtimes import Capture
-from tflreplay.sources import load_source, save
+from tflreplay.runtimes.inputs import Inputs
+from tflreplay.runtimes.saved import load_source, save
+from tflreplay.tools.replay import compare_sources
 
 SHAPE = (1, 512)
 VALUES = np.arange(512, dtype=np.int16).astype(np.int8).reshape(SHAPE)

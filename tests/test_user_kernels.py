@@ -17,14 +17,14 @@ import tflreplay
 from tests.conftest import SEVEN_OPS
 from tests.single_op import Spec, build
 from tests.test_replayer import rename_op
-from tflreplay import user_kernels
-from tflreplay.comparison import compare
-from tflreplay.errors import InputError
-from tflreplay.inputs import Inputs, random_inputs
+from tflreplay.ground.errors import InputError
+from tflreplay.judgement.comparison import compare
 from tflreplay.model import Model, parse
-from tflreplay.pipeline import run
-from tflreplay.replayer import replay, replay_isolated
+from tflreplay.replayer import user_kernels
+from tflreplay.replayer.loop import replay, replay_isolated
 from tflreplay.runtimes import Capture
+from tflreplay.runtimes.inputs import Inputs, random_inputs
+from tflreplay.tools.replay import run
 
 DOC = (Path(__file__).parent.parent / "docs" / "your-kernel.md").read_text()
 

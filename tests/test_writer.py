@@ -12,9 +12,9 @@ import pytest
 
 from tests.conftest import EFFICIENTNET, SEVEN_OPS
 from tests.single_op import Spec, build, run_engine
-from tflreplay.errors import ModelError
+from tflreplay.ground.errors import ModelError
 from tflreplay.model import Model, Operator, Quantization, Subgraph, Tensor, load, parse
-from tflreplay.writer import write
+from tflreplay.model.writer import write
 
 ZOO = os.environ.get("TFLREPLAY_ZOO")
 MODELS = sorted(Path(ZOO).glob("*.tflite")) if ZOO else []

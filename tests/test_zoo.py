@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tflreplay.errors import CaptureError
-from tflreplay.inputs import random_inputs
+from tflreplay.ground.errors import CaptureError
 from tflreplay.model import load
-from tflreplay.pipeline import run
+from tflreplay.runtimes.inputs import random_inputs
+from tflreplay.tools.replay import run
 
 ZOO = os.environ.get("TFLREPLAY_ZOO")
 MODELS = sorted(Path(ZOO).glob("*.tflite")) if ZOO else []

@@ -21,32 +21,32 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tflreplay.comparison import Comparison as Comparison
-    from tflreplay.comparison import compare as compare
-    from tflreplay.errors import TflreplayError as TflreplayError
-    from tflreplay.explaining import Explanation as Explanation
-    from tflreplay.explaining import explain as explain
-    from tflreplay.inputs import Inputs as Inputs
-    from tflreplay.inputs import random_inputs as random_inputs
-    from tflreplay.inputs import read_inputs as read_inputs
+    from tflreplay.ground.errors import TflreplayError as TflreplayError
+    from tflreplay.judgement.comparison import Comparison as Comparison
+    from tflreplay.judgement.comparison import compare as compare
     from tflreplay.model import Model as Model
     from tflreplay.model import load as load
-    from tflreplay.pipeline import run as run
-    from tflreplay.port_kit import PortKit as PortKit
-    from tflreplay.port_kit import extract as extract
-    from tflreplay.probing import Probe as Probe
-    from tflreplay.probing import probe as probe
-    from tflreplay.replayer import Replay as Replay
-    from tflreplay.replayer import replay as replay
-    from tflreplay.replayer import replay_isolated as replay_isolated
+    from tflreplay.replayer.loop import Replay as Replay
+    from tflreplay.replayer.loop import replay as replay
+    from tflreplay.replayer.loop import replay_isolated as replay_isolated
+    from tflreplay.replayer.user_kernels import kernel as kernel
+    from tflreplay.replayer.user_kernels import load_kernels as load_kernels
     from tflreplay.reports import report as report
     from tflreplay.reports.frames import channels_frame as channels_frame
     from tflreplay.reports.frames import histogram_frame as histogram_frame
     from tflreplay.reports.frames import layers_frame as layers_frame
     from tflreplay.runtimes import Capture as Capture
     from tflreplay.runtimes import capture as capture
-    from tflreplay.user_kernels import kernel as kernel
-    from tflreplay.user_kernels import load_kernels as load_kernels
+    from tflreplay.runtimes.inputs import Inputs as Inputs
+    from tflreplay.runtimes.inputs import random_inputs as random_inputs
+    from tflreplay.runtimes.inputs import read_inputs as read_inputs
+    from tflreplay.tools.explain import Explanation as Explanation
+    from tflreplay.tools.explain import explain as explain
+    from tflreplay.tools.extract import PortKit as PortKit
+    from tflreplay.tools.extract import extract as extract
+    from tflreplay.tools.probe import Probe as Probe
+    from tflreplay.tools.probe import probe as probe
+    from tflreplay.tools.replay import run as run
 
 __version__ = "0.1.0"
 
@@ -54,31 +54,31 @@ __version__ = "0.1.0"
 # longer to import than `tflreplay --help` should.
 _HOMES = {
     "Capture": "runtimes",
-    "Comparison": "comparison",
-    "Explanation": "explaining",
-    "Inputs": "inputs",
+    "Comparison": "judgement.comparison",
+    "Explanation": "tools.explain",
+    "Inputs": "runtimes.inputs",
     "Model": "model",
-    "PortKit": "port_kit",
-    "Probe": "probing",
-    "Replay": "replayer",
-    "TflreplayError": "errors",
+    "PortKit": "tools.extract",
+    "Probe": "tools.probe",
+    "Replay": "replayer.loop",
+    "TflreplayError": "ground.errors",
     "capture": "runtimes",
     "channels_frame": "reports.frames",
-    "compare": "comparison",
-    "explain": "explaining",
+    "compare": "judgement.comparison",
+    "explain": "tools.explain",
     "histogram_frame": "reports.frames",
-    "extract": "port_kit",
-    "kernel": "user_kernels",
+    "extract": "tools.extract",
+    "kernel": "replayer.user_kernels",
     "layers_frame": "reports.frames",
     "load": "model",
-    "load_kernels": "user_kernels",
-    "probe": "probing",
-    "random_inputs": "inputs",
-    "read_inputs": "inputs",
-    "replay": "replayer",
-    "replay_isolated": "replayer",
+    "load_kernels": "replayer.user_kernels",
+    "probe": "tools.probe",
+    "random_inputs": "runtimes.inputs",
+    "read_inputs": "runtimes.inputs",
+    "replay": "replayer.loop",
+    "replay_isolated": "replayer.loop",
     "report": "reports",
-    "run": "pipeline",
+    "run": "tools.replay",
 }
 __all__ = [*_HOMES]
 

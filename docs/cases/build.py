@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tflreplay.model import Operator, Quantization, Subgraph, Tensor
-from tflreplay.writer import write
+from tflreplay.model.writer import write
 
 CASES = Path(__file__).parent
 

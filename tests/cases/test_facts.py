@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.cases.common import CASES
-from tflreplay import rounding
-from tflreplay.rounding import RULES, Array, Multiplier
+from tflreplay.ground import rounding
+from tflreplay.ground.rounding import RULES, Array, Multiplier
 
 # tensorflow#104605: the published channel, and the values (accumulator, SRM, DRM, TFLite).
 ZERO_POINT, BIAS = -3, -885

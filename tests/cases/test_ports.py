@@ -16,16 +16,16 @@ import numpy as np
 import pytest
 
 from tests.cases.common import CASES
-from tflreplay import rounding
-from tflreplay.diagnosis import diagnose
-from tflreplay.engine import Engine
-from tflreplay.inputs import Inputs
+from tflreplay.ground import rounding
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.rounding import INT32_MAX, INT32_MIN, Array
+from tflreplay.judgement.diagnosis import diagnose
 from tflreplay.model import Model
-from tflreplay.probing import cases
-from tflreplay.replayer import replay_isolated
-from tflreplay.rounding import INT32_MAX, INT32_MIN, Array
+from tflreplay.replayer.loop import replay_isolated
+from tflreplay.replayer.user_kernels import load_kernels, rows
 from tflreplay.runtimes import Capture, capture
-from tflreplay.user_kernels import load_kernels, rows
+from tflreplay.runtimes.inputs import Inputs
+from tflreplay.tools.probe import cases
 
 TF_104605 = CASES / "tensorflow-104605" / "port.py"
 CMSIS_214 = CASES / "cmsis-nn-214" / "port.py"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.diagnosis.models import Layer, int8_layers, layers, tied_layers, uint8_layers
-from tflreplay.inputs import Inputs
 from tflreplay.model import Model
 from tflreplay.runtimes import Capture
+from tflreplay.runtimes.inputs import Inputs
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,10 @@ import numpy as np
 from tests.diagnosis.port import Array, Port
 from tests.single_op import Op, Spec, build_side_by_side, random_codes
 from tflreplay.arithmetic import arithmetic
-from tflreplay.diagnosis import Verdict, diagnose
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
+from tflreplay.judgement.diagnosis import Verdict, diagnose
 from tflreplay.model import Model, Operator, parse
-from tflreplay.replayer import Tensors, call_of
+from tflreplay.replayer.loop import Tensors, call_of
 
 REFERENCE = Engine()
 # The product of these two scales has 32 significant bits: its Q31 mantissa is a tie, and the one

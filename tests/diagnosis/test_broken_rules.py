@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.test_rounding import c_divide, oracle_divide_by_pot, oracle_high_mul, wrap
-from tflreplay.diagnosis import broken_rules
-from tflreplay.rounding import RULES, Multiplier, Rule, quantize_multiplier
+from tflreplay.ground.rounding import RULES, Multiplier, Rule, quantize_multiplier
+from tflreplay.judgement.diagnosis import broken_rules
 
 Oracle = Callable[[int, int, int], int]
 

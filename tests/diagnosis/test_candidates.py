@@ -9,10 +9,10 @@ import pytest
 from tests.conftest import EFFICIENTNET
 from tests.diagnosis.models import Layer, layers
 from tflreplay.arithmetic import LAYERS, arithmetic
-from tflreplay.diagnosis import candidates
-from tflreplay.diagnosis.candidates import ROUND_ONCE, RULES_TRIED, seam
-from tflreplay.engine import Engine
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.judgement.diagnosis import candidates
+from tflreplay.judgement.diagnosis.candidates import ROUND_ONCE, RULES_TRIED, seam
 from tflreplay.model import load
 
 OLD = Engine("reference", "litert", "1.2.0")

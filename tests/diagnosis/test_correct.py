@@ -13,14 +13,14 @@ from tests.diagnosis.models import Layer, layers
 from tests.diagnosis.port import Port
 from tests.single_op import run_engine
 from tflreplay.arithmetic import arithmetic
-from tflreplay.diagnosis import candidates, diagnose
-from tflreplay.engine import Engine
-from tflreplay.errors import CaptureError, NotReplayed
-from tflreplay.inputs import Inputs, random_inputs
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import CaptureError, NotReplayed
+from tflreplay.ground.rounding import Array
+from tflreplay.judgement.diagnosis import candidates, diagnose
 from tflreplay.model import Model, load
-from tflreplay.replayer import Tensors, run_op
-from tflreplay.rounding import Array
+from tflreplay.replayer.loop import Tensors, run_op
 from tflreplay.runtimes import capture
+from tflreplay.runtimes.inputs import Inputs, random_inputs
 
 ENGINES = ("reference", "optimized", "xnnpack")
 PAIRS = [(true, told) for true in ENGINES for told in ENGINES]

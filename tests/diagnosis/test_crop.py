@@ -16,10 +16,10 @@ from tests.diagnosis.models import (
 )
 from tests.single_op import Op
 from tflreplay.arithmetic import arithmetic
-from tflreplay.diagnosis.crop import crop
+from tflreplay.ground.rounding import Array
+from tflreplay.judgement.diagnosis.crop import crop
 from tflreplay.kernels.call import Call
-from tflreplay.replayer import call_of, compute
-from tflreplay.rounding import Array
+from tflreplay.replayer.loop import call_of, compute
 
 RNG = np.random.default_rng(4)
 OPS = {

@@ -13,10 +13,10 @@ import pytest
 from tests.diagnosis.models import REFERENCE, Layer
 from tests.diagnosis.port import SLIPS, Array, Port
 from tflreplay.arithmetic import arithmetic
-from tflreplay.diagnosis import Fit, Verdict, summarize
-from tflreplay.diagnosis.mistakes import MISTAKES
-from tflreplay.engine import Engine
-from tflreplay.replayer import run_op
+from tflreplay.ground.engine import Engine
+from tflreplay.judgement.diagnosis import Fit, Verdict, summarize
+from tflreplay.judgement.diagnosis.mistakes import MISTAKES
+from tflreplay.replayer.loop import run_op
 
 Models = dict[str, tuple[Layer, ...]]
 INTEGER = ("double", "single", "single-away")

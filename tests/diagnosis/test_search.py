@@ -11,10 +11,10 @@ import pytest
 from tests.diagnosis.models import REFERENCE, Layer, built, convolution
 from tests.diagnosis.port import Array, Port
 from tests.single_op import Op, Spec
-from tflreplay.diagnosis import Verdict, candidates, diagnose, diagnose_all, search
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.judgement.diagnosis import Verdict, candidates, diagnose, diagnose_all, search
 from tflreplay.model import Operator, Subgraph
-from tflreplay.replayer import run_op
+from tflreplay.replayer.loop import run_op
 
 Models = dict[str, tuple[Layer, ...]]
 

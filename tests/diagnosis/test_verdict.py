@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tflreplay.diagnosis import Fit, Verdict, summarize
-from tflreplay.diagnosis.candidates import RULES_TRIED
-from tflreplay.diagnosis.mistakes import MISTAKES
+from tflreplay.judgement.diagnosis import Fit, Verdict, summarize
+from tflreplay.judgement.diagnosis.candidates import RULES_TRIED
+from tflreplay.judgement.diagnosis.mistakes import MISTAKES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "verdicts.md").read_text(encoding="utf-8")
 DOUBLE, SINGLE, AWAY = Fit("double", 100), Fit("single", 100), Fit("single-away", 100)

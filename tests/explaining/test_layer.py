@@ -13,16 +13,16 @@ import pytest
 from tests.conftest import SEVEN_OPS
 from tests.explaining.models import BY_RULE, OTHERS, Made
 from tests.single_op import Spec, build, run_engine
-from tflreplay import explaining
 from tflreplay.arithmetic import TABLES
-from tflreplay.engine import Engine
-from tflreplay.errors import InputError, NotReplayed, TflreplayError
-from tflreplay.explaining import Explanation, Layer, explain
-from tflreplay.explaining.layer import _BY_RULE
-from tflreplay.explaining.sums import SUMS
-from tflreplay.inputs import Inputs
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import InputError, NotReplayed, TflreplayError
 from tflreplay.model import Model, parse
 from tflreplay.runtimes import Capture, capture
+from tflreplay.runtimes.inputs import Inputs
+from tflreplay.tools import explain as explaining
+from tflreplay.tools.explain import Explanation, Layer, explain
+from tflreplay.tools.explain.layer import _BY_RULE
+from tflreplay.tools.explain.sums import SUMS
 
 # (models, elements of each) of every kind of op.
 SIZES = {"reference": (6, 12), "optimized": (2, 12), "xnnpack": (2, 12)}

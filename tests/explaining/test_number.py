@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tflreplay.errors import InputError
-from tflreplay.explaining import explain_number
+from tflreplay.ground.errors import InputError
+from tflreplay.tools.explain import explain_number
 
 # tensorflow/tensorflow#102943: a Python port gives -119, the interpreter -120.
 THREAD: Any = {"scales": (0.05296124517917633, 0.024093778803944588, 0.11484327912330627)}

@@ -8,10 +8,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tflreplay import rounding
-from tflreplay.errors import NotReplayed, TflreplayError
-from tflreplay.explaining.steps import AWAY, EVEN, FLOORED, TIES, UP, steps_of
-from tflreplay.rounding import INT32_MAX, INT32_MIN, RULES, Multiplier, Rule, VectorRule
+from tflreplay.ground import rounding
+from tflreplay.ground.errors import NotReplayed, TflreplayError
+from tflreplay.ground.rounding import INT32_MAX, INT32_MIN, RULES, Multiplier, Rule, VectorRule
+from tflreplay.tools.explain.steps import AWAY, EVEN, FLOORED, TIES, UP, steps_of
 
 PLAIN = [rule for rule in (*RULES.values(), FLOORED) if not isinstance(rule, VectorRule)]
 
@@ -85,6 +85,6 @@ def test_steps_that_end_elsewhere_are_a_bug() -> None:
     off = Multiplier(np.asarray(0.3), np.asarray(2**30), np.asarray(0))
     steps_of(wrong, 10, off)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tflreplay.explaining.steps._up", lambda x: int(x) + 7)
+        patch.setattr("tflreplay.tools.explain.steps._up", lambda x: int(x) + 7)
         with pytest.raises(TflreplayError, match="please report"):
             steps_of(wrong, 10, off)

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale, run_engine
-from tflreplay.comparison import difference
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
+from tflreplay.judgement.comparison import difference
 from tflreplay.model import parse
-from tflreplay.replayer import replay
+from tflreplay.replayer.loop import replay
 
 
 def every_code(dtype: str) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 
 @pytest.fixture(params=["reference", "optimized", "xnnpack"])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tests.single_op import Spec, assert_exact, build
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 ENUM = {"int32": 2, "int64": 4}
 QUANTIZED = (0.25, 3)  # every 8-bit tensor of a moving op shares its quantization

@@ -9,10 +9,10 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from tests.single_op import RESOLVERS
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.session import Session
 from tflreplay.model import parse
-from tflreplay.replayer import replay
-from tflreplay.session import Session
+from tflreplay.replayer.loop import replay
 
 PATH = Path("recurrent.tflite")
 

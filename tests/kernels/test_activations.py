@@ -5,7 +5,7 @@ import pytest
 
 from tests.kernels.common import assert_unary_exact, reason_not_replayed
 from tests.single_op import Spec, build
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 
 def test_logistic(engine: Engine) -> None:

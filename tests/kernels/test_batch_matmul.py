@@ -13,9 +13,9 @@ from tests.kernels.common import reason_not_replayed
 from tests.kernels.test_conv import OUTPUTS, output_scale, zero_point
 from tests.kernels.test_matmul import telling_accumulators
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale, run_replay
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 from tflreplay.model import parse
-from tflreplay.replayer import replay
+from tflreplay.replayer.loop import replay
 
 
 def random_shapes(rng: np.random.Generator) -> tuple[tuple[int, ...], ...]:

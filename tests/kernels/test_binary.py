@@ -21,7 +21,7 @@ from tests.kernels.common import (
 )
 from tests.kernels.test_conv import ACTIVATIONS
 from tests.single_op import Spec, build, random_codes, random_scale
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 Scale = Callable[[Spec, Spec], float]
 

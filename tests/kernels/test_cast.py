@@ -8,10 +8,10 @@ import pytest
 from tests.kernels.common import reason_not_replayed
 from tests.single_op import Spec, assert_exact, build
 from tflreplay.arithmetic.movement import ROWS
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 from tflreplay.kernels.cast import PACKED
 from tflreplay.model import parse
-from tflreplay.replayer import replay
+from tflreplay.replayer.loop import replay
 
 # Around the ends of every integer type, and what no integer type holds.
 _ENDS = [

@@ -19,7 +19,7 @@ from tests.kernels.common import (
     reason_not_replayed,
 )
 from tests.single_op import Spec, build
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 COMPARISONS = ("EQUAL", "NOT_EQUAL", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL")
 TYPES = (*QUANTIZED, *NUMBERS)

@@ -11,7 +11,7 @@ from ai_edge_litert.schema_py_generated import ActivationFunctionType, Padding, 
 
 from tests.kernels.common import reason_not_replayed
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 OUTPUTS = 100_000
 ACTIVATIONS = (

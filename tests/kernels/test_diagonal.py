@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.kernels.moving import case, exact, values
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 
 @pytest.mark.parametrize("shape", [(1,), (5,), (3, 4), (2, 3, 4)])

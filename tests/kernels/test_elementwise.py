@@ -7,7 +7,7 @@ import pytest
 
 from tests.kernels.test_conv import ACTIVATIONS, OUTPUTS, zero_point
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 OPTIONS = {"ADD": "AddOptions", "SUB": "SubOptions", "MUL": "MulOptions"}
 SHAPES = [

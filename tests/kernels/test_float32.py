@@ -16,7 +16,7 @@ from tests.kernels.test_conv import ACTIVATIONS, OUTPUTS, options, output_shape
 from tests.kernels.test_transpose_conv import output_size
 from tests.single_op import Spec, build, run_engine, run_replay
 from tflreplay.arithmetic.weighted import TOLERANCE
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 Model = tuple[bytes, list[np.ndarray]]
 

@@ -12,7 +12,7 @@ from tests.kernels.recurrent import assert_inferences_close
 from tests.kernels.test_lstm import INFERENCES, KINDS, Kind, random_kind
 from tests.single_op import Op, Spec, build_side_by_side
 from tflreplay.arithmetic import recurrent
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 OUTPUTS = 100_000
 RELU, RELU_N1_TO_1, RELU6, TANH = 1, 2, 3, 4

@@ -19,7 +19,7 @@ from tests.kernels.test_conv import (
     zero_point,
 )
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 
 def random_fully_connected(

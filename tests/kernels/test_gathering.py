@@ -8,7 +8,7 @@ import pytest
 from tests.kernels.common import reason_not_replayed
 from tests.kernels.moving import case, exact, int32, spec, values
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 
 @pytest.mark.parametrize("index", ["int16", "int32", "int64"])

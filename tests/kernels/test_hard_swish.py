@@ -4,7 +4,7 @@ import numpy as np
 
 from tests.kernels.common import every_code, random_zero_point
 from tests.single_op import Spec, assert_exact, build, random_scale, run_engine
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 
 def test_hard_swish(engine: Engine) -> None:

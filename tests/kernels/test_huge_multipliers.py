@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.single_op import Spec, assert_exact, build, random_codes
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 SHIFTS = (8, 29, 30, 31, 32, 33, 40, 62, 63, 64, 65, 100, 120)
 LENGTH = 61  # a vector body and a tail

@@ -13,10 +13,10 @@ import pytest
 from tests.kernels.common import reason_not_replayed
 from tests.kernels.test_conv import ACTIVATIONS, OUTPUTS, options, output_shape
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 from tflreplay.kernels.xnnpack import hybrid
 from tflreplay.model import parse
-from tflreplay.replayer import replay
+from tflreplay.replayer.loop import replay
 
 
 def random_floats(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

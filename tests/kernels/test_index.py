@@ -8,7 +8,7 @@ from ai_edge_litert.schema_py_generated import TensorType
 
 from tests.kernels.common import NUMBERS, OUTPUTS, assert_agrees, random_spec, random_values
 from tests.single_op import Spec, build
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 SHAPE = (5, 7, 11, 90)
 

@@ -6,7 +6,7 @@ import pytest
 from tests.kernels.common import near_tie_ratio, random_zero_point
 from tests.kernels.moving import case, exact, values
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.single_op import Spec, assert_exact, build
+from tflreplay.ground.rounding import RULES, Multiplier
 from tflreplay.kernels.matmul import exact_matmul
-from tflreplay.rounding import RULES, Multiplier
 
 
 @pytest.mark.parametrize("depth", [500, 515, 517, 1040, 9000, 140_000])

@@ -9,7 +9,7 @@ from tests.kernels.common import reason_not_replayed
 from tests.kernels.moving import CASES, Case, case, exact, int32, values
 from tests.single_op import Spec, assert_exact, build, run_engine, run_replay
 from tflreplay.arithmetic.movement import ROWS
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 from tflreplay.kernels.call import ANY
 
 _COMPUTING = {"CAST", "RESIZE_BILINEAR"}  # tested in files of their own

@@ -5,7 +5,7 @@ import pytest
 
 from tests.kernels.moving import case, exact, int32, values
 from tests.single_op import Spec, assert_exact, build
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 
 def test_transpose(engine: Engine) -> None:

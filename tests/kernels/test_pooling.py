@@ -8,7 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tests.kernels.common import QUANTIZED, assert_agrees, random_spec, random_values
 from tests.single_op import build
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 ACTIVATIONS = ["NONE", "RELU", "RELU6", "RELU_N1_TO_1"]
 

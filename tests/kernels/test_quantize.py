@@ -5,7 +5,7 @@ import pytest
 
 from tests.kernels.common import near_tie_ratio, random_zero_point, reason_not_replayed
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 
 def _zero_point(rng: np.random.Generator, dtype: str) -> int:

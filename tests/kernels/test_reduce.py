@@ -16,7 +16,7 @@ from tests.kernels.common import (
 )
 from tests.kernels.test_conv import OUTPUTS, zero_point
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 AXES = [(1, 2), (2, 1), (-2, -3), (1,), (0,), (3,), (-1,), (0, 1, 2, 3), (2, 3), (1, 1, 2)]
 

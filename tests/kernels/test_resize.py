@@ -9,10 +9,10 @@ import pytest
 from tests.kernels.moving import int32, spec
 from tests.single_op import Spec, assert_exact, build, random_codes
 from tflreplay.arithmetic import arithmetic
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 from tflreplay.kernels.optimized import resize as optimized
 from tflreplay.model import parse
-from tflreplay.replayer import replay
+from tflreplay.replayer.loop import replay
 
 _OPTIONS = [(False, False), (True, False), (False, True)]
 _TABLES = {

@@ -7,7 +7,7 @@ import pytest
 
 from tests.kernels.common import OUTPUTS, assert_agrees, random_spec, random_values
 from tests.single_op import Spec, build, random_scale
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 SHAPES = ((300, 17), (5, 7, 100), (3, 2, 2, 400), (2000, 3), (1500,))
 # Scale and zero point of the output, by op and type.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.kernels.moving import ENUM, case, exact, int32, values
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 
 @pytest.mark.parametrize("target", [(6, 4), (2, -1), (-1,), (1, 2, 3, 4)])

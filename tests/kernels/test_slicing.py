@@ -7,7 +7,7 @@ import pytest
 
 from tests.kernels.moving import case, exact, int32, values
 from tests.single_op import assert_exact
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1])

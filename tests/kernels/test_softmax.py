@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.kernels.common import reason_not_replayed
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
-from tflreplay.engine import Engine
-from tflreplay.kernels.fixed_point import exp_on_negative_values, one_over_one_plus_x
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.fixed_point import exp_on_negative_values, one_over_one_plus_x
 
 LOWEST = {"int8": -128, "uint8": 0}
 

@@ -6,7 +6,7 @@ import pytest
 from tests.kernels.common import reason_not_replayed
 from tests.kernels.moving import ENUM, case, exact, values
 from tests.single_op import random_codes
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 
 @pytest.mark.parametrize("index", ["int16", "int32"])

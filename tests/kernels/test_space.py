@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.kernels.moving import case, exact, int32, values
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])

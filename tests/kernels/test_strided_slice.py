@@ -8,7 +8,7 @@ import pytest
 from tests.kernels.common import reason_not_replayed
 from tests.kernels.moving import case, values
 from tests.single_op import assert_exact
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 
 def _model(x: np.ndarray, spec: np.ndarray, masks: dict[str, int]) -> bytes:

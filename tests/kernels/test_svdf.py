@@ -11,7 +11,7 @@ from tests.kernels.common import reason_not_replayed
 from tests.kernels.recurrent import assert_inferences_close, assert_inferences_exact
 from tests.single_op import REFERENCE_ENGINE, Op, Spec, build_side_by_side, random_codes
 from tflreplay.arithmetic import recurrent
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 from tflreplay.runtimes import resolve
 from tflreplay.runtimes.packages import installed
 

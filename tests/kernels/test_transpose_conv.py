@@ -20,7 +20,7 @@ from tests.kernels.test_conv import (
     zero_point,
 )
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 
 def output_size(rng: np.random.Generator, size: int, kernel: int, stride: int, padding: int) -> int:

@@ -19,7 +19,7 @@ from tests.kernels.common import (
     symmetric_zero_point,
 )
 from tests.single_op import Spec, build, random_scale
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 SHAPE = (4, 65, 130)  # a vector body and a tail
 TABLES = {

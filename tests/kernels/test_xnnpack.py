@@ -17,7 +17,7 @@ from tests.kernels.test_conv import ACTIVATIONS, OUTPUTS, bias_spec, output_scal
 from tests.kernels.test_elementwise import OPTIONS
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale, run_replay
 from tflreplay.arithmetic import arithmetic
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 from tflreplay.kernels.xnnpack import activations, conv, fully_connected, reduce
 from tflreplay.model import parse
 

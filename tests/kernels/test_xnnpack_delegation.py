@@ -19,8 +19,8 @@ from ai_edge_litert.schema_py_generated import (
 
 from tests.single_op import Spec, build, random_codes
 from tflreplay.arithmetic import TABLES, arithmetic
-from tflreplay.engine import Engine
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import NotReplayed
 from tflreplay.model import parse
 
 Make = Callable[[np.random.Generator], bytes]

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from tflreplay.arithmetic import arithmetic
-from tflreplay.diagnosis.candidates import RULES_TRIED
-from tflreplay.engine import Engine
-from tflreplay.errors import CaptureError
-from tflreplay.probing import Cases, Finding, Probe, asked, cases, findings, probe
-from tflreplay.probing.build import Builder, Scale
-from tflreplay.replayer import run_op
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import CaptureError
+from tflreplay.judgement.diagnosis.candidates import RULES_TRIED
+from tflreplay.replayer.loop import run_op
 from tflreplay.runtimes.packages import installed
+from tflreplay.tools.probe import Cases, Finding, Probe, asked, cases, findings, probe
+from tflreplay.tools.probe.build import Builder, Scale
 
 REFERENCE = Engine()
 CONV = "CONV_2D"

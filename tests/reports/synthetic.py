@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tflreplay.comparison import Channels, Comparison, Difference, LayerDiff
-from tflreplay.detail import Detail, detail
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.rounding import Accumulation, Multiplier
+from tflreplay.judgement.comparison import Channels, Comparison, Difference, LayerDiff
+from tflreplay.judgement.detail import Detail, detail
+from tflreplay.judgement.run import Run
 from tflreplay.model import Model, Operator, Quantization, Subgraph, Tensor
-from tflreplay.reports.run import Run
-from tflreplay.rounding import Accumulation, Multiplier
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from tests.reports.synthetic import Layer, few_layers, make_run
-from tflreplay.expectations import read_expectations
+from tflreplay.judgement.expectations import read_expectations
+from tflreplay.judgement.run import Run
 from tflreplay.reports import expected
-from tflreplay.reports.run import Run
 
 CODES = np.arange(12, dtype=np.int8).reshape(1, 3, 4)
 OFF = Layer("ADD", "", CODES, CODES - np.int8(1))

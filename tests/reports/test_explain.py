@@ -12,9 +12,9 @@ import pytest
 from tests.explaining.models import BY_RULE, OTHERS
 from tests.explaining.test_layer import layer_of, some
 from tests.explaining.test_number import THREAD
-from tflreplay.engine import Engine
-from tflreplay.explaining import Explanation, explain_number
+from tflreplay.ground.engine import Engine
 from tflreplay.reports.explain import document, dumps, render
+from tflreplay.tools.explain import Explanation, explain_number
 
 _NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 _DECIMAL = r"-?\d+(?:\.\d+)?(?:\.\.\.)?"

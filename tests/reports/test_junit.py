@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 import numpy as np
 
 from tests.reports.synthetic import Capture, Layer, few_layers, make_run
-from tflreplay.diagnosis import Fit, Verdict
-from tflreplay.expectations import Expectation, Expectations
+from tflreplay.judgement.diagnosis import Fit, Verdict
+from tflreplay.judgement.expectations import Expectation, Expectations
+from tflreplay.judgement.run import Run
 from tflreplay.reports import junit
-from tflreplay.reports.run import Run
 
 CODES = np.arange(12, dtype=np.int8).reshape(1, 3, 4)
 VERDICT = Verdict(1, "CONV_2D", "single", 288, 8, (Fit("double", 288),), 9, {"single": 9})

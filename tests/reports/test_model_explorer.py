@@ -13,11 +13,11 @@ import pytest
 from tests.conftest import EFFICIENTNET, IMAGE, SEVEN_OPS
 from tests.reports.synthetic import Layer, few_layers, make_run
 from tests.reports.test_junit import VERDICT
-from tflreplay.inputs import random_inputs, read_inputs
+from tflreplay.judgement.run import Run
 from tflreplay.model import Signature, load
-from tflreplay.pipeline import run
 from tflreplay.reports import model_explorer
-from tflreplay.reports.run import Run
+from tflreplay.runtimes.inputs import random_inputs, read_inputs
+from tflreplay.tools.replay import run
 
 CODES = np.arange(12, dtype=np.int8).reshape(1, 3, 4)
 OFF = CODES + np.int8(1)

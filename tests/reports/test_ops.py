@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.single_op import Op, Spec, build_side_by_side
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 from tflreplay.kernels.call import Arithmetic
 from tflreplay.model import parse
 from tflreplay.reports import ops

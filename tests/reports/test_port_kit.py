@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tflreplay.errors import OutputError
-from tflreplay.inputs import Inputs, random_inputs
+from tflreplay.ground.errors import OutputError
 from tflreplay.model import Model, parse
-from tflreplay.port_kit import PortKit, extract
+from tflreplay.model.writer import write
 from tflreplay.reports import port_kit
 from tflreplay.reports.port_kit.vectors import vector
 from tflreplay.runtimes import Capture, installed
-from tflreplay.writer import write
+from tflreplay.runtimes.inputs import Inputs, random_inputs
+from tflreplay.tools.extract import PortKit, extract
 
 GCC = shutil.which("gcc")
 needs_gcc = pytest.mark.skipif(GCC is None, reason="no gcc")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tflreplay.engine import Engine
-from tflreplay.errors import OutputError
-from tflreplay.probing import Finding, Probe, Score
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import OutputError
 from tflreplay.reports import probe as report
+from tflreplay.tools.probe import Finding, Probe, Score
 
 SCORES = (Score("double", 90, 4), Score("single", 90, 0), Score("double-up", 30, 0))
 FINDINGS = (

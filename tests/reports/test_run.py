@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.reports.synthetic import Capture, Layer, few_layers, make_run
+from tflreplay.judgement.run import story
 from tflreplay.reports import table
-from tflreplay.reports.run import story
 
 CODES = np.arange(12, dtype=np.int8).reshape(1, 3, 4)
 EXACT = Layer("CONV_2D", "exact", CODES, CODES, CODES)

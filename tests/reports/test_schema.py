@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from tests.reports.synthetic import Capture, Layer, few_layers, make_run
-from tflreplay.expectations import Expectations
-from tflreplay.inputs import Inputs
+from tflreplay.judgement.expectations import Expectations
 from tflreplay.model import Model
-from tflreplay.pipeline import run
 from tflreplay.reports import json_report
+from tflreplay.runtimes.inputs import Inputs
+from tflreplay.tools.replay import run
 
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "docs" / "report.schema.json").read_text(encoding="utf-8")

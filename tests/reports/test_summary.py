@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.reports.synthetic import Capture, Layer, few_layers, make_run
 from tests.reports.test_junit import VERDICT
-from tflreplay.expectations import Expectations
+from tflreplay.judgement.expectations import Expectations
 from tflreplay.reports import summary
 
 CODES = np.arange(12, dtype=np.int8).reshape(1, 3, 4)

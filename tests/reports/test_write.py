@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tests.reports.synthetic import Capture, Layer, few_layers, make_run
-from tflreplay.errors import OutputError
+from tflreplay.ground.errors import OutputError
 from tflreplay.reports import html, json_report
 from tflreplay.reports.write import FILES, write
 

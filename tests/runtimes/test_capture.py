@@ -23,7 +23,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from tests.single_op import REFERENCE, Spec, build
 from tflreplay import model
-from tflreplay.errors import CaptureError, InputError
+from tflreplay.ground.errors import CaptureError, InputError
 from tflreplay.runtimes import RUNTIMES, Runtime, capture, process, start_capture
 
 SHAPE = (1, 512)

@@ -18,10 +18,10 @@ from tests.runtimes.test_capture import (
     read_directly,
 )
 from tests.single_op import Spec, build, random_codes
-from tflreplay.errors import CaptureError
-from tflreplay.inputs import Inputs
+from tflreplay.ground.errors import CaptureError
 from tflreplay.model import Model
 from tflreplay.runtimes import Capture, capture, xnnpack
+from tflreplay.runtimes.inputs import Inputs
 
 SHAPE = (1, 8, 8, 8)
 RESOLVERS = {

@@ -14,11 +14,11 @@ import pytest
 
 from tests.conftest import EFFICIENTNET, IMAGE, SEVEN_OPS
 from tests.runtimes.test_capture import chain, random_feeds, relu
-from tflreplay.engine import Engine
-from tflreplay.errors import CaptureError
-from tflreplay.inputs import random_inputs, read_inputs
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import CaptureError
 from tflreplay.model import load
 from tflreplay.runtimes import capture, environments, resolve
+from tflreplay.runtimes.inputs import random_inputs, read_inputs
 
 LITERT = importlib.metadata.version("ai-edge-litert")
 

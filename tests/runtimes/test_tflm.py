@@ -15,12 +15,12 @@ from tests.kernels.test_fully_connected import random_fully_connected
 from tests.kernels.test_transpose_conv import random_model as random_transpose_conv
 from tests.runtimes.test_capture import assert_same, chain, random_feeds, relu
 from tests.single_op import Spec, build, random_codes, random_scale, run_replay
-from tflreplay.engine import Engine
-from tflreplay.errors import CaptureError
-from tflreplay.inputs import Inputs
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import CaptureError
 from tflreplay.model import Model, parse
-from tflreplay.replayer import replay, replay_isolated
+from tflreplay.replayer.loop import replay, replay_isolated
 from tflreplay.runtimes import capture, resolve
+from tflreplay.runtimes.inputs import Inputs
 
 runtime = pytest.importorskip("tflite_micro.python.tflite_micro.runtime")
 

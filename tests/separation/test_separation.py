@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tflreplay
-from tflreplay.engine import Engine
-from tflreplay.errors import InputError
-from tflreplay.extraction import copies
-from tflreplay.rounding import RULES, Accumulation, Multiplier
-from tflreplay.separation import answers, discriminate
-from tflreplay.separation.accumulators import telling
-from tflreplay.separation.solve import solve
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import InputError
+from tflreplay.ground.rounding import RULES, Accumulation, Multiplier
+from tflreplay.model.extraction import copies
+from tflreplay.tools.discriminate import answers, discriminate
+from tflreplay.tools.discriminate.accumulators import telling
+from tflreplay.tools.discriminate.solve import solve
 
 
 @settings(max_examples=100, deadline=None)

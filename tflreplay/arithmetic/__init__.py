@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tflreplay.arithmetic import optimized, reference, tflm, xnnpack
-from tflreplay.engine import Engine
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import NotReplayed
 from tflreplay.kernels.call import Arithmetic
 from tflreplay.model import Operator, Subgraph
 

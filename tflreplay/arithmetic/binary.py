@@ -9,7 +9,7 @@ from tflreplay.arithmetic.row import (
     finished,
 )
 from tflreplay.arithmetic.types import EIGHT_BITS, INT8, INT16, QUANTIZED, RAW, SIGNED, UNQUANTIZED
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 from tflreplay.kernels import binary, elementwise, plain, sigmoid16
 from tflreplay.kernels.call import Arithmetic
 from tflreplay.kernels.matmul import FLOAT32

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tflreplay.arithmetic.types import EIGHT_BITS
-from tflreplay.engine import Engine
-from tflreplay.errors import NotReplayed
-from tflreplay.kernels.window import window
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.window import window
 from tflreplay.model import Operator, Subgraph, Tensor
 
 Test = Callable[[Engine, Subgraph, Operator], bool]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tflreplay.arithmetic.row import OPTIMIZED_HEADER, REFERENCE_OPS
 from tflreplay.arithmetic.types import EIGHT_BITS, FLOAT, QUANTIZED
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 from tflreplay.kernels import quantize
 from tflreplay.kernels.call import Arithmetic
 from tflreplay.kernels.optimized import quantize as optimized_quantize

@@ -24,8 +24,8 @@ from tflreplay.arithmetic.types import (
     UINT8,
     UNQUANTIZED,
 )
-from tflreplay.engine import Engine
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import NotReplayed
 from tflreplay.kernels import index, reduce
 from tflreplay.kernels.call import Arithmetic
 from tflreplay.kernels.optimized import reduce as optimized_reduce

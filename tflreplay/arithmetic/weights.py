@@ -5,8 +5,8 @@ In the reference, the optimized and TFLM's kernels.
 
 from __future__ import annotations
 
-from tflreplay.engine import Engine
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import NotReplayed
 from tflreplay.model import Operator, Subgraph, Tensor
 
 

@@ -22,8 +22,8 @@ from tflreplay.cli.ops import ops
 from tflreplay.cli.probe import probe
 from tflreplay.cli.replay import EXIT_CODES, replay
 from tflreplay.cli.rules import rules
-from tflreplay.errors import TflreplayError
-from tflreplay.words import printable
+from tflreplay.ground.errors import TflreplayError
+from tflreplay.ground.words import printable
 
 _BROKEN_PIPE = 141  # 128 and SIGPIPE, as a shell says it
 

@@ -8,7 +8,7 @@ import click
 
 from tflreplay.cli import options
 from tflreplay.cli.streams import echo
-from tflreplay.errors import CaptureError
+from tflreplay.ground.errors import CaptureError
 
 
 @click.command(no_args_is_help=True)
@@ -43,10 +43,10 @@ def capture(
 
     `tflreplay MODEL --against FILE` and `tflreplay compare` read it again.
     """
-    from tflreplay.inputs import read_inputs
     from tflreplay.model import load
     from tflreplay.runtimes import capture as take
-    from tflreplay.sources import check, save
+    from tflreplay.runtimes.inputs import read_inputs
+    from tflreplay.runtimes.saved import check, save
 
     check(output, force)
     loaded = load(model)

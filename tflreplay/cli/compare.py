@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tflreplay.cli import options
-from tflreplay.errors import CaptureError
+from tflreplay.ground.errors import CaptureError
 
 
 @click.command(no_args_is_help=True)
@@ -51,10 +51,10 @@ def compare(
     Exit code 0 when all agree on everything, 1 when two differ, 2 when it could not run or not all
     could be compared.
     """
-    from tflreplay.inputs import read_inputs
     from tflreplay.model import load
-    from tflreplay.pipeline import compare_sources
     from tflreplay.reports import agreement as reports
+    from tflreplay.runtimes.inputs import read_inputs
+    from tflreplay.tools.replay import compare_sources
 
     if out is not None:
         reports.check(out, force)

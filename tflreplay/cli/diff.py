@@ -17,7 +17,7 @@ def diff(old: Path, new: Path) -> None:
 
     Exit code 0 when nothing got worse, 1 when something did, 2 when they cannot be compared.
     """
-    from tflreplay.changes import changes, read_report
+    from tflreplay.judgement.changes import changes, read_report
     from tflreplay.reports.changes import render
 
     found = changes(read_report(old), read_report(new))

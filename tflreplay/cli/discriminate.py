@@ -41,8 +41,8 @@ def discriminate(
     from tflreplay.model import load
     from tflreplay.reports import separation as report
     from tflreplay.runtimes import resolve
-    from tflreplay.separation import answers
-    from tflreplay.separation import discriminate as search
+    from tflreplay.tools.discriminate import answers
+    from tflreplay.tools.discriminate import discriminate as search
 
     if output is not None:
         report.check(output, force)

@@ -92,10 +92,10 @@ def explain(model: Path | None, as_json: bool, **given: Any) -> None:
 def _element(model: Path, given: dict[str, Any]) -> Any:
     _refuse(given, _OF_A_NUMBER, "explains a number without a model; leave it or the model out")
     _require(given, _OF_A_MODEL, "layer", "at")
-    from tflreplay.inputs import read_inputs
     from tflreplay.model import load
-    from tflreplay.pipeline import explain_element
-    from tflreplay.sources import load_source
+    from tflreplay.runtimes.inputs import read_inputs
+    from tflreplay.runtimes.saved import load_source
+    from tflreplay.tools.replay import explain_element
 
     loaded = load(model)
     inputs = read_inputs(loaded, given["sources"], given["seed"])
@@ -128,7 +128,7 @@ def _number(given: dict[str, Any]) -> Any:
     _require(given, _OF_A_NUMBER, "acc", "zero_point")
     scales = _together(given, "input_scale", "filter_scale", "output_scale")
     quantized = _together(given, "multiplier", "shift")
-    from tflreplay.explaining import explain_number
+    from tflreplay.tools.explain import explain_number
 
     bounds = {name: given[name] for name in ("low", "high") if given[name] is not None}
     return explain_number(

@@ -50,10 +50,10 @@ def extract(
     captured inputs and outputs as .npy, a C header, $readmemh hex files, and a README with the
     numbers.
     """
-    from tflreplay.inputs import read_inputs
     from tflreplay.model import load
-    from tflreplay.port_kit import extract as cut
     from tflreplay.reports import port_kit as report
+    from tflreplay.runtimes.inputs import read_inputs
+    from tflreplay.tools.extract import extract as cut
 
     directory = out if out is not None else Path(f"{model.stem}-op{layer}")
     report.check(directory, layer, force)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tflreplay.cli import options
-from tflreplay.errors import CaptureError
+from tflreplay.ground.errors import CaptureError
 
 
 @click.command()
@@ -47,9 +47,9 @@ def probe(
     Exit code 0 when all outputs are explained, and by the arithmetic that `tflreplay rules` prints;
     1 when some are not; 2 when an op could not be probed.
     """
-    from tflreplay.probing import asked
-    from tflreplay.probing import probe as run
     from tflreplay.reports import probe as report
+    from tflreplay.tools.probe import asked
+    from tflreplay.tools.probe import probe as run
 
     if output is not None:
         report.check(output, force)

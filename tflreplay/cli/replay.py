@@ -14,7 +14,7 @@ from tflreplay.cli import options
 from tflreplay.cli.colour import painter
 from tflreplay.cli.progress import ProgressBar
 from tflreplay.cli.streams import echo, output_to_error
-from tflreplay.errors import CaptureError, OutputError
+from tflreplay.ground.errors import CaptureError, OutputError
 
 EXIT_CODES = """\b
 Exit codes:
@@ -102,12 +102,12 @@ def replay(
     """Replay MODEL (.tflite) with exact integer kernels, capture the same tensors from the
     interpreter, and compare them layer by layer and channel by channel.
     """
-    from tflreplay.inputs import read_inputs
     from tflreplay.model import load
-    from tflreplay.pipeline import run
+    from tflreplay.replayer.user_kernels import load_kernels
     from tflreplay.reports import check, expected, github, json_report, prepare, report, table
-    from tflreplay.sources import load_source
-    from tflreplay.user_kernels import load_kernels
+    from tflreplay.runtimes.inputs import read_inputs
+    from tflreplay.runtimes.saved import load_source
+    from tflreplay.tools.replay import run
 
     if out is not None:
         check(out, force)

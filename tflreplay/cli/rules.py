@@ -52,10 +52,10 @@ def rules(
         click.echo(table.render(resolve(runtime, engine)))
         return
 
-    from tflreplay.inputs import read_inputs
     from tflreplay.model import load
     from tflreplay.reports import rulesheet as report
-    from tflreplay.rulesheet import rulesheet
+    from tflreplay.runtimes.inputs import read_inputs
+    from tflreplay.tools.rules import rulesheet
 
     if output is not None:
         report.check(output, force)

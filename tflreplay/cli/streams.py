@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stdout
 
 import click
 
-from tflreplay.words import printable
+from tflreplay.ground.words import printable
 
 
 def open_closed() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier
 from tflreplay.kernels import functions
 from tflreplay.kernels.call import Call, accumulation, same_type
 from tflreplay.kernels.float_table import by_float_table
 from tflreplay.kernels.lookup import centred_codes, look_up
-from tflreplay.rounding import Accumulation, Array, Multiplier
 
 
 def logistic(call: Call, x: Array) -> Array:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier
 from tflreplay.kernels.call import Call, accumulation
 from tflreplay.kernels.matmul import exact_matmul, weight_multiplier
-from tflreplay.rounding import Accumulation, Array, Multiplier
 
 _TYPES = (("int8", "int8"), ("int16", "int16"), ("int16", "int8"))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.fixed_point import bit_length, divide_by_any_pot, reciprocal
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier, high_mul, wrap32
 from tflreplay.kernels.call import Call, accumulation, activation_range
 from tflreplay.kernels.elementwise import common_scale, operands, twice_largest_scale
-from tflreplay.kernels.fixed_point import bit_length, divide_by_any_pot, reciprocal
-from tflreplay.rounding import Accumulation, Array, Multiplier, high_mul, wrap32
 
 _SQUARE_SHIFT = 7  # of the inputs of SQUARED_DIFFERENCE, before they are rescaled
 

@@ -1,9 +1,9 @@
 """What a kernel is handed, and the helpers that all op families share.
 
 A kernel is a plain function ``kernel(call, *arrays)``. It returns an
-:class:`~tflreplay.rounding.Accumulation` (the replay then requantizes it by the rule in force), a
-finished array, or a tuple of arrays for an op with several outputs. Arrays come in the order of the
-op's inputs; an optional input left out is None.
+:class:`~tflreplay.ground.rounding.Accumulation` (the replay then requantizes it by the rule in
+force), a finished array, or a tuple of arrays for an op with several outputs. Arrays come in the
+order of the op's inputs; an optional input left out is None.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from tflreplay.engine import Engine
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier, Rule, round_half_away
+from tflreplay.ground.session import Session
 from tflreplay.model import Operator, Subgraph, Tensor
-from tflreplay.rounding import Accumulation, Array, Multiplier, Rule, round_half_away
-from tflreplay.session import Session
 
 Kernel = Callable[..., Accumulation | Array | tuple[Array, ...]]
 Condition = Callable[[Engine, Subgraph, Operator], bool]
@@ -35,9 +35,9 @@ CLAMP_HALF_EVEN = "round_half_even(float32 f/so + zo)"
 class Arithmetic:
     """One row of an engine's table: how it computes ``op`` on activations of ``types``.
 
-    ``rule`` is a name in :data:`tflreplay.rounding.RULES`, empty where nothing is requantized by
-    one; ``algorithm`` then says what happens instead. ``multiplier`` says in which precision and
-    order the real multiplier is computed. ``source`` is the file of LiteRT (under
+    ``rule`` is a name in :data:`tflreplay.ground.rounding.RULES`, empty where nothing is
+    requantized by one; ``algorithm`` then says what happens instead. ``multiplier`` says in which
+    precision and order the real multiplier is computed. ``source`` is the file of LiteRT (under
     ``tflite/kernels``) that the row was read from. ``pairwise`` says that each output is a function
     of one pair of input codes. ``when`` restricts the row to some operators. ``clamp`` is how the
     bounds of a fused activation become codes. ``since`` restricts the row to the runtimes named

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels.call import Call
-from tflreplay.rounding import Array
 
 # Types that are packed in memory; the engines convert them from and to float32 only.
 PACKED = ("int2", "int4", "uint4")

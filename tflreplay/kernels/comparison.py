@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.fixed_point import divide_by_any_pot
+from tflreplay.ground.rounding import Array, Multiplier, high_mul
 from tflreplay.kernels.call import Call, Kernel
 from tflreplay.kernels.elementwise import operands
-from tflreplay.kernels.fixed_point import divide_by_any_pot
 from tflreplay.kernels.lookup import centred_codes, look_up
 from tflreplay.model import Tensor
-from tflreplay.rounding import Array, Multiplier, high_mul
 
 _LEFT_SHIFT = 8  # of the inputs, before they are rescaled
 

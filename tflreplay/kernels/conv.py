@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Accumulation, Array
+from tflreplay.ground.window import Window, window
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.matmul import (
     Sums,
@@ -16,8 +18,6 @@ from tflreplay.kernels.matmul import (
     check_version,
     weighted_accumulation,
 )
-from tflreplay.kernels.window import Window, window
-from tflreplay.rounding import Accumulation, Array
 
 Product = Callable[[Array], Array]
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier, rounding_divide_by_pot
 from tflreplay.kernels.call import Call, accumulation, activation_range
 from tflreplay.kernels.lookup import centred_codes, look_up
 from tflreplay.model import Tensor
-from tflreplay.rounding import Accumulation, Array, Multiplier, rounding_divide_by_pot
 
 Rescale = Callable[[Array, Multiplier], Array]
 

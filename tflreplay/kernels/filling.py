@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels.call import Call
-from tflreplay.rounding import Array
 
 
 def tile(call: Call, x: Array, multiples: Array) -> Array:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels import batch_matmul as integer_batch_matmul
 from tflreplay.kernels import conv
 from tflreplay.kernels.call import Call, clamp_real
 from tflreplay.kernels.fully_connected import rows, with_batches
 from tflreplay.kernels.transpose_conv import scattered
-from tflreplay.rounding import Array
 
 
 def conv_2d(call: Call, x: Array, weights: Array, bias: Array) -> Array:

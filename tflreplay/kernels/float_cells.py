@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.recurrent import (
     BIASES,
@@ -32,7 +33,6 @@ from tflreplay.kernels.recurrent import (
     one_step,
     sequence,
 )
-from tflreplay.rounding import Array
 
 _RNN_STATE = 4  # an input's position
 _ONE = np.float32(1)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels import functions
 from tflreplay.kernels.call import Call
-from tflreplay.rounding import Array
 
 _EPSILON = np.float32(1e-6)
 

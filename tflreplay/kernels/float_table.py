@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.kernels.call import Call, same_type
 from tflreplay.kernels.lookup import centred_codes, look_up
-from tflreplay.rounding import Array, round_half_away
 
 Function = Callable[[Array], Array]
 

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.matmul import (
     accumulator_bits,
@@ -15,7 +16,6 @@ from tflreplay.kernels.matmul import (
     exact_matmul,
     weighted_accumulation,
 )
-from tflreplay.rounding import Accumulation, Array
 
 
 def fully_connected(

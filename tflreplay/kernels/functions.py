@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels.float_table import libm
-from tflreplay.rounding import Array
 
 _HALF, _ONE = np.float32(0.5), np.float32(1)
 _ROOT_HALF = np.float32(math.sqrt(0.5))

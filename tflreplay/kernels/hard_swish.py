@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Array, Multiplier, rounding_divide_by_pot
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.lookup import centred_codes, look_up
-from tflreplay.rounding import Array, Multiplier, rounding_divide_by_pot
 
 _INT16_MIN, _INT16_MAX = -(2**15), 2**15 - 1
 

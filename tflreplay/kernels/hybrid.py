@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.kernels.call import Call, clamp_real
 from tflreplay.kernels.conv import Product, conv_sums, convolved, depthwise_sums
 from tflreplay.kernels.fully_connected import rows, with_batches
 from tflreplay.kernels.matmul import check_version, exact_matmul
-from tflreplay.rounding import Array, round_half_away
 
 _MOST = 127  # the largest code
 _LEAST = -128  # and the smallest, where the quantization is asymmetric

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels.call import Call
-from tflreplay.rounding import Array
 
 
 def arg_max(call: Call, x: Array, axis: Array) -> Array:

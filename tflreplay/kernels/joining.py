@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.lookup import look_up
 from tflreplay.model import Tensor
-from tflreplay.rounding import Array, round_half_away
 
 
 def pack(call: Call, *arrays: Array) -> Array:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflreplay.ground.fixed_point import inverse_square_root
+from tflreplay.ground.rounding import Array, Multiplier, double, wrap32
 from tflreplay.kernels.call import Call, same_type
-from tflreplay.kernels.fixed_point import inverse_square_root
-from tflreplay.rounding import Array, Multiplier, double, wrap32
 
 _SCALE_BITS = 7  # of the output: 2**-7
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.fixed_point import exp_on_negative_values, log_q12_to_q5
+from tflreplay.ground.rounding import INT32_MIN, Array, Multiplier, double, rounding_divide_by_pot
 from tflreplay.kernels.call import Call, same_type
-from tflreplay.kernels.fixed_point import exp_on_negative_values, log_q12_to_q5
 from tflreplay.kernels.softmax import ONE_Q26, scaled_differences
-from tflreplay.rounding import INT32_MIN, Array, Multiplier, double, rounding_divide_by_pot
 
 
 def log_softmax(call: Call, x: Array) -> Array:

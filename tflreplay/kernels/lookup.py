@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array
 from tflreplay.model import Tensor
-from tflreplay.rounding import Array
 
 
 def every_code(dtype: np.dtype[Any]) -> Array:

@@ -11,8 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
-from tflreplay.kernels import fixed_point
+from tflreplay.ground import fixed_point
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import (
+    RULES,
+    Array,
+    Multiplier,
+    rounding_divide_by_pot,
+    wrap32,
+)
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.lookup import every_code, look_up
 from tflreplay.kernels.matmul import Sums, exact_matmul
@@ -38,13 +45,6 @@ from tflreplay.kernels.recurrent import (
     sequence,
 )
 from tflreplay.kernels.sigmoid16 import power_of_two
-from tflreplay.rounding import (
-    RULES,
-    Array,
-    Multiplier,
-    rounding_divide_by_pot,
-    wrap32,
-)
 
 _LOW, _HIGH = -(2**15), 2**15 - 1
 _INTERMEDIATES = 5  # the sums of the four gates, and the hidden state before it is projected

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import INT32_MAX, Accumulation, Array, Multiplier
 from tflreplay.kernels.call import Call, accumulation
 from tflreplay.model import Tensor
-from tflreplay.rounding import INT32_MAX, Accumulation, Array, Multiplier
 
 FLOAT32_EXACT = 2**24
 FLOAT64_EXACT = 2**53

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels import functions
 from tflreplay.kernels.call import Call, Kernel, clamp_real
 from tflreplay.kernels.float_table import c_function
-from tflreplay.rounding import Array
 
 
 def elementwise(function: Callable[..., Array]) -> Kernel:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array
+from tflreplay.ground.window import Window, window
 from tflreplay.kernels.call import Call, activation_range
 from tflreplay.kernels.plain import activated
-from tflreplay.kernels.window import Window, window
-from tflreplay.rounding import Array
 
 
 def average_pool_2d(call: Call, x: Array) -> Array:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
-from tflreplay.kernels.call import Call, accumulation
-from tflreplay.model import Tensor
-from tflreplay.rounding import (
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import (
     INT32_MIN,
     Accumulation,
     Array,
@@ -15,6 +13,8 @@ from tflreplay.rounding import (
     round_half_away,
     wrap32,
 )
+from tflreplay.kernels.call import Call, accumulation
+from tflreplay.model import Tensor
 
 # Output types by input type.
 _CONVERSIONS = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels.call import Call
-from tflreplay.rounding import Array
 
 Arrays = Sequence[Array | None]
 # A gate's values (batch, cells) at a time step, of the hidden state (batch, outputs) and the cell

@@ -11,9 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
-from tflreplay.kernels.call import Call, Kernel, accumulation
-from tflreplay.rounding import (
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import (
     Accumulation,
     Array,
     Multiplier,
@@ -21,6 +20,7 @@ from tflreplay.rounding import (
     reduced16,
     wrap32,
 )
+from tflreplay.kernels.call import Call, Kernel, accumulation
 
 
 def mean(call: Call, x: Array, axes: Array) -> Accumulation:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.kernels.call import Call
-from tflreplay.rounding import Array, round_half_away
 
 
 @dataclass(frozen=True)

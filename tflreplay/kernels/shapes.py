@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels.call import Call
-from tflreplay.rounding import Array
 
 
 def reshape(call: Call, x: Array, shape: Array | None = None) -> Array:

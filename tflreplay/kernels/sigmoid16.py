@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array, wrap32
 from tflreplay.kernels.call import Call, same_type
 from tflreplay.kernels.lookup import centred_codes, look_up
-from tflreplay.rounding import Array, wrap32
 
 
 def logistic(call: Call, x: Array) -> Array:

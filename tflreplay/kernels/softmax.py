@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.fixed_point import exp_on_negative_values, reciprocal
+from tflreplay.ground.rounding import Array, Multiplier, high_mul, rounding_divide_by_pot
 from tflreplay.kernels.call import Call
-from tflreplay.kernels.fixed_point import exp_on_negative_values, reciprocal
-from tflreplay.rounding import Array, Multiplier, high_mul, rounding_divide_by_pot
 
 ONE_Q26 = 2.0**26  # exp's argument is Q5.26
 _ONE_Q19 = 1 << 19  # the sum is Q12.19

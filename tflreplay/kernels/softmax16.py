@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tflreplay.ground.fixed_point import bit_length
+from tflreplay.ground.rounding import Array, Multiplier, double
 from tflreplay.kernels.call import Call, same_type
-from tflreplay.kernels.fixed_point import bit_length
 from tflreplay.kernels.float_table import interpolate, interpolation_table
-from tflreplay.rounding import Array, Multiplier, double
 
 _RANGE = np.float64(65535)
 _LOW, _HIGH = -(2**15), 2**15 - 1

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels.call import Call
-from tflreplay.rounding import Array
 
 
 def strided_slice(call: Call, x: Array, begin: Array, end: Array, strides: Array) -> Array:

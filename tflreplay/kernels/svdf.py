@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier, wrap32
 from tflreplay.kernels import float_cells, hybrid
 from tflreplay.kernels.call import Call, accumulation
 from tflreplay.kernels.matmul import exact_matmul
-from tflreplay.rounding import Accumulation, Array, Multiplier, wrap32
 
 _FEATURES, _TIME, _STATE = 1, 2, 4
 

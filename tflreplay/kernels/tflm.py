@@ -7,12 +7,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
-from tflreplay.kernels import activations, elementwise, fixed_point, unary
+from tflreplay.ground import fixed_point
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import (
+    Accumulation,
+    Array,
+    Multiplier,
+    double,
+    rounding_divide_by_pot,
+)
+from tflreplay.kernels import activations, elementwise, unary
 from tflreplay.kernels import transpose_conv as transposed
 from tflreplay.kernels.call import Call, activation_range, same_type
 from tflreplay.kernels.lookup import centred_codes, look_up
-from tflreplay.rounding import Accumulation, Array, Multiplier, double, rounding_divide_by_pot
 
 _INPUT_BITS = 4  # a function's argument is Q4.27
 _FRACTION_BITS = 31 - _INPUT_BITS

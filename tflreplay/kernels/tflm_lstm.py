@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import RULES, Array, Multiplier, wrap32
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.lookup import every_code, look_up
 from tflreplay.kernels.lstm import saturated
@@ -26,7 +27,6 @@ from tflreplay.kernels.recurrent import (
     sequence,
 )
 from tflreplay.kernels.sigmoid16 import interpolated_logistic, interpolated_tanh, power_of_two
-from tflreplay.rounding import RULES, Array, Multiplier, wrap32
 
 _GATE = np.float64(2.0**-15)  # the scale of a gate's values
 _SUM = np.float64(2.0**-12)  # and of its sums

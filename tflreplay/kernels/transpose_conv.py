@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Accumulation, Array
+from tflreplay.ground.window import window
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.matmul import Sums, accumulator_bits, centred_weights, weighted_accumulation
-from tflreplay.kernels.window import window
-from tflreplay.rounding import Accumulation, Array
 
 
 def transpose_conv(

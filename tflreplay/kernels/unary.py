@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.fixed_point import inverse_square_root
+from tflreplay.ground.rounding import INT32_MIN, Accumulation, Array, Multiplier, double
 from tflreplay.kernels import functions
 from tflreplay.kernels.call import Call, accumulation, same_type
-from tflreplay.kernels.fixed_point import inverse_square_root
 from tflreplay.kernels.float_table import by_float_table
 from tflreplay.kernels.lookup import centred_codes, look_up
-from tflreplay.rounding import INT32_MIN, Accumulation, Array, Multiplier, double
 
 _RSQRT_SHIFT = 20  # of the reciprocal root, to keep it an integer
 

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tflreplay.amplification import Step, amplification, worst_path
-from tflreplay.comparison import Difference, LayerDiff
+from tflreplay.ground.words import printable
+from tflreplay.judgement.amplification import Step, amplification, worst_path
+from tflreplay.judgement.comparison import Difference, LayerDiff
+from tflreplay.judgement.run import Run
 from tflreplay.reports.rows import Row
-from tflreplay.reports.run import Run
-from tflreplay.words import printable
 
 # A row for each layer that was compared chained. ``from_op_index`` and ``from_tensor`` are the
 # producing layer whose output differs most; ``made`` counts the mismatches made in this layer.

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from tabulate import tabulate
 
-from tflreplay.changes import Change, Changes, Counts, SavedLayer
-from tflreplay.words import printable, short
+from tflreplay.ground.words import printable, short
+from tflreplay.judgement.changes import Change, Changes, Counts, SavedLayer
 
 WIDTH = 80
 SHOWN = 30

@@ -5,9 +5,9 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from tflreplay.comparison import LayerDiff
-from tflreplay.reports.run import Run, differing
-from tflreplay.words import printable
+from tflreplay.ground.words import printable
+from tflreplay.judgement.comparison import LayerDiff
+from tflreplay.judgement.run import Run, differing
 
 WIDTH = 80
 SHOWN = 10  # layers told one by one

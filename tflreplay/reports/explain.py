@@ -17,7 +17,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from tflreplay.explaining.records import (
+from tflreplay.ground.words import printable
+from tflreplay.tools.explain.records import (
     Exact,
     Explanation,
     Factor,
@@ -30,8 +31,7 @@ from tflreplay.explaining.records import (
     Sum,
     Term,
 )
-from tflreplay.explaining.steps import TIES
-from tflreplay.words import printable
+from tflreplay.tools.explain.steps import TIES
 
 # 1: the first.
 FORMAT_VERSION = 1
@@ -448,7 +448,7 @@ def document(explanation: Explanation) -> dict[str, Any]:
     """The ledger as plain dicts, lists, strings and numbers.
 
     An exact value is ``{"fraction": "n/d", "decimal": "..."}``; the rest is as in
-    :mod:`tflreplay.explaining.records`.
+    :mod:`tflreplay.tools.explain.records`.
     """
     return {"format_version": FORMAT_VERSION, **_plain(explanation)}
 

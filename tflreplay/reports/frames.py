@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from tflreplay.judgement.run import Run
 from tflreplay.reports import rows
-from tflreplay.reports.run import Run
 
 _REAL = ("mismatch_rate", "max_abs_diff", "mean_diff")
 

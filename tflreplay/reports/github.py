@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
+from tflreplay.ground.words import printable
+from tflreplay.judgement.run import Run
 from tflreplay.reports.expected import blame
-from tflreplay.reports.run import Run
-from tflreplay.words import printable
 
 SHOWN = 9  # layers, below the verdict
 

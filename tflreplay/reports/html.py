@@ -21,13 +21,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from tflreplay import __version__
-from tflreplay.agreement import LayerAgreement
-from tflreplay.comparison import Difference, LayerDiff
-from tflreplay.diagnosis import Verdict
-from tflreplay.errors import OutputError
+from tflreplay.ground.errors import OutputError
+from tflreplay.ground.words import shape_text
+from tflreplay.judgement.agreement import LayerAgreement
+from tflreplay.judgement.comparison import Difference, LayerDiff
+from tflreplay.judgement.diagnosis import Verdict
+from tflreplay.judgement.run import Run, story
 from tflreplay.reports import amplification, json_report
-from tflreplay.reports.run import Run, story
-from tflreplay.words import shape_text
 
 _HERE = Path(__file__).parent
 _CHARTED = ("elements", "mismatches", "plus_one", "minus_one")

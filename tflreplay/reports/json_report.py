@@ -12,12 +12,12 @@ import json
 import math
 from typing import Any
 
-from tflreplay.comparison import Array, Difference, LayerDiff
-from tflreplay.detail import Detail, Element
-from tflreplay.diagnosis import Fit, OpVerdict, Verdict, summarize
+from tflreplay.judgement.comparison import Array, Difference, LayerDiff
+from tflreplay.judgement.detail import Detail, Element
+from tflreplay.judgement.diagnosis import Fit, OpVerdict, Verdict, summarize
+from tflreplay.judgement.run import Run, story
 from tflreplay.model import Tensor
 from tflreplay.reports import amplification, expected
-from tflreplay.reports.run import Run, story
 
 # 1: the first.
 FORMAT_VERSION = 1

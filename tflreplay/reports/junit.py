@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as Xml
 
-from tflreplay.comparison import LayerDiff
+from tflreplay.ground.words import printable
+from tflreplay.judgement.comparison import LayerDiff
+from tflreplay.judgement.run import Run, story
 from tflreplay.reports.expected import blame
-from tflreplay.reports.run import Run, story
-from tflreplay.words import printable
 
 
 def render(run: Run) -> str:

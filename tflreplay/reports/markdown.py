@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tflreplay.words import printable
+from tflreplay.ground.words import printable
 
 _SPECIAL = re.compile(r"([\\`*<>\[\]|&~])")  # an underscore inside a word is none
 

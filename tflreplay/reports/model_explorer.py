@@ -14,10 +14,10 @@ from collections.abc import Iterator, Mapping
 from itertools import cycle
 from typing import Any
 
-from tflreplay.comparison import LayerDiff
+from tflreplay.ground.words import printable
+from tflreplay.judgement.comparison import LayerDiff
+from tflreplay.judgement.run import Run
 from tflreplay.model import Model
-from tflreplay.reports.run import Run
-from tflreplay.words import printable
 
 # Okabe and Ito's colours, some of them lightened; the label on one is black or white.
 _STATUS = {

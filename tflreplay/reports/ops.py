@@ -14,11 +14,11 @@ from dataclasses import replace
 from tabulate import tabulate
 
 from tflreplay.arithmetic import Arithmetic, activation_dtype, arithmetic, rows
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.words import short
 from tflreplay.model import Model, Operator, Subgraph
-from tflreplay.replayer import failure
+from tflreplay.replayer.loop import failure
 from tflreplay.runtimes import RUNTIMES
-from tflreplay.words import short
 
 _WIDTH = 96
 _INDENT = 25  # RESIZE_NEAREST_NEIGHBOR and two spaces

@@ -12,10 +12,10 @@ from typing import Any
 
 from tabulate import tabulate
 
-from tflreplay.errors import OutputError
-from tflreplay.files import check_files, write_files
-from tflreplay.probing import Finding, Probe
+from tflreplay.ground.errors import OutputError
+from tflreplay.ground.files import check_files, write_files
 from tflreplay.runtimes import RUNTIMES
+from tflreplay.tools.probe import Finding, Probe
 
 # 1: the first.
 FORMAT_VERSION = 1

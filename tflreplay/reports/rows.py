@@ -17,8 +17,8 @@ never 0.
   made
 - ``chained_plus_one, chained_minus_one, chained_max_abs_diff, chained_mean_diff``: of the chained
 - ``rule``: the requantization rule in force
-- ``verdict, verdict_kind``: what explains the output (:class:`~tflreplay.diagnosis.Verdict`), empty
-  where nothing was asked; the kind is ``expected``, ``rule``, ``mistake``, ``ambiguous`` or
+- ``verdict, verdict_kind``: what explains the output (a :class:`Verdict`), empty where
+  nothing was asked; the kind is ``expected``, ``rule``, ``mistake``, ``ambiguous`` or
   ``unexplained``
 - ``discriminating``: elements on which the candidates of the verdict do not agree
 - ``origin``: how the runtime's tensor was obtained
@@ -42,9 +42,9 @@ from typing import Any
 
 import numpy as np
 
-from tflreplay.comparison import Array, Difference, LayerDiff
-from tflreplay.reports.run import Run
-from tflreplay.words import shape_text
+from tflreplay.ground.words import shape_text
+from tflreplay.judgement.comparison import Array, Difference, LayerDiff
+from tflreplay.judgement.run import Run
 
 Row = tuple[Any, ...]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tflreplay.arithmetic import LAYERS, Arithmetic, rows
 from tflreplay.arithmetic.delegation import Condition
-from tflreplay.engine import Engine
+from tflreplay.ground.engine import Engine
 
 _WIDTH = 96
 _INDENT = 14

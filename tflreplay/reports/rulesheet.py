@@ -18,13 +18,13 @@ from typing import Any
 from tabulate import tabulate
 
 from tflreplay import __version__
-from tflreplay.engine import Engine
-from tflreplay.files import check_files, write_files
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.files import check_files, write_files
+from tflreplay.ground.rounding import RULES, Array, Multiplier, Rule, VectorRule
+from tflreplay.ground.words import printable, short
 from tflreplay.kernels import elementwise
 from tflreplay.model import Model, Tensor
-from tflreplay.rounding import RULES, Array, Multiplier, Rule, VectorRule
-from tflreplay.rulesheet import LayerRules, Range, Requantization
-from tflreplay.words import printable, short
+from tflreplay.tools.rules import LayerRules, Range, Requantization
 
 # 1: the first.
 FORMAT_VERSION = 1

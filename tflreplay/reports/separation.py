@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from tflreplay.files import check_files, write_files
-from tflreplay.rounding import Array
-from tflreplay.separation import Separation
-from tflreplay.words import shape_text
+from tflreplay.ground.files import check_files, write_files
+from tflreplay.ground.rounding import Array
+from tflreplay.ground.words import shape_text
+from tflreplay.tools.discriminate import Separation
 
 _WIDTH = 96
 _NAME_WIDTH = 56

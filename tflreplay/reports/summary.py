@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tflreplay.comparison import Difference, LayerDiff
+from tflreplay.ground.words import shape_text, short
+from tflreplay.judgement.comparison import Difference, LayerDiff
+from tflreplay.judgement.run import Run
 from tflreplay.reports import amplification, expected
 from tflreplay.reports.markdown import code, text
-from tflreplay.reports.run import Run
-from tflreplay.words import shape_text, short
 
 SHOWN = 5  # differing layers
 _NAME_WIDTH = 40

@@ -10,11 +10,11 @@ from typing import Any
 
 from tabulate import tabulate
 
-from tflreplay.comparison import Difference, LayerDiff
-from tflreplay.diagnosis import summarize
+from tflreplay.ground.words import printable, shape_text, short
+from tflreplay.judgement.comparison import Difference, LayerDiff
+from tflreplay.judgement.diagnosis import summarize
+from tflreplay.judgement.run import Run
 from tflreplay.reports import amplification
-from tflreplay.reports.run import Run
-from tflreplay.words import printable, shape_text, short
 
 WIDTH = 80
 SHOWN_VERDICTS = 3  # of the layers of one op

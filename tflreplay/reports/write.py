@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
 
-from tflreplay.files import check_files, write_files
+from tflreplay.ground.files import check_files, write_files
+from tflreplay.judgement.run import Run
 from tflreplay.reports import amplification, json_report, junit, model_explorer, rows, summary
-from tflreplay.reports.run import Run
 
 _TABLES: dict[str, tuple[rows.Row, Callable[[Run], Iterable[rows.Block]]]] = {
     "layers.csv": (rows.LAYER_COLUMNS, rows.layer_rows),

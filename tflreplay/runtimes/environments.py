@@ -16,8 +16,8 @@ import tempfile
 import textwrap
 from pathlib import Path
 
-from tflreplay.engine import Engine
-from tflreplay.errors import CaptureError
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import CaptureError
 from tflreplay.runtimes.packages import RUNTIMES, installed
 
 # A build under way; its directory is renamed when it is complete.

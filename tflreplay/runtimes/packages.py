@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from tflreplay.engine import Engine
-from tflreplay.errors import CaptureError
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import CaptureError
 
 # The op resolver behind each engine, by its name in the interpreter's OpResolverType.
 _RESOLVERS: Mapping[str, str] = MappingProxyType(

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tflreplay.errors import CaptureError
+from tflreplay.ground.errors import CaptureError
 
 Array = np.ndarray[Any, Any]
 

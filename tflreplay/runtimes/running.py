@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tflreplay import notebook
-from tflreplay.engine import Engine
-from tflreplay.errors import CaptureError, InputError, NotReplayed
+from tflreplay.ground import notebook
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import CaptureError, InputError, NotReplayed
 from tflreplay.model import Model, Operator, Tensor, truncated, with_outputs, with_valid_axes
 from tflreplay.runtimes import environments, xnnpack
 from tflreplay.runtimes.packages import RUNTIMES, installed, parse

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed
 from tflreplay.model import Model, Operator, Subgraph
 
 PRESERVED = "preserved"

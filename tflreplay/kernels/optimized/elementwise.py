@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier, Rule, high_mul, requantize
 from tflreplay.kernels import elementwise
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.optimized.loops import Loop, inner_loop, vector_body
-from tflreplay.rounding import Accumulation, Array, Multiplier, Rule, high_mul, requantize
 
 
 def add(call: Call, a: Array, b: Array) -> Array:

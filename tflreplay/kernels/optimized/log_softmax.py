@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels.call import Call, same_type
 from tflreplay.kernels.float_table import libm
-from tflreplay.rounding import Array
 
 
 def log_softmax(call: Call, x: Array) -> Array:

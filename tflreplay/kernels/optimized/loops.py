@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tflreplay.rounding import Array
+from tflreplay.ground.rounding import Array
 
 Shape = tuple[int, ...]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.optimized.loops import vector_body
-from tflreplay.rounding import Array
 
 
 def hard_swish(call: Call, x: Array) -> Array:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflreplay.ground.rounding import INT32_MIN, Array, round_half_away, wrap32
 from tflreplay.kernels import quantize as reference
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.optimized.loops import vector_body
-from tflreplay.rounding import INT32_MIN, Array, round_half_away, wrap32
 
 _WIDTH = 8
 

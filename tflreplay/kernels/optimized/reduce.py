@@ -6,11 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tflreplay.errors import NotReplayed
-from tflreplay.kernels import reduce
-from tflreplay.kernels.call import Call, accumulation
-from tflreplay.kernels.reduce import rows_to_reduce
-from tflreplay.rounding import (
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import (
     INT32_MIN,
     Accumulation,
     Array,
@@ -18,6 +15,9 @@ from tflreplay.rounding import (
     round_half_away,
     wrap32,
 )
+from tflreplay.kernels import reduce
+from tflreplay.kernels.call import Call, accumulation
+from tflreplay.kernels.reduce import rows_to_reduce
 
 # LiteRT 7e3668027. A product of one element left the output unwritten before.
 _COPIES = {"litert": "2.2.0", "tensorflow": "2.22.0"}

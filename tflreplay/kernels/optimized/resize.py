@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels import resize as reference
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.resize import corners, real_taps, taps
-from tflreplay.rounding import Array
 
 
 def resize_bilinear(call: Call, x: Array, size: Array) -> Array:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.kernels import fixed_point, sigmoid16
+from tflreplay.ground import fixed_point
+from tflreplay.ground.rounding import Array
+from tflreplay.kernels import sigmoid16
 from tflreplay.kernels.call import Call, same_type
 from tflreplay.kernels.lookup import centred_codes, look_up
-from tflreplay.rounding import Array
 
 _WORD = 15  # bits beside the sign
 _INTEGER_BITS = 3

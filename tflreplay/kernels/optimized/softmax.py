@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.float_table import libm
 from tflreplay.kernels.softmax import check_types
-from tflreplay.rounding import Array, round_half_away
 
 
 def softmax(call: Call, x: Array) -> Array:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier, round_half_away
 from tflreplay.kernels import functions
 from tflreplay.kernels.call import Call, accumulation
 from tflreplay.kernels.float_table import libm
 from tflreplay.kernels.lookup import centred_codes, look_up
-from tflreplay.rounding import Accumulation, Array, Multiplier, round_half_away
 
 Function = Callable[[Array], Array]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.kernels.batch_matmul import product
 from tflreplay.kernels.call import Call
-from tflreplay.rounding import Accumulation, Array
 
 
 def ignoring_zero_point(call: Call, a: Array, b: Array) -> Accumulation:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.conv import windows
 from tflreplay.kernels.matmul import weighted_accumulation
-from tflreplay.rounding import Accumulation, Array
 
 
 def bias_alone(call: Call, x: Array, weights: Array, bias: Array) -> Accumulation:

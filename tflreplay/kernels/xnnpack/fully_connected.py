@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.fully_connected import product
-from tflreplay.rounding import Accumulation, Array
 
 
 def ignoring_zero_point(

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels.call import Call, clamp_real
 from tflreplay.kernels.conv import conv_sums, windows
 from tflreplay.kernels.fully_connected import rows, with_batches
 from tflreplay.kernels.hybrid import Codes, image_sums, weight_scales
 from tflreplay.kernels.matmul import exact_matmul
-from tflreplay.rounding import Array
 
 _LEAST, _MOST = np.float32(-128), np.float32(127)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels.call import Call, Kernel, clamp_real
-from tflreplay.rounding import Array
 
 
 def flushed(function: Callable[..., Array]) -> Kernel:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier
 from tflreplay.kernels.call import Call, accumulation
-from tflreplay.rounding import Accumulation, Array, Multiplier
 
 
 def quantize(call: Call, x: Array) -> Array:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.kernels.call import Call
-from tflreplay.rounding import Array, round_half_away
 
 
 def mean(call: Call, x: Array, axes: Array) -> Array:

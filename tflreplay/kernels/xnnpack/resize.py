@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array
 from tflreplay.kernels.call import Call
 from tflreplay.kernels.resize import Taps, corners, taps
-from tflreplay.rounding import Array
 
 _BITS = 11
 

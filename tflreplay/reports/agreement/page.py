@@ -6,11 +6,11 @@ from collections import Counter
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from tflreplay.agreement import Agreement, LayerAgreement
+from tflreplay.ground.words import shape_text
+from tflreplay.judgement.agreement import Agreement, LayerAgreement
 from tflreplay.reports import html
 from tflreplay.reports.agreement.text import dumps
 from tflreplay.reports.agreement.words import headline, story
-from tflreplay.words import shape_text
 
 
 @dataclass(frozen=True)

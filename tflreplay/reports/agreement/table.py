@@ -6,9 +6,9 @@ import textwrap
 
 from tabulate import tabulate
 
-from tflreplay.agreement import Agreement
+from tflreplay.ground.words import printable, short
+from tflreplay.judgement.agreement import Agreement
 from tflreplay.reports.agreement.words import groups, headline
-from tflreplay.words import printable, short
 
 _OP_WIDTH, _GROUPS_WIDTH = 17, 43  # 80 in all, with six digits of layers and of elements
 

@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from tflreplay import __version__
-from tflreplay.agreement import NOT_COMPARED, Agreement, LayerAgreement
+from tflreplay.judgement.agreement import NOT_COMPARED, Agreement, LayerAgreement
 from tflreplay.reports.agreement.words import story
 
 # 1: the first.

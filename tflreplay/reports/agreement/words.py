@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tflreplay.agreement import NOT_COMPARED, Agreement, LayerAgreement
+from tflreplay.judgement.agreement import NOT_COMPARED, Agreement, LayerAgreement
 
 
 def headline(result: Agreement) -> str:

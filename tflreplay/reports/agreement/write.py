@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tflreplay.agreement import Agreement
-from tflreplay.files import check_files, write_files
+from tflreplay.ground.files import check_files, write_files
+from tflreplay.judgement.agreement import Agreement
 from tflreplay.reports.agreement.text import csv_text, dumps
 
 FILES = ("agreement.csv", "agreement.json", "agreement.html")

@@ -10,9 +10,9 @@ import numpy as np
 
 from tflreplay import __version__
 from tflreplay.model import Tensor
-from tflreplay.port_kit import PortKit
 from tflreplay.reports.port_kit.text import against, clamp, environment, formula, rescaled
 from tflreplay.reports.port_kit.vectors import Vector, literals, parameters, tensors, vector
+from tflreplay.tools.extract import PortKit
 
 
 def render(kit: PortKit, layer: Mapping[str, Any]) -> str:

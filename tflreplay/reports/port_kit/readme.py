@@ -9,14 +9,14 @@ import numpy as np
 from tabulate import tabulate
 
 from tflreplay import __version__
+from tflreplay.ground.words import printable
 from tflreplay.model import Tensor
-from tflreplay.port_kit import PortKit
 from tflreplay.reports.markdown import code, text
 from tflreplay.reports.port_kit.text import against, clamp, environment, formula, rescaled
 from tflreplay.reports.port_kit.vectors import tensors
 from tflreplay.runtimes import RUNTIMES
 from tflreplay.runtimes.running import arena
-from tflreplay.words import printable
+from tflreplay.tools.extract import PortKit
 
 Row = tuple[str, ...]
 _TENSOR: Row = ("tensor", "in the model", "type", "shape", "scale", "zero point")

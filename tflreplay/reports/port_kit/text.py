@@ -8,12 +8,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tflreplay.ground.words import printable
 from tflreplay.kernels.call import activation_range
-from tflreplay.port_kit import PortKit
-from tflreplay.replayer import call_of
+from tflreplay.replayer.loop import call_of
 from tflreplay.reports import markdown
 from tflreplay.runtimes import RUNTIMES
-from tflreplay.words import printable
+from tflreplay.tools.extract import PortKit
 
 
 @cache

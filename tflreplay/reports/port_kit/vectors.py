@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from tflreplay.ground.rounding import Array
 from tflreplay.model import Tensor
-from tflreplay.port_kit import PortKit
-from tflreplay.rounding import Array
+from tflreplay.tools.extract import PortKit
 
 # Held in a C type of 8 bits, but no wider than this in hex.
 _NARROW = {"int2": 2, "int4": 4, "uint4": 4}

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tflreplay.files import check_files, write_files
-from tflreplay.port_kit import PortKit
+from tflreplay.ground.files import check_files, write_files
 from tflreplay.reports import rulesheet
 from tflreplay.reports.port_kit import header, readme
 from tflreplay.reports.port_kit.vectors import parameters, tensors
+from tflreplay.tools.extract import PortKit
 
 
 def check(directory: Path, op_index: int, overwrite: bool = False) -> None:

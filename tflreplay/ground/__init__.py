@@ -1,0 +1,1 @@
+"""What every room stands on: errors, words, files, engines, rounding rules and fixed point."""

@@ -1,0 +1,144 @@
+"""Weights and inputs read in the wrong memory order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from tflreplay.ground.rounding import Array
+from tflreplay.judgement.diagnosis.made import Arrays, Made, with_input
+from tflreplay.kernels.call import Call
+
+Reread = Callable[[Array], Array | None]
+
+
+def _weights(op: str, reread: Reread) -> Callable[[Call, Arrays], Made | None]:
+    """The weights of ``op`` as ``reread`` gives them, where that changes them."""
+
+    def form(call: Call, arrays: Arrays) -> Made | None:
+        if call.op.name != op or arrays[1] is None:
+            return None
+        changed = reread(arrays[1])
+        if changed is None or np.array_equal(changed, arrays[1]):
+            return None
+        return Made(call, (arrays[0], np.ascontiguousarray(changed), *arrays[2:]))
+
+    return form
+
+
+def _transposed(weights: Array) -> Array | None:
+    """Height and width of the filter exchanged."""
+    return weights.swapaxes(1, 2) if weights.shape[1] == weights.shape[2] else None
+
+
+def _rotated(weights: Array) -> Array:
+    """The filter turned by 180 degrees: a true convolution, not a correlation."""
+    return weights[:, ::-1, ::-1]
+
+
+def _as_hwio(weights: Array) -> Array:
+    out, height, width, depth = weights.shape
+    return weights.reshape(height, width, depth, out).transpose(3, 0, 1, 2)
+
+
+def _as_oihw(weights: Array) -> Array:
+    out, height, width, depth = weights.shape
+    return weights.reshape(out, depth, height, width).transpose(0, 2, 3, 1)
+
+
+def _as_chw(weights: Array) -> Array:
+    _, height, width, channels = weights.shape
+    return weights.reshape(channels, height, width).transpose(1, 2, 0)[np.newaxis]
+
+
+def _as_depth_units(weights: Array) -> Array:
+    return weights.reshape(weights.shape[::-1]).T
+
+
+def _input_as_nchw(call: Call, arrays: Arrays) -> Made | None:
+    x = arrays[0]
+    if call.op.name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") or x is None:
+        return None
+    if x.ndim != 4:
+        return None
+    batch, height, width, channels = x.shape
+    changed = x.reshape(batch, channels, height, width).transpose(0, 2, 3, 1)
+    if np.array_equal(changed, x):
+        return None
+    return Made(call, (np.ascontiguousarray(changed), *arrays[1:]))
+
+
+FORMS = (
+    _weights("CONV_2D", _transposed),
+    _weights("CONV_2D", _rotated),
+    _weights("CONV_2D", _as_hwio),
+    _weights("CONV_2D", _as_oihw),
+    _weights("DEPTHWISE_CONV_2D", _transposed),
+    _weights("DEPTHWISE_CONV_2D", _rotated),
+    _weights("DEPTHWISE_CONV_2D", _as_chw),
+    _weights("FULLY_CONNECTED", _as_depth_units),
+    _input_as_nchw,
+)
+
+
+def _depth_multiplier(arrays: Arrays) -> int:
+    x, weights = arrays[:2]
+    assert x is not None
+    assert weights is not None
+    return weights.shape[3] // x.shape[3] if x.shape[3] > 1 else 1
+
+
+def _inputs_tiled(call: Call, arrays: Arrays) -> Made:
+    """Output channel j reads input channel j % C."""
+    x = arrays[0]
+    assert x is not None
+    return Made(call, (np.tile(x, _depth_multiplier(arrays)), *arrays[1:]))
+
+
+def _weights_by_multiplier(call: Call, arrays: Arrays) -> Made:
+    """The weights' last axis read as (multiplier, C)."""
+    weights = arrays[1]
+    assert weights is not None
+    changed = weights[..., _by_channel(arrays)]
+    return Made(call, (arrays[0], changed, *arrays[2:]))
+
+
+def _outputs_by_multiplier(call: Call, arrays: Arrays) -> Made:
+    """The output's channels stored as (multiplier, C), everything else right."""
+    weights, bias = arrays[1], arrays[2] if len(arrays) > 2 else None
+    assert weights is not None
+    order = np.argsort(_by_channel(arrays))
+    tensor = call.input(1)
+    assert tensor.quantization is not None
+    if tensor.quantization.per_axis:
+        scale, zero_point = tensor.quantization.scale, tensor.quantization.zero_point
+        moved = replace(tensor.quantization, scale=scale[order], zero_point=zero_point[order])
+        call = with_input(call, 1, replace(tensor, quantization=moved))
+    tiled = _inputs_tiled(call, arrays).arrays[0]
+    return Made(call, (tiled, weights[..., order], None if bias is None else bias[order]))
+
+
+def _by_channel(arrays: Arrays) -> Array:
+    """For each channel c * multiplier + k, the index k * C + c."""
+    weights = arrays[1]
+    assert weights is not None
+    every = np.arange(weights.shape[3])
+    return every.reshape(_depth_multiplier(arrays), -1).T.reshape(-1)
+
+
+def _where_multiplied(
+    form: Callable[[Call, Arrays], Made],
+) -> Callable[[Call, Arrays], Made | None]:
+    def applied(call: Call, arrays: Arrays) -> Made | None:
+        if call.op.name != "DEPTHWISE_CONV_2D" or _depth_multiplier(arrays) == 1:
+            return None
+        return form(call, arrays)
+
+    return applied
+
+
+DEPTHWISE_ORDER = tuple(
+    map(_where_multiplied, (_inputs_tiled, _weights_by_multiplier, _outputs_by_multiplier))
+)

@@ -1,0 +1,109 @@
+"""One verdict for all layers of an op: what no single layer tells apart, several together may."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from tflreplay.judgement.diagnosis.verdict import Fit, Verdict, told
+
+
+@dataclass(frozen=True)
+class OpVerdict:
+    """What explains every layer of one op that was diagnosed.
+
+    ``layers`` counts those, ``differing`` the ones that the arithmetic in force does not explain;
+    ``in_force`` is what the first of them was expected to compute. ``fits`` explain all layers: a
+    mistake those in which it shows, and its rule alone the others. ``shown`` counts the layers that
+    the first fit itself explains, and ``elements`` theirs. ``partial`` counts, where there are no
+    fits, the differing layers that each candidate explains. ``contradicted`` counts elements.
+    """
+
+    op: str
+    in_force: str
+    layers: int
+    differing: int
+    shown: int
+    elements: int
+    fits: tuple[Fit, ...]
+    partial: Mapping[str, int] = field(repr=False)
+    contradicted: Mapping[str, int] = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """The verdict in sentences."""
+        differ = "differs" if self.differing == 1 else "differ"
+        where = f"{self.op}, {self.differing} of {self.layers} layers {differ}: "
+        if not self.fits:
+            return where + self._unexplained()
+        first, *others = self.fits
+        sure = len({fit.kin for fit in self.fits}) == 1
+        claim = where + ("explained by " if sure else "could be ") + first.name
+        claim += f": all {self.elements:,} elements"
+        if self.shown < self.layers:
+            hidden = self.layers - self.shown
+            rest = "other" if hidden == 1 else f"other {hidden}"
+            claim += f" of {_layers(self.shown)} (in the {rest} it does not show)"
+        rivals = {name: count for name, count in self.contradicted.items() if count}
+        if rivals:
+            nearest = min(rivals, key=rivals.__getitem__)
+            claim += f"; the nearest other, {nearest}, gets {rivals[nearest]:,} wrong"
+        untold = f"Not told apart by these data: {told(first, others)}." if others else ""
+        return " ".join(filter(None, (f"{claim}.", untold, first.advice(sure))))
+
+    def _unexplained(self) -> str:
+        if not self.partial:
+            return "no candidate explains a layer; see the layers' own verdicts."
+        best = sorted(self.partial.items(), key=lambda item: -item[1])[:3]
+        counted = ", ".join(f"{name} {count}" for name, count in best)
+        return f"no one candidate explains all; differing layers explained by each: {counted}."
+
+
+def summarize(verdicts: Iterable[Verdict]) -> tuple[OpVerdict, ...]:
+    """A verdict for each op of which some layer differs, in the order of first appearance."""
+    groups: dict[str, list[Verdict]] = defaultdict(list)
+    for verdict in verdicts:
+        groups[verdict.op].append(verdict)
+    return tuple(
+        _summary(op, group)
+        for op, group in groups.items()
+        if any(verdict.kind != "expected" for verdict in group)
+    )
+
+
+def _summary(op: str, group: list[Verdict]) -> OpVerdict:
+    differing = [verdict for verdict in group if verdict.kind != "expected"]
+    contradicted: Counter[str] = Counter()
+    for verdict in group:
+        contradicted.update(verdict.contradicted)
+    every = {fit.name: fit for verdict in differing for fit in verdict.fits}
+    common = [fit for fit in every.values() if all(_explains(fit, verdict) for verdict in group)]
+    common.sort(key=lambda fit: bool(fit.mistake))
+    partial = Counter(fit.name for verdict in differing for fit in verdict.fits)
+    first = common[0].name if common else ""
+    shown = [verdict for verdict in group if first in _names(verdict)]
+    return OpVerdict(
+        op,
+        differing[0].in_force,
+        len(group),
+        len(differing),
+        len(shown),
+        sum(verdict.elements for verdict in shown),
+        tuple(common),
+        {} if common else partial,
+        contradicted,
+    )
+
+
+def _explains(fit: Fit, verdict: Verdict) -> bool:
+    """True where it gives the whole layer, or its rule alone does: there the mistake is hidden."""
+    return not {fit.name, fit.arithmetic}.isdisjoint(_names(verdict))
+
+
+def _names(verdict: Verdict) -> set[str]:
+    return {fit.name for fit in verdict.fits}
+
+
+def _layers(count: int) -> str:
+    return f"{count} layer{'' if count == 1 else 's'}"

@@ -1,0 +1,373 @@
+"""Input files to arrays that fit the model's input tensors, and a sentence on what was done."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tflreplay.ground.errors import InputError
+from tflreplay.ground.rounding import Array, round_half_away
+from tflreplay.model import Model, Tensor
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Arrays by tensor index, and for each one sentence on where it came from.
+
+    ``earlier`` holds the inputs of the inferences before, where there are several.
+    """
+
+    arrays: dict[int, Array] = field(repr=False)
+    notes: tuple[str, ...] = ()
+    earlier: tuple[dict[int, Array], ...] = field(default=(), repr=False)
+
+
+def read_inputs(
+    model: Model,
+    sources: Sequence[str],
+    seed: int = 0,
+    steps: int | None = None,
+    shapes: Sequence[str] = (),
+) -> Inputs:
+    """The model's inputs from files.
+
+    An array with one dimension more than its input holds the inputs of consecutive inferences.
+
+    Args:
+        model: the model to be fed.
+        sources: each ``file`` or ``name=file``. A file is a ``.npy``, an image, or an ``.npz`` that
+            holds inputs by name. A name is a signature's argument, a tensor's name or its index.
+            Without sources, the inputs are random.
+        seed: of the random inputs.
+        steps: how many inferences to run; without it as many as the files hold.
+        shapes: other shapes of inputs, each ``name=1,320,320,3``; the name may be left out where
+            there is one input.
+
+    Raises:
+        InputError: a file is missing or unreadable, a name is unknown, an input is left out, an
+            array does not fit its tensor, or a shape is not one of the input's rank.
+    """
+    model = _resized(model, shapes)
+    if not sources:
+        return random_inputs(model, seed, steps or 1)
+    found: dict[int, tuple[str, Array]] = {}
+    for name, label, array in _arrays(model, sources):
+        index = _input_index(model, name, label)
+        if index in found:
+            raise InputError(f"{label}: input {model.main.tensors[index].label} is given twice")
+        found[index] = (label, array)
+    absent = [model.main.tensors[i].label for i in model.main.inputs if i not in found]
+    if absent:
+        raise InputError(
+            f"{model.path}: no value for input {', '.join(absent)}; "
+            "give every input, as --input name=file"
+        )
+    held = {index: _steps(model.main.tensors[index], array) for index, (_, array) in found.items()}
+    count = steps or max(map(len, held.values()), default=1)
+    notes = []
+    inferences: list[dict[int, Array]] = [{} for _ in range(count)]
+    for index, (label, array) in sorted(found.items()):
+        if len(held[index]) not in (1, count):
+            raise InputError(
+                f"{label}: shape {list(array.shape)} holds inputs for {len(held[index])} "
+                f"inferences, expected 1 or {count}"
+            )
+        for step, arrays in enumerate(inferences):
+            one = held[index][step % len(held[index])]
+            arrays[index], how = fit(model.main.tensors[index], one, label)
+        notes.append(f"{label}: {how}" + (f", {count} inferences" if count > 1 else ""))
+    return Inputs(inferences[-1], tuple(notes), tuple(inferences[:-1]))
+
+
+def _steps(tensor: Tensor, array: Array) -> list[Array]:
+    """The inputs of consecutive inferences that an array holds: most often one."""
+    several = array.ndim == len(tensor.shape_signature) + 1 and len(array) > 0
+    return list(array) if several else [array]
+
+
+def _resized(model: Model, shapes: Sequence[str]) -> Model:
+    """The model with its inputs in other shapes, as ``ResizeInputTensor`` gives it."""
+    tensors = list(model.main.tensors)
+    for text in shapes:
+        name, _, sizes = text.rpartition("=")
+        index = _input_index(model, name, f"--shape {text}")
+        tensor = tensors[index]
+        try:
+            shape = tuple(int(size) for size in sizes.split(","))
+        except ValueError:
+            shape = ()
+        if len(shape) != len(tensor.shape) or min(shape, default=0) < 1:
+            raise InputError(
+                f"--shape {text}: expected {len(tensor.shape)} sizes from 1 on, between commas, "
+                f"for input {tensor.label}, which is {list(tensor.shape_signature)}"
+            )
+        tensors[index] = replace(tensor, shape=shape, shape_signature=shape)
+    main = replace(model.main, tensors=tuple(tensors))
+    return replace(model, subgraphs=(main, *model.subgraphs[1:]))
+
+
+def random_inputs(model: Model, seed: int = 0, steps: int = 1) -> Inputs:
+    """Uniform random values: every code of a quantized input, -1 to 1 for a floating-point one."""
+    drawn = [_random_inputs(model, seed + step) for step in range(steps)]
+    last, *_ = reversed(drawn)
+    return replace(
+        last, notes=drawn[0].notes, earlier=tuple(inputs.arrays for inputs in drawn[:-1])
+    )
+
+
+def _random_inputs(model: Model, seed: int) -> Inputs:
+    rng = np.random.default_rng(seed)
+    arrays, notes = {}, []
+    for index in model.main.inputs:
+        tensor = model.main.tensors[index]
+        dtype = tensor.numpy_dtype
+        array: Array | float
+        shape = _shape_wanted(model, index)
+        if shape is not None:
+            arrays[index] = np.array(shape, dtype)
+            notes.append(f"input {tensor.label}: {list(shape)}, the shape that the model declares")
+            continue
+        if dtype.kind == "f":
+            array, what = rng.uniform(-1, 1, tensor.shape), "values from -1 to 1"
+        elif dtype.kind in "iu" and tensor.quantization is not None:
+            low, high = tensor.code_range
+            array = rng.integers(low, high, tensor.shape, dtype, endpoint=True)
+            what = f"codes from {low} to {high}"
+        elif dtype.kind in "iub":
+            array, what = rng.integers(0, 2, tensor.shape), "values 0 and 1"
+        else:
+            raise InputError(
+                f"input {tensor.label}: no random values for {tensor.dtype}; {_remedy(tensor)}"
+            )
+        arrays[index] = np.asarray(array, dtype)
+        notes.append(f"input {tensor.label}: random {tensor.dtype} {what}, seed {seed}")
+    return Inputs(arrays, tuple(notes))
+
+
+# Ops that are told their output's shape, and by which input.
+_SHAPED = {"TRANSPOSE_CONV": 0, "RESHAPE": 1, "BROADCAST_TO": 1, "FILL": 0}
+
+
+def _shape_wanted(model: Model, index: int) -> tuple[int, ...] | None:
+    """The shape that an input is to hold, where it is an op's shape: no random one would do."""
+    for op in model.main.operators:
+        if op.name in _SHAPED and op.inputs[_SHAPED[op.name] : _SHAPED[op.name] + 1] == (index,):
+            return model.main.tensors[op.outputs[0]].shape
+    return None
+
+
+def fit(tensor: Tensor, array: Array, label: str) -> tuple[Array, str]:
+    """The array in the tensor's dtype and shape, and what was done to it.
+
+    Floating-point data for a quantized tensor is quantized by its scale and zero point, halves away
+    from zero, and clamped; integers are taken as they are. A missing batch dimension of 1 is added.
+
+    Raises:
+        InputError: wrong shape or dtype, values out of range, NaN or infinity.
+    """
+    dtype = tensor.numpy_dtype
+    array = _fit_shape(tensor, array, label)
+    given, wanted = array.dtype.kind, dtype.kind
+    if given in "fc" and not np.isfinite(array).all():
+        raise InputError(f"{label}: holds NaN or infinity; every value must be finite")
+    if given == wanted == "f":
+        with np.errstate(over="ignore"):
+            result = array.astype(dtype)
+        if not np.isfinite(result).all():
+            raise InputError(f"{label}: {array.dtype} values too large for {tensor.dtype}")
+        return result, f"{array.dtype}, taken as {tensor.dtype}"
+    if given == "f" and wanted in "iu" and tensor.quantization is not None:
+        return _quantize(tensor, array, label), (
+            f"{array.dtype}, quantized to {tensor.dtype} by scale {tensor.scale:.6g} and zero "
+            f"point {tensor.zero_point}"
+        )
+    if given in "iub" and wanted in "iu":
+        low, high = tensor.code_range
+        if array.size and (array.min() < low or array.max() > high):
+            raise InputError(
+                f"{label}: {array.dtype} values {array.min()} to {array.max()} do not fit "
+                f"{tensor.dtype} input {tensor.label}; {_remedy(tensor)}"
+            )
+        return array.astype(dtype), f"{array.dtype} codes, taken as they are"
+    if given == wanted != "O":
+        return array.astype(dtype), f"{array.dtype}, taken as it is"
+    raise InputError(
+        f"{label}: {array.dtype} data does not fit {tensor.dtype} input {tensor.label}; "
+        f"{_remedy(tensor)}"
+    )
+
+
+def _remedy(tensor: Tensor) -> str:
+    kind = tensor.numpy_dtype.kind
+    if kind == "O":
+        return "no file format for strings is supported"
+    if kind in "iu":
+        low, high = tensor.code_range
+        text = f"give integers from {low} to {high}"
+        quantized = ", or floating-point data to be quantized"
+        return text if tensor.quantization is None else text + quantized
+    return "give floating-point data" if kind == "f" else f"give {tensor.dtype} data"
+
+
+def _quantize(tensor: Tensor, array: Array, label: str) -> Array:
+    if tensor.quantization is None or tensor.quantization.per_axis or not tensor.scale > 0:
+        raise InputError(
+            f"{label}: input {tensor.label} has {tensor.quantization}, by which floating-point "
+            "data cannot be quantized; give integers"
+        )
+    low, high = (code - tensor.zero_point for code in tensor.code_range)
+    with np.errstate(over="ignore"):  # an infinite quotient saturates like any other
+        codes = np.clip(array.astype(np.float64) / tensor.scale, low, high)
+    result: Array = (round_half_away(codes) + tensor.zero_point).astype(tensor.numpy_dtype)
+    return result
+
+
+def _fit_shape(tensor: Tensor, array: Array, label: str) -> Array:
+    signature = tensor.shape_signature
+    shape = array.shape
+    if array.ndim == len(signature) - 1 and signature[0] in (1, -1):
+        shape = (1, *shape)
+    matches = len(shape) == len(signature) and all(
+        want in (-1, size) for want, size in zip(signature, shape, strict=True)
+    )
+    if not matches:
+        raise InputError(
+            f"{label}: shape {list(array.shape)} does not fit input {tensor.label}, "
+            f"which is {tensor.dtype}{list(signature)}"
+        )
+    return array.reshape(shape)
+
+
+def _arrays(model: Model, sources: Sequence[str]) -> list[tuple[str, str, Array]]:
+    """(input name or "", label for messages, array) of every source."""
+    found: list[tuple[str, str, Array]] = []
+    for source in sources:
+        name, path = _split(source)
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            tensor = model.main.tensors[_input_index(model, name, str(path))]
+            found.append((name, *_read_image(path, tensor)))
+            continue
+        loaded = _read_arrays(path)
+        if isinstance(loaded, np.ndarray):
+            found.append((name, str(path), loaded))
+        elif name:
+            raise InputError(
+                f"{path}: an archive holds inputs by name; give it without the {name!r} in front"
+            )
+        else:
+            found += [(key, f"{path}[{key}]", array) for key, array in loaded.items()]
+    return found
+
+
+def _split(source: str) -> tuple[str, Path]:
+    """Name and file of ``name=file``, where both may hold a ``=``: the file is one that exists."""
+    parts = source.split("=")
+    splits = [("=".join(parts[:i]), "=".join(parts[i:])) for i in range(len(parts))]
+    for name, file in splits:
+        if os.path.exists(file):
+            return name, Path(file)
+    name, file = splits[min(1, len(splits) - 1)]
+    return name, Path(file)
+
+
+def _input_index(model: Model, name: str, label: str) -> int:
+    inputs = model.main.inputs
+    tensors = model.main.tensors
+    names = ", ".join(tensors[i].label for i in inputs)
+    if not name:
+        if len(inputs) == 1:
+            return inputs[0]
+        raise InputError(
+            f"{label}: the model has {len(inputs)} inputs ({names}); give each as name=file"
+        )
+    for signature in model.signatures:
+        if signature.subgraph == model.main.index and signature.inputs.get(name) in inputs:
+            return signature.inputs[name]
+    matching = [i for i in inputs if name in (tensors[i].name, str(i))]
+    if len(matching) == 1:
+        return matching[0]
+    problem = "several inputs are" if matching else "no input is"
+    raise InputError(f"{label}: {problem} named {name!r}; the inputs are {names}")
+
+
+def _read_arrays(path: Path) -> Array | dict[str, Array]:
+    """The array of a ``.npy`` file, or the arrays of an ``.npz`` archive by name."""
+    try:
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded
+            arrays = {key: loaded[key] for key in loaded.files}
+    except Exception as error:  # numpy and zipfile raise whatever a damaged file makes them hit
+        reason = getattr(error, "strerror", None)
+        if reason:
+            raise InputError(f"{path}: cannot read the input: {reason}") from None
+        raise InputError(
+            f"{path}: not an image, nor a .npy or .npz file of numbers, or a damaged one; "
+            "save it again, with numpy.save or numpy.savez"
+        ) from None
+    for key, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise InputError(f"{path}[{key}]: not an array; save the archive with numpy.savez")
+    return arrays
+
+
+def _read_image(path: Path, tensor: Tensor) -> tuple[str, Array]:
+    """An image in the tensor's height, width and channels; its own size where they are dynamic.
+
+    Pixels 0..255 become the 256 codes of an 8-bit input (the real value is then the one that every
+    usual normalization gives them), and values from 0 to 1 of any other.
+    """
+    from PIL.Image import open as open_image
+
+    signature = tensor.shape_signature
+    if len(signature) != 4 or signature[0] not in (1, -1) or signature[3] not in (1, 3):
+        raise InputError(
+            f"{path}: an image does not fit input {tensor.label} of shape {list(signature)}, but "
+            "[1, height, width, 1 or 3]; give a .npy file"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is raised, in other words
+            with open_image(path) as image:
+                pixels, how = _pixels(image, *signature[1:])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except Exception as error:  # Pillow raises whatever a damaged file makes it hit
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot read the image: {reason}") from None
+    label = f"{path} ({how})"
+    if tensor.dtype == "int8":
+        return f"{label}, pixels 0..255 as codes -128..127", (pixels ^ 0x80).view(np.int8)
+    if tensor.dtype == "uint8":
+        return f"{label}, pixels 0..255 as codes 0..255", pixels
+    return f"{label}, pixels 0..255 as 0..1", pixels.astype(np.float32) / np.float32(255)
+
+
+def _pixels(image: Image, height: int, width: int, channels: int) -> tuple[Array, str]:
+    """uint8 array ``[1, height, width, channels]``, and what was done to the image."""
+    from PIL.Image import Resampling
+
+    if image.mode in ("F", "I") or image.mode.startswith("I;"):
+        raise InputError("its pixels have more than 8 bits; convert it, or give a .npy file")
+    how = f"{image.width}x{image.height} image"
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        how += ", transparency ignored"
+    image = image.convert("L" if channels == 1 else "RGB")
+    size = (image.width if width == -1 else width, image.height if height == -1 else height)
+    if size != image.size:
+        image = image.resize(size, Resampling.BILINEAR)
+        how += f", resized to {size[0]}x{size[1]}, bilinear, aspect not kept"
+    return np.asarray(image).reshape(1, size[1], size[0], channels), how

@@ -1,5 +1,0 @@
-"""Test vectors that tell rules apart: inputs on which the candidates for a layer differ."""
-
-from tflreplay.separation.search import Separation, answers, discriminate
-
-__all__ = ["Separation", "answers", "discriminate"]

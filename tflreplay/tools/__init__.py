@@ -1,0 +1,1 @@
+"""The jobs, each named as its command."""

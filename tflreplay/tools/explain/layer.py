@@ -1,0 +1,413 @@
+"""One layer's output elements, each as a ledger under every arithmetic that may have made it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from tflreplay.arithmetic import arithmetic
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import InputError, NotReplayed, TflreplayError
+from tflreplay.ground.rounding import RULES, Accumulation, Array, Multiplier, Rule, VectorRule
+from tflreplay.judgement.diagnosis.candidates import Candidate, candidates, seam
+from tflreplay.kernels import activations, elementwise, tflm
+from tflreplay.kernels.call import Arithmetic, Call, Kernel, activation_range
+from tflreplay.model import Model, Operator, Tensor
+from tflreplay.replayer.loop import REFERENCE, Tensors, call_of, compute
+from tflreplay.tools.explain.parameters import BINARY, of_tensor, parameters
+from tflreplay.tools.explain.reals import FUNCTIONS, real_value
+from tflreplay.tools.explain.records import (
+    Exact,
+    Explanation,
+    Outcome,
+    Place,
+    Real,
+    Rescaled,
+    Scaling,
+    Step,
+    Sum,
+)
+from tflreplay.tools.explain.steps import AWAY, FLOORED, steps_of
+from tflreplay.tools.explain.sums import SUMS, Summing, average, operand
+
+Index = tuple[int, ...]
+
+# Kernels that rescale their inputs by the rule in force, with the sign of the second one.
+_RESCALING: Mapping[Kernel, int] = {elementwise.add: 1, elementwise.sub: -1, tflm.sub: -1}
+# Kernels of LEAKY_RELU that apply the rule themselves; all but the last round without the sign of a
+# negative multiplier.
+_LEAKY: tuple[Kernel, ...] = (
+    activations.leaky_relu,
+    tflm.leaky_relu,
+    activations.leaky_relu_signed,
+)
+_BY_RULE = (*_RESCALING, *_LEAKY)
+_UNEXPLAINED = {
+    "SOFTMAX": "each of its codes depends on a whole row through a table of exponentials",
+    "MAX_POOL_2D": "it takes the largest code under its window, and rounds nothing",
+}
+
+
+def explain(
+    model: Model,
+    tensors: Tensors,
+    engine: Engine = REFERENCE,
+    op_index: int = 0,
+    index: Sequence[int] = (),
+    others: Iterable[Rule] = (FLOORED,),
+) -> Explanation:
+    """One output element of an op as a ledger, under every arithmetic that may have made it.
+
+    Args:
+        tensors: arrays by tensor index: the op's inputs and, to have the engine's value marked, its
+            output.
+        engine: whose arithmetic is in force.
+        index: which element of the op's output; one integer a dimension.
+        others: rules to try besides :data:`~tflreplay.judgement.diagnosis.candidates.RULES_TRIED`.
+
+    Raises:
+        InputError: there is no such op or element.
+        NotReplayed: the engine's tables have no row for the op, one of its inputs is not known, or
+            the op is not one that can be explained.
+    """
+    return Layer(model, tensors, engine, op_index, others).explain(index)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """One arithmetic on the layer: its kernel's first half is done."""
+
+    name: str
+    call: Call
+    result: Accumulation | Array
+
+    @property
+    def row(self) -> Arithmetic:
+        return self.call.arithmetic
+
+
+class Layer:
+    """An op on given tensors, to explain several of its elements. Arguments as :func:`explain`."""
+
+    def __init__(
+        self,
+        model: Model,
+        tensors: Tensors,
+        engine: Engine = REFERENCE,
+        op_index: int = 0,
+        others: Iterable[Rule] = (FLOORED,),
+    ):
+        self.model, self.tensors, self.engine = model, tensors, engine
+        own = explained_row(model, engine, op_index)
+        self.op = model.main.operators[op_index]
+        with _naming(self.op):
+            found = candidates(engine, model.main, self.op)
+            self._ways = tuple(
+                self._prepared(found or (Candidate(own.rule or own.algorithm, own),), tuple(others))
+            )
+            call, arrays = call_of(model.main, self.op, tensors, engine, own)
+        self._arrays: Sequence[Any] = arrays
+        (self.output,) = compute(call, arrays)
+
+    def _prepared(self, tried: Sequence[Candidate], others: Sequence[Rule]) -> Iterator[_Way]:
+        done: dict[tuple[object, ...], Accumulation | Array] = {}
+        ways = [(c.name, c.row, RULES[c.row.rule or "double"]) for c in tried]
+        base = seam(self.engine, self.model.main, self.op)
+        if base is not None:
+            ways += [(rule.name, base, rule) for rule in others]
+        for name, row, rule in ways:
+            try:
+                call, arrays = call_of(self.model.main, self.op, self.tensors, self.engine, row)
+                call = replace(call, rule=rule)
+                by_rule = rule if row.kernel in _BY_RULE else None
+                key = (row.kernel, row.multiplier, row.algorithm, row.clamp, by_rule)
+                if key not in done:
+                    result = row.kernel(call, *arrays)
+                    assert not isinstance(result, tuple)
+                    done[key] = result
+                yield _Way(name, call, done[key])
+            except NotReplayed:
+                # Another engine's kernel may not take what this engine's does.
+                if row is tried[0].row:
+                    raise
+
+    def explain(self, index: Sequence[int]) -> Explanation:
+        """The ledger of one element.
+
+        Raises:
+            InputError: there is no such element.
+            NotReplayed: its multiplier is too large for the rule in force.
+        """
+        where = self._checked(index)
+        sums: dict[object, Sum] = {}
+        own, *others = self._ways
+        with _naming(self.op):
+            outcomes = [self._outcome(own, where, sums)]
+        for way in others:
+            # Not defined for this multiplier, or another engine's kernel that has no ledger.
+            with suppress(NotReplayed):
+                outcomes.append(self._outcome(way, where, sums))
+        ours = self.output[where].item()
+        _agree("code", self.op, where, outcomes[0].code, ours)
+        tensors = self.model.main.tensors
+        output, theirs = tensors[self.op.outputs[0]], self.tensors.get(self.op.outputs[0])
+        real = None
+        if self.op.name in FUNCTIONS and not any(way.row.rule for way in self._ways):
+            real = real_value(self.op.name, tensors[self.op.inputs[0]], self._arrays[0], where)
+        return Explanation(
+            Place(
+                str(self.model.path),
+                self.op.index,
+                self.op.name,
+                where,
+                self.output.shape,
+                where[-1] if where else 0,
+            ),
+            self.engine,
+            tuple(parameters(self.op, tensors, where)),
+            tuple(outcomes),
+            real,
+            self._exact(outcomes, real, output, where),
+            None if theirs is None or theirs.shape != self.output.shape else theirs[where].item(),
+        )
+
+    def _checked(self, index: Sequence[int]) -> Index:
+        shape, given = self.output.shape, ",".join(map(str, index))
+        if len(index) != len(shape):
+            raise InputError(
+                f"--at {given}: {len(index)} numbers for an output of shape {list(shape)} "
+                f"(op {self.op.index} {self.op.name}); give {len(shape)}"
+            )
+        for i, size in zip(index, shape, strict=True):
+            if not 0 <= i < size:
+                raise InputError(
+                    f"--at {given}: outside of the output of op {self.op.index} {self.op.name}, "
+                    f"whose shape is {list(shape)}; {i} should be from 0 to {size - 1}"
+                )
+        return tuple(index)
+
+    def _outcome(self, way: _Way, index: Index, sums: dict[object, Sum]) -> Outcome:
+        """``sums`` holds those that other arithmetic has already taken on this element."""
+        kernel = way.row.kernel
+        if kernel in _LEAKY:
+            return self._leaky(way, index)
+        if self.op.name == "AVERAGE_POOL_2D":
+            return self._average(way, index)
+        if not isinstance(way.result, Accumulation):
+            return Outcome(way.name, way.row.algorithm, way.result[index].item())
+        a = way.result
+        acc = int(a.values[index])
+        rule, note = _rule_at(a, way.call.rule, index)
+        total: Sum | None = None
+        inputs: tuple[Rescaled, ...] = ()
+        if kernel in _RESCALING:
+            inputs = self._rescaled(way.call, rule, index)
+            _agree("accumulator", self.op, index, sum(part.value for part in inputs), acc)
+        else:
+            summing = _summing(way.row)
+            if summing not in sums:
+                sums[summing] = summing(way.call, self._arrays, index, a.values.shape)
+            total = sums[summing]
+            _agree("accumulator", self.op, index, total.accumulator, acc)
+        multiplier = a.multiplier[np.asarray(index[-1])] if index else a.multiplier
+        if way is self._ways[0]:
+            note = "; ".join(filter(None, [note, way.row.algorithm]))
+        outcome = Outcome(
+            way.name,
+            note,
+            0,
+            total,
+            inputs,
+            Scaling.of(way.row.multiplier, multiplier),
+            zero_point=a.zero_point,
+            low=a.low,
+            high=a.high,
+        )
+        return finished(outcome, rule, acc, multiplier)
+
+    def _rescaled(self, call: Call, rule: Rule, index: Index) -> tuple[Rescaled, ...]:
+        ta, tb = call.input(0), call.input(1)
+        twice = elementwise.twice_largest_scale(ta, tb)
+        left_shift = elementwise.left_shift(ta)
+        parts = []
+        for position, (tensor, sign) in enumerate(
+            ((ta, 1), (tb, _RESCALING[call.arithmetic.kernel]))
+        ):
+            factor = operand(call, self._arrays, position, index)
+            real = np.float64(tensor.scale / twice)
+            if call.arithmetic.kernel is tflm.sub:
+                real = np.float64(np.float32(real))
+            multiplier = Multiplier.of(real)
+            steps, result = steps_of(rule, factor.value << left_shift, multiplier)
+            how = f"s{position + 1} / (2 * max(s1, s2))"
+            scaling = Scaling.of(how, multiplier)
+            parts.append(Rescaled(factor, left_shift, sign, scaling, steps, result))
+        return tuple(parts)
+
+    def _leaky(self, way: _Way, index: Index) -> Outcome:
+        call = way.call
+        ti, to = call.input(0), call.output
+        total = SUMS[activations.relu](call, self._arrays, index, self._arrays[0].shape)
+        acc = total.accumulator
+        number = np.float64 if way.row.kernel is tflm.leaky_relu else np.float32
+        si, so, alpha = number(ti.scale), number(to.scale), np.float32(call.option("alpha"))
+        real = si / so if acc >= 0 else si * alpha / so
+        negated = bool(real < 0) and way.row.kernel is not activations.leaky_relu_signed
+        multiplier = Multiplier.of(abs(real) if negated else real)
+        outcome = Outcome(
+            way.name,
+            "",
+            0,
+            total,
+            (),
+            Scaling.of(way.row.multiplier, multiplier),
+            negated=negated,
+            zero_point=to.zero_point,
+            low=to.code_range[0],
+            high=to.code_range[1],
+        )
+        assert not isinstance(way.result, Accumulation)
+        outcome = finished(outcome, way.call.rule, acc, multiplier)
+        _agree("code", self.op, index, outcome.code, way.result[index].item())
+        return outcome
+
+    def _average(self, way: _Way, index: Index) -> Outcome:
+        total = average(way.call, self._arrays, index, self.output.shape)
+        count = total.taps - total.padding
+        quotient = Fraction(total.total, count)
+        rounded = math.floor(abs(quotient) + Fraction(1, 2)) * (1 if quotient >= 0 else -1)
+        low, high = activation_range(way.call, way.call.option("fused_activation_function"))
+        step = Step(f"{total.total} / {count}", quotient, rounded, AWAY)
+        return Outcome(
+            way.name,
+            way.row.algorithm,
+            min(max(rounded, low), high),
+            total,
+            steps=(step,),
+            rounded=rounded,
+            low=low,
+            high=high,
+        )
+
+    def _exact(
+        self, outcomes: Sequence[Outcome], real: Real | None, output: Tensor, index: Index
+    ) -> Exact | None:
+        so = of_tensor(output, index).scale
+        if so is None:
+            return None
+        if real is not None:
+            if not math.isfinite(real.value):
+                return None
+            return Exact(f"{real.value!r} / {so!r}", Fraction(real.value) / Fraction(so))
+        if self.op.name in ("ADD", "SUB"):
+            sign = "+" if self.op.name == "ADD" else "-"
+            tensors = [self.model.main.tensors[i] for i in self.op.inputs]
+            call = self._ways[0].call
+            a, b = (operand(call, self._arrays, i, index).value for i in (0, 1))
+            s1, s2 = (tensor.scale for tensor in tensors)
+            right = b * Fraction(s2) * (1 if sign == "+" else -1)
+            return Exact(
+                f"({a} * {s1!r} {sign} {b} * {s2!r}) / {so!r}",
+                (a * Fraction(s1) + right) / Fraction(so),
+            )
+        first = next((outcome for outcome in outcomes if outcome.sum is not None), None)
+        if first is None or first.sum is None:
+            return None
+        if first.scaling is None:
+            return Exact(first.steps[0].formula, first.steps[0].exact)
+        acc, scale = first.sum.accumulator, first.scaling.real
+        scale = -scale if first.negated else scale
+        return Exact(f"{acc} * {scale!r}", acc * Fraction(scale))
+
+
+def finished(outcome: Outcome, rule: Rule, acc: int, multiplier: Multiplier) -> Outcome:
+    """The outcome with the steps from the accumulator to the code."""
+    steps, rounded = steps_of(rule, acc, multiplier)
+    rounded = -rounded if outcome.negated else rounded
+    assert outcome.low is not None
+    assert outcome.high is not None
+    # The sum with the zero point is one of 32 bits.
+    code = (rounded + (outcome.zero_point or 0) + 2**31) % 2**32 - 2**31
+    return replace(
+        outcome,
+        steps=steps,
+        rounded=rounded,
+        code=min(max(code, outcome.low), outcome.high),
+    )
+
+
+def explained_row(model: Model, engine: Engine, op_index: int) -> Arithmetic:
+    """The engine's arithmetic of an op that can be explained: all that needs no tensors.
+
+    Raises:
+        InputError: there is no such op.
+        NotReplayed: the engine's tables have no row for the op, or it is not one to be explained.
+    """
+    operators = model.main.operators
+    if not 0 <= op_index < len(operators):
+        raise InputError(
+            f"--layer {op_index}: {model.path} has {len(operators)} operators; "
+            f"give one from 0 to {len(operators) - 1}"
+        )
+    op = operators[op_index]
+    with _naming(op):
+        row = arithmetic(engine, model.main, op)
+        quantized = all(model.main.tensors[i].quantization is not None for i in op.outputs)
+        if not quantized and op.name != "DEQUANTIZE" and row.algorithm != "copy":
+            raise NotReplayed("its output is not quantized")
+        if row.rule and row.kernel not in _BY_RULE:
+            _summing(row)
+        elif not row.rule and op.name not in (*FUNCTIONS, *BINARY, "AVERAGE_POOL_2D", "MEAN"):
+            moved = "it only moves data" if row.algorithm == "copy" else "it has no ledger yet"
+            raise NotReplayed(_UNEXPLAINED.get(op.name, moved))
+    return row
+
+
+def _summing(row: Arithmetic) -> Summing:
+    if row.kernel not in SUMS:
+        raise NotReplayed("its sums have no ledger yet")
+    return SUMS[row.kernel]
+
+
+@contextmanager
+def _naming(op: Operator) -> Iterator[None]:
+    """The op named in front of a reason."""
+    try:
+        yield
+    except NotReplayed as reason:
+        raise NotReplayed(f"op {op.index} {op.name} is not explained: {reason}") from None
+
+
+def _rule_at(a: Accumulation, rule: Rule, index: Index) -> tuple[Rule, str]:
+    """The rule that holds for one element, and why if that depends on where it stands."""
+    if not isinstance(rule, VectorRule):
+        return rule, ""
+    shape = np.shape(a.values)
+    if rule.flat:
+        position, length = int(np.ravel_multi_index(index, shape)) if index else 0, math.prod(shape)
+    else:
+        position, length = (index[-1], shape[-1]) if index else (0, 1)
+    for part, own in rule.parts(length, a.cuts):
+        if part.start <= position < part.stop:
+            body = own is not rule.tail
+            name = next(r.name for r in RULES.values() if r.apply is own.apply)
+            where = "the vector body" if body else "the scalar tail"
+            return RULES[name], (
+                f"element {position} of a loop over {length} is in {where}, which rounds {name}"
+            )
+    raise AssertionError
+
+
+def _agree(what: str, op: Operator, index: Index, ledger: Any, kernel: Any) -> None:
+    """The ledger must say what the kernel computed."""
+    if ledger != kernel and not (ledger != ledger and kernel != kernel):
+        raise TflreplayError(
+            f"op {op.index} {op.name}, element {list(index)}: the ledger's {what} is {ledger}, "
+            f"the kernel's {kernel}; please report this as a bug of tflreplay"
+        )

@@ -1,0 +1,177 @@
+"""A number from no model, a forum post's for one: what each rule makes of an accumulator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from tflreplay.arithmetic import TABLES
+from tflreplay.ground.errors import InputError, NotReplayed
+from tflreplay.ground.rounding import INT32_MAX, INT32_MIN, RULES, Multiplier, Rule
+from tflreplay.judgement.diagnosis.candidates import RULES_TRIED
+from tflreplay.kernels.matmul import DOUBLE, FLOAT32, FLOAT32_PRODUCT
+from tflreplay.tools.explain.layer import finished
+from tflreplay.tools.explain.records import Exact, Explanation, Outcome, Parameters, Scaling, Sum
+from tflreplay.tools.explain.steps import FLOORED
+
+_ENGINES = ("reference", "optimized", "xnnpack", "tflm")
+# The range of shifts that QuantizeMultiplier gives and every rule can take.
+_SHIFTS = (-31, 30)
+
+
+def explain_number(
+    acc: int,
+    zero_point: int,
+    *,
+    scales: tuple[float, float, float] | None = None,
+    quantized: tuple[int, int] | None = None,
+    real: float | None = None,
+    bias: int | None = None,
+    low: int = -128,
+    high: int = 127,
+    theirs: int | None = None,
+    others: Iterable[Rule] = (FLOORED,),
+) -> Explanation:
+    """One accumulator as a ledger under every rule.
+
+    Args:
+        zero_point: the output's.
+        scales: of input, filter and output, rounded to float32 as a model stores them. The product
+            of the first two over the third is computed in every way an engine does.
+        quantized: or the mantissa (0 .. 2**31 - 1) and the shift (the exponent: negative to the
+            right, as TFLite has it).
+        real: or the real multiplier.
+        bias: to be added to ``acc``, in 32 bits.
+        low, high: the activation range.
+        theirs: the code that an engine gave.
+        others: rules to try besides :data:`~tflreplay.judgement.diagnosis.candidates.RULES_TRIED`.
+
+    Raises:
+        InputError: a number is out of range, or not exactly one multiplier is given.
+    """
+    _check(acc, bias, zero_point, low, high)
+    total = Sum("acc" if bias is None else "acc + bias", 0, 0, (), 0, acc, bias, 32)
+    rules = [*(RULES[name] for name in RULES_TRIED), *others]
+    outcomes: list[Outcome] = []
+    for how, multiplier in _multipliers(scales, quantized, real):
+        first = not outcomes
+        for rule in rules:
+            users = _users(rule.name, how)
+            # By the first multiplier all rules are tried; by another, those that an engine has.
+            if not (first or users):
+                continue
+            outcome = Outcome(
+                rule.name if first else f"{rule.name}, multiplier {how}",
+                users,
+                0,
+                total,
+                scaling=Scaling.of(how, multiplier),
+                zero_point=zero_point,
+                low=low,
+                high=high,
+            )
+            with suppress(NotReplayed):  # a rule that is not defined for this multiplier
+                outcomes.append(finished(outcome, rule, total.accumulator, multiplier))
+    value = outcomes[0].scaling
+    assert value is not None
+    return Explanation(
+        None,
+        None,
+        tuple(_parameters(scales, zero_point)),
+        tuple(outcomes),
+        None,
+        Exact(f"{total.accumulator} * {value.real!r}", total.accumulator * Fraction(value.real)),
+        theirs,
+    )
+
+
+def _check(acc: int, bias: int | None, zero_point: int, low: int, high: int) -> None:
+    for name, value in (("--acc", acc), ("--bias", bias or 0), ("--zero-point", zero_point)):
+        if not INT32_MIN <= value <= INT32_MAX:
+            raise InputError(f"{name} {value}: does not fit into 32 bits, as an accumulator must")
+    if low > high:
+        raise InputError(
+            f"--low {low} is above --high {high}: give the lowest code, then the highest"
+        )
+
+
+def _multipliers(
+    scales: tuple[float, float, float] | None,
+    quantized: tuple[int, int] | None,
+    real: float | None,
+) -> Iterator[tuple[str, Multiplier]]:
+    """The multiplier in each precision that may be meant, and how it is computed."""
+    if sum(given is not None for given in (scales, quantized, real)) != 1:
+        raise InputError(
+            "the multiplier: give --input-scale, --filter-scale and --output-scale, or "
+            "--multiplier and --shift, or --real-multiplier"
+        )
+    if quantized is not None:
+        mantissa, shift = quantized
+        if not 0 <= mantissa <= INT32_MAX:
+            raise InputError(f"--multiplier {mantissa}: give an int32 mantissa, 0 to {INT32_MAX}")
+        if not _SHIFTS[0] <= shift <= _SHIFTS[1]:
+            raise InputError(
+                f"--shift {shift}: give the exponent of the multiplier, {_SHIFTS[0]} to "
+                f"{_SHIFTS[1]} (negative for a right shift)"
+            )
+        exact = np.asarray(math.ldexp(mantissa, shift - 31))
+        yield (
+            "multiplier * 2**(shift - 31)",
+            Multiplier(exact, np.asarray(mantissa, np.int64), np.asarray(shift, np.int64)),
+        )
+    elif real is not None:
+        yield "given", _fitting("--real-multiplier", real)
+    else:
+        assert scales is not None
+        with np.errstate(over="ignore"):
+            s1, s2, so = (np.float32(scale) for scale in scales)
+        names = ("--input-scale", "--filter-scale", "--output-scale")
+        for name, scale, narrow in zip(names, scales, (s1, s2, so), strict=True):
+            if not (math.isfinite(scale) and 0 < narrow < np.inf):
+                raise InputError(f"{name} {scale!r}: give a scale, a positive float32 number")
+        double = np.float64(s1) * np.float64(s2) / np.float64(so)
+        with np.errstate(all="ignore"):
+            ways = {
+                DOUBLE: double,
+                FLOAT32_PRODUCT: np.float64(s1 * s2) / np.float64(so),
+                FLOAT32: np.float64(s1 * s2 / so),
+            }
+        for how, value in ways.items():
+            yield how, _fitting(f"the scales, {how}", float(value))
+
+
+def _fitting(name: str, real: float) -> Multiplier:
+    if not 0 < real < 2.0 ** _SHIFTS[1]:
+        raise InputError(
+            f"{name}: a real multiplier of {real!r}; give one above 0 and below 2**{_SHIFTS[1]}"
+        )
+    return Multiplier.of(real)
+
+
+def _users(rule: str, how: str) -> str:
+    """Who computes by this rule and this multiplier: engines, each with its ops."""
+    users = []
+    for engine in _ENGINES:
+        rows = [row for row in TABLES[engine] if (row.rule, row.multiplier) == (rule, how)]
+        always = {row.op for row in rows if not row.since and not row.until}
+        names = {row.op: row.op if row.op in always else f"{row.op} (by version)" for row in rows}
+        if names:
+            users.append(f"{engine} {', '.join(names.values())}")
+    return "; ".join(users)
+
+
+def _parameters(scales: tuple[float, float, float] | None, zero_point: int) -> Iterator[Parameters]:
+    blank = Parameters("output", "o", None, "", "", None, zero_point)
+    if scales is None:
+        yield blank
+        return
+    s1, s2, so = (float(np.float32(scale)) for scale in scales)
+    yield replace(blank, role="input", number="1", scale=s1, zero_point=None)
+    yield replace(blank, role="filter", number="2", scale=s2, zero_point=None)
+    yield replace(blank, scale=so)

@@ -1,0 +1,45 @@
+"""The scale and zero point of every tensor that takes part in one output element."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tflreplay.model import Operator, Tensor
+from tflreplay.tools.explain.records import Parameters
+
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+BINARY = ("ADD", "SUB", "MUL")
+
+
+def parameters(
+    op: Operator, tensors: Sequence[Tensor], index: tuple[int, ...]
+) -> Iterator[Parameters]:
+    """Of ``op``'s inputs and output; ``tensors`` are its subgraph's."""
+    given = [tensors[i] if i >= 0 else None for i in op.inputs]
+    if op.name in WEIGHTED:
+        inputs = zip(("input", "weights", "bias"), ("1", "2", ""), given, strict=False)
+    elif op.name in BINARY:
+        inputs = zip(("input a", "input b"), "12", given, strict=True)
+    else:
+        inputs = zip(("input",), "i", given[:1], strict=True)
+    for role, number, tensor in inputs:
+        if tensor is not None:
+            yield of_tensor(tensor, index, role, number)
+    yield of_tensor(tensors[op.outputs[0]], index, "output", "o")
+
+
+def of_tensor(
+    tensor: Tensor, index: tuple[int, ...], role: str = "", number: str = ""
+) -> Parameters:
+    """``index`` is the element's; weights have their channels along the output's last axis."""
+    found = tensor.quantization
+    scale = zero_point = channel = None
+    # A bias has a scale that nothing reads.
+    if found is not None and found.scale.size and role != "bias":
+        if found.per_axis:
+            channel = index[-1] if role == "weights" else index[found.axis]
+        scale = float(found.scale[channel or 0])
+        zero_point = int(found.zero_point[channel or 0])
+    return Parameters(
+        role, number, tensor.index, tensor.name, tensor.dtype, scale, zero_point, channel
+    )

@@ -1,0 +1,259 @@
+"""What a ledger of one output element is made of: numbers, and how they follow from each other.
+
+Scales are named as the arithmetic tables name them: ``si`` and ``zi`` of a single input, ``s1``,
+``z1``, ``s2`` and ``z2`` of two (the second one may be the weights), ``so`` and ``zo`` of the
+output.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.rounding import Multiplier
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """One tensor that takes part: ``scale`` and ``zero_point`` as the model has them.
+
+    ``number`` is the suffix of both in formulas. Of a tensor quantized per axis, these are the ones
+    of ``channel``. None where the tensor is not quantized.
+    """
+
+    role: str
+    number: str
+    tensor: int | None
+    name: str
+    dtype: str
+    scale: float | None
+    zero_point: int | None
+    channel: int | None = None
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One code less its zero point, or as it is where ``zero_point`` is None.
+
+    ``where`` is its index in the tensor.
+    """
+
+    symbol: str
+    where: tuple[int, ...]
+    code: int
+    zero_point: int | None
+
+    @property
+    def value(self) -> int:
+        return self.code - (self.zero_point or 0)
+
+
+@dataclass(frozen=True)
+class Term:
+    """The product of factors and of an integer that all terms of its tensor share."""
+
+    factors: tuple[Factor, ...]
+    times: int = 1
+
+    @property
+    def value(self) -> int:
+        return math.prod(factor.value for factor in self.factors) * self.times
+
+
+@dataclass(frozen=True)
+class Sum:
+    """``largest`` + the sum of ``others`` more terms + bias, in a register of ``bits``.
+
+    ``padding`` of the ``taps`` lie outside of the input; they add nothing.
+    """
+
+    formula: str
+    taps: int
+    padding: int
+    largest: tuple[Term, ...]
+    others: int
+    rest: int
+    bias: int | None
+    bits: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        return sum(term.value for term in self.largest) + self.rest + (self.bias or 0)
+
+    @property
+    def accumulator(self) -> int:
+        """``total``, wrapped around where the register cannot hold it."""
+        half = 1 << (self.bits - 1)
+        return (self.total + half) % (2 * half) - half
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """A real multiplier and its Q31 form: ``mantissa * 2**(shift - 31)``. ``how`` computed."""
+
+    how: str
+    real: float
+    mantissa: int
+    shift: int
+
+    @classmethod
+    def of(cls, how: str, multiplier: Multiplier) -> Scaling:
+        """``multiplier`` is of shape ``()``."""
+        m = multiplier
+        return cls(how, float(m.real), int(m.mantissa), int(m.shift))
+
+
+@dataclass(frozen=True)
+class Step:
+    """``formula`` is exactly ``exact``; rounded to an integer it is ``result``.
+
+    ``stored`` is what is rounded, where a floating-point type of ``precision`` holds another number
+    than the exact one. ``how`` says where a tie goes, or what else decided the result.
+    """
+
+    formula: str
+    exact: Fraction
+    result: int
+    how: str = ""
+    stored: Fraction | None = None
+    precision: str = ""
+
+    @property
+    def tie(self) -> bool:
+        return (self.exact if self.stored is None else self.stored).denominator == 2
+
+
+@dataclass(frozen=True)
+class Rescaled:
+    """An input of ADD or SUB on the common scale.
+
+    ``steps`` lead from ``factor.value * 2**left_shift`` to ``result``; ``sign`` is 1 or -1.
+    """
+
+    factor: Factor
+    left_shift: int
+    sign: int
+    scaling: Scaling
+    steps: tuple[Step, ...]
+    result: int
+
+    @property
+    def value(self) -> int:
+        return self.sign * self.result
+
+
+@dataclass(frozen=True)
+class Real:
+    """What one code stands for, and a function of it in real numbers, computed in float64.
+
+    ``value`` is ``function`` of ``real``; ``real`` is ``formula``.
+    """
+
+    factor: Factor | None
+    formula: str
+    real: float
+    function: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The code that one arithmetic gives.
+
+    ``steps`` lead from the accumulator to ``rounded``; they are empty where this arithmetic is an
+    algorithm, or a rule of unknown steps. ``negated`` says that the rule rounds the product without
+    the multiplier's sign. ``zero_point`` is then added, and the result cut to ``low`` .. ``high``.
+    All these are None or empty for an algorithm.
+    """
+
+    name: str
+    note: str
+    code: int | float
+    sum: Sum | None = None
+    inputs: tuple[Rescaled, ...] = ()
+    scaling: Scaling | None = None
+    steps: tuple[Step, ...] = ()
+    negated: bool = False
+    rounded: int | None = None
+    zero_point: int | None = None
+    low: int | None = None
+    high: int | None = None
+
+    @property
+    def accumulator(self) -> int | None:
+        """What the rule rounds the product of; None for an algorithm."""
+        if self.inputs:
+            return sum(part.value for part in self.inputs)
+        return None if self.sum is None else self.sum.accumulator
+
+    @property
+    def unclamped(self) -> int | None:
+        return None if self.rounded is None else self.rounded + (self.zero_point or 0)
+
+
+@dataclass(frozen=True)
+class Exact:
+    """The result before any rounding, in output codes less the zero point."""
+
+    formula: str
+    value: Fraction
+
+    @property
+    def tie(self) -> Fraction:
+        """The nearest number halfway between two integers."""
+        return math.floor(self.value) + Fraction(1, 2)
+
+    @property
+    def distance(self) -> Fraction:
+        """How far above the tie it lies; negative below."""
+        return self.value - self.tie
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which element this is. ``channel`` is its index along the axis that ``channel_axis`` is."""
+
+    model: str
+    op_index: int
+    op: str
+    index: tuple[int, ...]
+    shape: tuple[int, ...]
+    channel: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One output element, step by step, under every arithmetic that is tried.
+
+    Args:
+        place: None for a number that comes from no model.
+        engine: whose arithmetic the first of ``outcomes`` is; None where none is in force.
+        outcomes: the arithmetic in force first, then the others.
+        real: for an op that is a function of real numbers, that function; else None.
+        exact: None for an output that is not quantized.
+        theirs: the engine's own value; None where it is not known.
+        source: where ``theirs`` comes from.
+    """
+
+    place: Place | None
+    engine: Engine | None
+    parameters: tuple[Parameters, ...]
+    outcomes: tuple[Outcome, ...]
+    real: Real | None
+    exact: Exact | None
+    theirs: int | float | None = None
+    source: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def ours(self) -> Outcome | None:
+        """The arithmetic in force."""
+        return self.outcomes[0] if self.engine is not None else None
+
+    @property
+    def reproducing(self) -> tuple[Outcome, ...]:
+        """The outcomes that give the engine's value."""
+        return tuple(o for o in self.outcomes if self.theirs is not None and o.code == self.theirs)
