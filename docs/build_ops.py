@@ -11,6 +11,7 @@ from tflreplay.ground.engine import Engine
 from tflreplay.model import load
 from tflreplay.reports.ops import render, render_model
 from tflreplay.runtimes import resolve
+from tflreplay.tools.ops import citizens, of_model
 
 PAGE = Path(__file__).parent / "ops.md"
 MODEL = Path("models", "seven_ops_int8.tflite")
@@ -37,7 +38,9 @@ Of one model, `tflreplay ops {path}`:
 def page(engine: Engine) -> str:
     model = load(Path(__file__).parent.parent / MODEL)
     return _TEXT.format(
-        ops=render(engine), path=MODEL.as_posix(), model=render_model(model, engine)
+        ops=render(citizens(engine), engine),
+        path=MODEL.as_posix(),
+        model=render_model(of_model(model, engine), engine),
     )
 
 

@@ -17,10 +17,10 @@ import pytest
 from tests.conftest import EFFICIENTNET, IMAGE
 from tflreplay.judgement.agreement import NOT_COMPARED, agree
 from tflreplay.model import Model, load
-from tflreplay.reports import agreement as reports
+from tflreplay.reports import compare as reports
 from tflreplay.runtimes import Capture, capture
 from tflreplay.runtimes.inputs import random_inputs, read_inputs
-from tflreplay.tools.replay import compare_sources
+from tflreplay.tools.compare import compare_sources
 
 ENGINES = ("reference", "optimized", "xnnpack")
 ZOO = os.environ.get("TFLREPLAY_ZOO")

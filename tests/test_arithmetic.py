@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from tests.single_op import Spec, build
-from tflreplay.arithmetic import Arithmetic, arithmetic
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
-from tflreplay.kernels.activations import leaky_relu, leaky_relu_signed
-from tflreplay.kernels.matmul import DOUBLE, FLOAT32_PRODUCT
 from tflreplay.model import parse
+from tflreplay.ops import Row, row_of
+from tflreplay.ops.base.precision import Precision
+from tflreplay.ops.leaky_relu import leaky_relu, leaky_relu_signed
 
 
-def row(content: bytes, engine: Engine) -> Arithmetic:
+def row(content: bytes, engine: Engine) -> Row:
     graph = parse(content, Path("single_op.tflite")).main
-    return arithmetic(engine, graph, graph.operators[0])
+    return row_of(engine, graph, graph.operators[0])
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ def row(content: bytes, engine: Engine) -> Arithmetic:
     ],
 )
 def test_fully_connected(engine: Engine, rule: str) -> None:
-    for scale, multiplier in (([0.5, 0.25], DOUBLE), ([0.5], FLOAT32_PRODUCT)):
+    for scale, multiplier in (([0.5, 0.25], Precision.FLOAT64), ([0.5], Precision.FLOAT32_PRODUCT)):
         weights = Spec((2, 3), "int8", scale, 0, np.ones((2, 3), np.int8))
         inputs = [Spec((1, 3), "int8", 0.5), weights, None]
         found = row(build("FULLY_CONNECTED", inputs, [Spec((1, 2), "int8", 0.5)]), engine)
         assert found.rule == rule
-        assert found.multiplier == (DOUBLE if rule == "float-away64" else multiplier)
+        assert found.multiplier == (Precision.FLOAT64 if rule == "float-away64" else multiplier)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tflreplay.ground.errors import InputError
 from tflreplay.judgement.changes import Changes, changes, read_report
 from tflreplay.judgement.run import Run
 from tflreplay.reports import json_report
-from tflreplay.reports.changes import render
+from tflreplay.reports.diff import render
 
 CODES = np.zeros((1, 10, 10), np.int8)
 
@@ -209,6 +209,8 @@ NOT_A_COUNT = (None, "3", -1, 1.5, True, [], 10**400)
         ("inputs", ("x", None, [5]), "inputs is not a list"),
         ("capture.failure", (5, None), "capture.failure is not a text"),
         ("replay.engine", (5,), "replay.engine is not a text"),
+        ("replay.machine", (5, None), "replay.machine is not a text"),
+        ("capture.machine", (5, None), "capture.machine is not a text"),
         ("layers", ({}, None, "x"), "layers is not a list"),
         ("layers", ([3],), "layers[0] is not an object"),
         ("layers.1.op", (7, None), "layers[1].op is not a text"),

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from tflreplay import arithmetic as tables
 from tflreplay.judgement.comparison import compare, difference
 from tflreplay.model import Model, Operator, Tensor
+from tflreplay.ops import CARDS, card
 from tflreplay.replayer.loop import replay, replay_isolated
 from tflreplay.runtimes import Capture
 from tflreplay.runtimes.inputs import Inputs
@@ -121,11 +121,9 @@ def test_another_rounding_rule_shows_as_off_by_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """CONV_2D replayed with single rounding, as a port to CMSIS-NN might have it."""
-    table = tuple(
-        replace(row, rule="single") if row.op == "CONV_2D" else row
-        for row in tables.TABLES["reference"]
-    )
-    monkeypatch.setitem(tables.TABLES, "reference", table)
+    single = tuple(replace(row, rule="single") for row in card("CONV_2D").rows("reference"))
+    changed = replace(card("CONV_2D"), tables={"reference": single})
+    monkeypatch.setattr("tflreplay.ops.CARDS", {**CARDS, "CONV_2D": changed})
     isolated = replay_isolated(seven_ops, seven_captured.tensors)
     comparison = compare(seven_ops, seven_captured.tensors, isolated=isolated)
     wrong = comparison.mismatched

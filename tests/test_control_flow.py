@@ -9,13 +9,13 @@ import pytest
 
 import tflreplay
 from tests.graphs import Graph, model
-from tflreplay.arithmetic import arithmetic
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import InputError
 from tflreplay.ground.rounding import requantize
-from tflreplay.ground.session import Session
-from tflreplay.kernels.call import Call
 from tflreplay.model import Model
+from tflreplay.ops import row_of
+from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.session import Session
 from tflreplay.runtimes.inputs import Inputs, random_inputs, read_inputs
 
 ENGINES = ("reference", "optimized", "xnnpack")
@@ -151,7 +151,7 @@ def test_sums_inside_of_an_op_have_their_tolerance(engine: str) -> None:
     built = decomposed("FULLY_CONNECTED")
     (layer,) = tflreplay.run(built, random_inputs(built), engine=engine).comparison.layers
     assert layer.status in ("exact", "within tolerance")
-    inner = arithmetic(Engine(engine), built.subgraphs[1], built.subgraphs[1].operators[0])
+    inner = row_of(Engine(engine), built.subgraphs[1], built.subgraphs[1].operators[0])
     assert layer.isolated is not None
     assert layer.isolated.tolerance == inner.tolerance > 0
 
@@ -210,7 +210,7 @@ def test_the_first_inference_that_differs_is_reported() -> None:
         calls += 1
         if calls == 3:
             state = np.full_like(state, call.input(1).zero_point)
-        row = arithmetic(call.engine, built.main, call.op)
+        row = row_of(call.engine, built.main, call.op)
         return requantize(row.kernel(call, x, state), call.rule)
 
     inputs = random_inputs(built, seed=1, steps=6)

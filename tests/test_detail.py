@@ -7,13 +7,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tflreplay.arithmetic import arithmetic
 from tflreplay.ground.rounding import RULES, Accumulation
 from tflreplay.judgement.comparison import LayerDiff, difference
 from tflreplay.judgement.detail import BINS, SAMPLE, WORST, Detail, detail
 from tflreplay.judgement.run import Run
 from tflreplay.model import Model, Quantization, Tensor
-from tflreplay.replayer.loop import call_of
+from tflreplay.ops import row_of
+from tflreplay.ops.seam import call_of
 from tflreplay.runtimes.inputs import Inputs
 from tflreplay.tools.replay import run
 
@@ -93,10 +93,12 @@ def test_a_run_keeps_details_of_what_differs(seven_ops: Model, seven_inputs: Inp
     found = run(seven_ops, seven_inputs, replay_as="single")
     mismatched = found.comparison.mismatched
     assert mismatched
-    assert set(found.details) == {(layer.op_index, layer.tensor.index) for layer in mismatched}
+    assert set(found.findings.details) == {
+        (layer.op_index, layer.tensor.index) for layer in mismatched
+    }
     checked = 0
     for layer in mismatched:
-        near = found.details[layer.op_index, layer.tensor.index]
+        near = found.findings.details[layer.op_index, layer.tensor.index]
         assert near.mode == ("isolated" if not layer.isolated.exact else "chained")
         diff = getattr(layer, near.mode)
         if near.heat is not None:
@@ -128,7 +130,7 @@ def accumulators(layer: LayerDiff, found: Run, inputs: Inputs) -> Accumulation:
     tensors = {**inputs.arrays, **found.capture.tensors}
     graph, engine = found.model.main, found.engine
     op = graph.operators[layer.op_index]
-    row = arithmetic(engine, graph, op)
+    row = row_of(engine, graph, op)
     call, arrays = call_of(graph, op, tensors, engine, row)
     sums = row.kernel(call, *arrays)
     assert isinstance(sums, Accumulation)
@@ -147,7 +149,7 @@ def check_exact(near: Detail, sums: Accumulation) -> None:
 
 
 def test_an_exact_run_keeps_none(seven_ops: Model, seven_inputs: Inputs) -> None:
-    assert run(seven_ops, seven_inputs).details == {}
+    assert run(seven_ops, seven_inputs).findings.details == {}
 
 
 def test_fractions_of_a_users_kernel_are_of_the_engines_accumulators(
@@ -157,6 +159,6 @@ def test_fractions_of_a_users_kernel_are_of_the_engines_accumulators(
     found = run(seven_ops, seven_inputs, kernels=kernels)
     assert found.comparison.mismatched
     for layer in found.comparison.mismatched:
-        near = found.details[layer.op_index, layer.tensor.index]
+        near = found.findings.details[layer.op_index, layer.tensor.index]
         assert near.fractions is not None
         check_exact(near, accumulators(layer, found, seven_inputs))

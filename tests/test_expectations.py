@@ -12,7 +12,7 @@ from tests.reports.synthetic import Capture, Layer, make_run
 from tests.test_replayer import rename_op
 from tflreplay.ground.errors import InputError
 from tflreplay.judgement.expectations import Expectations, read_expectations
-from tflreplay.judgement.run import Run
+from tflreplay.judgement.run import Asked, Run
 from tflreplay.model import Model
 
 CODES = np.zeros((1, 10, 10), np.int8)
@@ -36,7 +36,7 @@ LAYERS = [
 
 def judged(text: str, layers: list[Layer] = LAYERS) -> Run:
     run = make_run(layers)
-    return replace(run, expectations=read_expectations(text, run.model))
+    return replace(run, asked=Asked(expectations=read_expectations(text, run.model)))
 
 
 def ops(layers: tuple) -> list[int]:
@@ -80,7 +80,7 @@ def test_where_only_chained_was_compared_that_counts() -> None:
 
 def test_an_expectation_does_not_hide_that_the_runtime_failed() -> None:
     run = make_run(LAYERS[:1], Capture(failure="died at op 3"))
-    assert replace(run, expectations=Expectations("any")).exit_code == 2
+    assert replace(run, asked=Asked(expectations=Expectations("any"))).exit_code == 2
 
 
 def test_an_infinite_difference_is_within_no_limit() -> None:

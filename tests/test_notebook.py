@@ -14,6 +14,7 @@ from tests.reports.test_rows import RUN
 from tflreplay.ground import notebook
 from tflreplay.ground.engine import Engine
 from tflreplay.judgement.comparison import Comparison
+from tflreplay.judgement.run import Findings
 from tflreplay.replayer.loop import Replay
 from tflreplay.reports import frames
 from tflreplay.runtimes import Capture
@@ -51,9 +52,9 @@ class Page(HTMLParser):
 
 
 def test_run() -> None:
-    run = replace(make_run(few_layers()), verdicts={1: VERDICT})
+    run = replace(make_run(few_layers()), findings=Findings(verdicts={1: VERDICT}))
     page = Page(run._repr_html_())
-    assert page.paragraphs == [run.headline, *run.inputs, *run.explanations]
+    assert page.paragraphs == [run.headline, *run.asked.inputs, *run.explanations]
     assert len(page.rows) == 1 + 7
     diff = run.comparison.layers[1].isolated
     assert diff is not None

@@ -9,11 +9,11 @@ import pytest
 import tflite
 
 from tests.conftest import EFFICIENTNET, IMAGE
-from tflreplay.arithmetic import LAYERS, TABLES
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.rounding import RULES
 from tflreplay.judgement.comparison import compare
 from tflreplay.model import Model, load
+from tflreplay.ops import CARDS, LAYERS, Card, card
 from tflreplay.replayer.loop import replay, replay_isolated
 from tflreplay.runtimes import Capture, capture
 from tflreplay.runtimes.inputs import Inputs, read_inputs
@@ -99,19 +99,18 @@ def test_a_part_of_a_row_that_fails_takes_only_its_layers_along(
     def broken(*_: object) -> None:
         raise IndexError("out of luck")
 
-    table = tuple(
-        replace(row, **{part: broken}) if row.op == op else row for row in TABLES["reference"]
-    )
-    monkeypatch.setitem(TABLES, "reference", table)
+    rows = tuple(replace(row, **{part: broken}) for row in card(op).rows("reference"))
+    monkeypatch.setattr("tflreplay.ops.CARDS", {**CARDS, op: Card(op, {"reference": rows})})
     result = replay(seven_ops, seven_inputs.arrays, captured=lambda: seven_captured.tensors)
     assert {seven_ops.main.operators[i].name for i in result.not_replayed} == {op}
     assert all("IndexError: out of luck" in reason for reason in result.not_replayed.values())
 
 
 def test_every_row_of_the_tables_says_what_it_is() -> None:
-    assert {table for layers in LAYERS.values() for table in layers} == set(TABLES)
-    for table in TABLES.values():
-        for row in table:
-            assert row.op in vars(tflite.BuiltinOperator)
+    tables = {table for layers in LAYERS.values() for table in layers}
+    for op, known in CARDS.items():
+        assert op in vars(tflite.BuiltinOperator)
+        assert {*known.tables} <= tables
+        for row in known.rows():
             assert row.rule in RULES or (row.rule == "" and row.algorithm)
             assert row.source

@@ -17,12 +17,13 @@ import pytest
 from tests.conftest import MODELS, SEVEN_OPS
 from tests.single_op import Spec, build, run_engine
 from tests.test_replayer import rename_op
-from tflreplay.arithmetic import arithmetic
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.rounding import Accumulation
 from tflreplay.model import Model, parse
-from tflreplay.replayer.loop import call_of, replay
-from tflreplay.reports import rulesheet as report
+from tflreplay.ops import row_of
+from tflreplay.ops.seam import call_of
+from tflreplay.replayer.loop import replay
+from tflreplay.reports.rules import sheet as report
 from tflreplay.runtimes import Capture, capture
 from tflreplay.runtimes.inputs import Inputs
 from tflreplay.tools.rules import LayerRules, Range, rulesheet
@@ -201,7 +202,7 @@ def array_of(model: Model, captured: dict[int, np.ndarray], index: int) -> np.nd
 
 def sums(model: Model, op_index: int, arrays: dict[int, np.ndarray]) -> np.ndarray:
     op = model.main.operators[op_index]
-    row = arithmetic(REFERENCE, model.main, op)
+    row = row_of(REFERENCE, model.main, op)
     call, values = call_of(model.main, op, arrays, REFERENCE, row)
     result = row.kernel(call, *values)
     assert isinstance(result, Accumulation)
@@ -316,7 +317,7 @@ def test_it_is_the_replay(seven_ops: Model, seven_inputs: Inputs, engine: str) -
         assert layer.reason == ""
         if layer.requantization is None:
             continue
-        row = arithmetic(ours, seven_ops.main, layer.op)
+        row = row_of(ours, seven_ops.main, layer.op)
         call, arrays = call_of(seven_ops.main, layer.op, chained.tensors, ours, row)
         result = row.kernel(call, *arrays)
         assert isinstance(result, Accumulation)
@@ -408,7 +409,12 @@ def test_the_command(tmp_path: Path) -> None:
     assert row[6:] == ["-55k..59k", "17/19", "4316/201"]
     document = json.loads((tmp_path / "rules.json").read_text())
     assert document["format_version"] == 1
-    assert document["engine"] == {"name": "reference", "runtime": "litert", "version": "2.3.0"}
+    assert document["engine"] == {
+        "name": "reference",
+        "runtime": "litert",
+        "version": "2.3.0",
+        "machine": "x86-64",
+    }
     assert len(document["layers"]) == 20
     layer = document["layers"][3]
     assert layer["rule"]["words"].startswith("Double rounding: high-mul (ties up)")

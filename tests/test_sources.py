@@ -14,11 +14,12 @@ import pytest
 from tests.runtimes.test_capture import chain, codes, random_feeds, relu
 from tests.test_cli import one_line_error, run
 from tflreplay.ground.errors import CaptureError, InputError, OutputError
+from tflreplay.ground.machine import Machine
 from tflreplay.model import Model
 from tflreplay.runtimes import Capture
 from tflreplay.runtimes.inputs import Inputs
 from tflreplay.runtimes.saved import load_source, save
-from tflreplay.tools.replay import compare_sources
+from tflreplay.tools.compare import compare_sources
 
 SHAPE = (1, 512)
 VALUES = np.arange(512, dtype=np.int16).astype(np.int8).reshape(SHAPE)
@@ -50,6 +51,7 @@ def captured(model: Model) -> Capture:
         note="a note",
         failure="it died",
         origin={0: "input", first: "delegate partition"},
+        machine=Machine("aarch64", "cortex-a72"),
     )
 
 
@@ -144,6 +146,8 @@ def test_damaged_provenance(tmp_path: Path, text: str) -> None:
         ("origin", {"1": 5}),
         ("origin", {"x": "input"}),
         ("missing", ["1"]),
+        ("machine", 5),
+        ("machine", None),
     ],
 )
 def test_provenance_of_wrong_types(tmp_path: Path, name: str, value: object) -> None:

@@ -21,9 +21,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tflreplay.ground.engine import Engine as Engine
     from tflreplay.ground.errors import TflreplayError as TflreplayError
     from tflreplay.judgement.comparison import Comparison as Comparison
     from tflreplay.judgement.comparison import compare as compare
+    from tflreplay.judgement.diagnosis import diagnose as diagnose
+    from tflreplay.judgement.diagnosis import summarize as summarize
     from tflreplay.model import Model as Model
     from tflreplay.model import load as load
     from tflreplay.replayer.loop import Replay as Replay
@@ -55,6 +58,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Capture": "runtimes",
     "Comparison": "judgement.comparison",
+    "Engine": "ground.engine",
     "Explanation": "tools.explain",
     "Inputs": "runtimes.inputs",
     "Model": "model",
@@ -65,6 +69,7 @@ _HOMES = {
     "capture": "runtimes",
     "channels_frame": "reports.frames",
     "compare": "judgement.comparison",
+    "diagnose": "judgement.diagnosis",
     "explain": "tools.explain",
     "histogram_frame": "reports.frames",
     "extract": "tools.extract",
@@ -79,6 +84,7 @@ _HOMES = {
     "replay_isolated": "replayer.loop",
     "report": "reports",
     "run": "tools.replay",
+    "summarize": "judgement.diagnosis",
 }
 __all__ = [*_HOMES]
 

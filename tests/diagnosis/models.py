@@ -15,11 +15,11 @@ import numpy as np
 
 from tests.diagnosis.port import Array, Port
 from tests.single_op import Op, Spec, build_side_by_side, random_codes
-from tflreplay.arithmetic import arithmetic
 from tflreplay.ground.engine import Engine
 from tflreplay.judgement.diagnosis import Verdict, diagnose
 from tflreplay.model import Model, Operator, parse
-from tflreplay.replayer.loop import Tensors, call_of
+from tflreplay.ops import row_of
+from tflreplay.ops.seam import Tensors, call_of
 
 REFERENCE = Engine()
 # The product of these two scales has 32 significant bits: its Q31 mantissa is a tie, and the one
@@ -41,7 +41,7 @@ class Layer:
 
     def computed(self, port: Port) -> Array:
         """The output as a port computes it."""
-        row = arithmetic(REFERENCE, self.model.main, self.op)
+        row = row_of(REFERENCE, self.model.main, self.op)
         call, arrays = call_of(self.model.main, self.op, self.tensors, REFERENCE, row)
         return port.kernels[self.op.name](call, *arrays)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tflreplay.kernels.call import Call
+from tflreplay.ops.base.call import Call
 
 Array = np.ndarray[Any, Any]
 

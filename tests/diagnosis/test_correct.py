@@ -12,13 +12,13 @@ import pytest
 from tests.diagnosis.models import Layer, layers
 from tests.diagnosis.port import Port
 from tests.single_op import run_engine
-from tflreplay.arithmetic import arithmetic
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import CaptureError, NotReplayed
 from tflreplay.ground.rounding import Array
 from tflreplay.judgement.diagnosis import candidates, diagnose
 from tflreplay.model import Model, load
-from tflreplay.replayer.loop import Tensors, run_op
+from tflreplay.ops import row_of
+from tflreplay.ops.seam import Tensors, run_op
 from tflreplay.runtimes import capture
 from tflreplay.runtimes.inputs import Inputs, random_inputs
 
@@ -37,7 +37,7 @@ def judge(chosen: Sequence[Layer], captured: Tensors, true: Engine, told: Engine
     for layer in chosen:
         graph, op, tensors = layer.model.main, layer.op, layer.tensors
         try:
-            row = arithmetic(true, graph, op)
+            row = row_of(true, graph, op)
             replayed = run_op(graph, op, tensors, true, row)[op.outputs[0]]
             tried = candidates(told, graph, op)
         except (NotReplayed, IndexError):

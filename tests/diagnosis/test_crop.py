@@ -15,11 +15,10 @@ from tests.diagnosis.models import (
     pair,
 )
 from tests.single_op import Op
-from tflreplay.arithmetic import arithmetic
 from tflreplay.ground.rounding import Array
-from tflreplay.judgement.diagnosis.crop import crop
-from tflreplay.kernels.call import Call
-from tflreplay.replayer.loop import call_of, compute
+from tflreplay.ops import card, row_of
+from tflreplay.ops.base.call import Call
+from tflreplay.ops.seam import call_of, compute
 
 RNG = np.random.default_rng(4)
 OPS = {
@@ -59,19 +58,19 @@ def test_the_lines_of_the_whole(op: Op) -> None:
     whole = compute(call, arrays)[0]
     lines = whole.reshape(-1, whole.shape[-1])
     chosen = np.array([0, 2, len(lines) // 2, len(lines) - 1])
+    crop = card(call.op.name).lines
+    assert crop is not None
     cropped = crop(call, tuple(arrays), chosen)
-    assert cropped is not None
     (some,) = compute(cropped[0], list(cropped[1]))
     np.testing.assert_array_equal(some.reshape(-1, some.shape[-1]), lines[chosen])
 
 
 def test_a_mean_has_no_short_cut() -> None:
     (layer,) = built("mean", [mean((1, 4, 4, 3), (0.1, 0.1))])
-    call, arrays = handed(layer)
-    assert crop(call, tuple(arrays), np.array([0])) is None
+    assert card(layer.op.name).lines is None
 
 
 def handed(layer: Layer) -> tuple[Call, list[Array | None]]:
     graph, op = layer.model.main, layer.op
-    row = arithmetic(REFERENCE, graph, op)
+    row = row_of(REFERENCE, graph, op)
     return call_of(graph, op, layer.tensors, REFERENCE, row)

@@ -12,11 +12,11 @@ import pytest
 
 from tests.diagnosis.models import REFERENCE, Layer
 from tests.diagnosis.port import SLIPS, Array, Port
-from tflreplay.arithmetic import arithmetic
 from tflreplay.ground.engine import Engine
 from tflreplay.judgement.diagnosis import Fit, Verdict, summarize
 from tflreplay.judgement.diagnosis.mistakes import MISTAKES
-from tflreplay.replayer.loop import run_op
+from tflreplay.ops import row_of
+from tflreplay.ops.seam import run_op
 
 Models = dict[str, tuple[Layer, ...]]
 INTEGER = ("double", "single", "single-away")
@@ -26,7 +26,7 @@ RULES_OF_PORTS = (*INTEGER, *FLOAT)
 
 def expected(layer: Layer, engine: Engine = REFERENCE) -> Array:
     """What the engine computes."""
-    row = arithmetic(engine, layer.model.main, layer.op)
+    row = row_of(engine, layer.model.main, layer.op)
     return run_op(layer.model.main, layer.op, layer.tensors, engine, row)[layer.op.outputs[0]]
 
 
@@ -172,7 +172,7 @@ def same(ours: Array, theirs: Array) -> bool:
 def replayed(layer: Layer, rule: str) -> Array:
     """By tflreplay's kernel of the reference row, with another rule in it."""
     graph, op = layer.model.main, layer.op
-    row = replace(arithmetic(REFERENCE, graph, op), rule=rule)
+    row = replace(row_of(REFERENCE, graph, op), rule=rule)
     return run_op(graph, op, layer.tensors, REFERENCE, row)[op.outputs[0]]
 
 

@@ -14,7 +14,7 @@ from tests.single_op import Op, Spec
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.judgement.diagnosis import Verdict, candidates, diagnose, diagnose_all, search
 from tflreplay.model import Operator, Subgraph
-from tflreplay.replayer.loop import run_op
+from tflreplay.ops.seam import run_op
 
 Models = dict[str, tuple[Layer, ...]]
 

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert.schema_py_generated import TensorType
 
 from tests.conftest import SEVEN_OPS
 from tests.explaining.models import BY_RULE, OTHERS, Made
 from tests.single_op import Spec, build, run_engine
-from tflreplay.arithmetic import TABLES
-from tflreplay.ground.engine import Engine
+from tflreplay.ground.engine import NEWEST, Engine
 from tflreplay.ground.errors import InputError, NotReplayed, TflreplayError
 from tflreplay.model import Model, parse
+from tflreplay.ops import card
+from tflreplay.ops.base.ledger import Terms
 from tflreplay.runtimes import Capture, capture
 from tflreplay.runtimes.inputs import Inputs
-from tflreplay.tools import explain as explaining
 from tflreplay.tools.explain import Explanation, Layer, explain
-from tflreplay.tools.explain.layer import _BY_RULE
-from tflreplay.tools.explain.sums import SUMS
 
 # (models, elements of each) of every kind of op.
 SIZES = {"reference": (6, 12), "optimized": (2, 12), "xnnpack": (2, 12)}
+TFLM = Engine("tflm", "tflm", NEWEST["tflm"])
 
 
 def layer_of(made: Made, engine: Engine) -> Layer | None:
@@ -101,9 +101,9 @@ def test_a_whole_model(
 
 def test_every_kernel_that_requantizes_can_be_explained() -> None:
     ops = {name.split()[0] for name in BY_RULE} | {"RELU6", "RELU_N1_TO_1", "RELU_0_TO_1"}
-    rows = [row for table in TABLES.values() for row in table if row.rule and row.op in ops]
+    rows = [row for op in ops for row in card(op).rows() if row.rule]
     rows = [row for row in rows if set(row.types) & {"int8", "uint8"}]
-    assert {row.kernel for row in rows} == {*SUMS, *_BY_RULE}
+    assert all(row.ledger is not None for row in rows)
 
 
 @pytest.mark.parametrize("engine", SIZES)
@@ -141,6 +141,50 @@ def test_four_bit_weights_wrap_at_28_bits() -> None:
         assert total.bits == 28
         wrapped += total.total != total.accumulator
     assert wrapped > 8
+
+
+@pytest.mark.parametrize(
+    ("engine", "bias", "declared", "bits"),
+    [
+        (Engine(), "int32", "INT32", 32),
+        (Engine(), "int64", None, 64),
+        (Engine(), None, None, 64),
+        (Engine(), None, "INT32", 32),
+        # The type of the bias itself decides; only without one, the option.
+        (TFLM, "int32", None, 32),
+        (TFLM, "int32", "INT64", 32),
+        (TFLM, "int64", "INT32", 64),
+        (TFLM, None, None, 64),
+        (TFLM, None, "INT32", 32),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("op", ["CONV_2D", "FULLY_CONNECTED"])
+def test_the_width_of_an_int16_sum(
+    op: str, engine: Engine, bias: str | None, declared: str | None, bits: int
+) -> None:
+    """Next to the largest int32, where an accumulator of 32 bits wraps around."""
+    depth = 1 if bias else 700
+    window = (1, 1) if op == "CONV_2D" else ()
+    x = np.full((1, *window, depth), 32767, np.int16)
+    inputs = [
+        Spec(x.shape, "int16", 0.5),
+        Spec((2, *window, depth), "int8", [0.25] * 2, 0, np.full((2, *window, depth), 127, "int8")),
+    ]
+    if bias:
+        inputs.append(Spec((2,), bias, [0.125] * 2, 0, np.array([2**31 - 9, 5], bias)))
+    output = Spec((1, *window, 2), "int16", 2.0**14)
+    fields = {"quantizedBiasType": getattr(TensorType, declared)} if declared else {}
+    if op == "CONV_2D":
+        fields |= {"strideH": 1, "strideW": 1}
+    kind = {"CONV_2D": "Conv2DOptions", "FULLY_CONNECTED": "FullyConnectedOptions"}[op]
+    model = parse(build(op, inputs, [output], fields, kind, 12), Path("single_op.tflite"))
+    found = explain(model, {model.main.inputs[0]: x}, engine, 0, (0,) * len(output.shape))
+    total = found.outcomes[0].sum
+    assert total is not None
+    assert total.bits == bits
+    assert total.total > 2**31
+    assert (total.accumulator == total.total) == (bits == 64)
 
 
 def conv_layer(x: np.ndarray, weights: np.ndarray, **fields: int) -> Layer:
@@ -234,10 +278,12 @@ def test_another_engine_s_number_is_told_apart(
 def test_a_sum_that_disagrees_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.full((1, 2, 2, 1), 9, np.int8)
     layer = conv_layer(x, np.full((1, 1, 1, 1), 5, np.int8))
-    kernel = layer._ways[0].row.kernel
-    right = SUMS[kernel]
-    wrong: Callable[..., object] = lambda *given: replace(right(*given), rest=1)  # noqa: E731
-    monkeypatch.setattr(explaining.layer, "SUMS", {**SUMS, kernel: wrong})
+    way = layer._ways[0]
+    right = way.row.ledger
+    assert isinstance(right, Terms)
+    wrong = Terms(lambda *given: replace(right.of(*given), rest=1))
+    call = replace(way.call, row=replace(way.row, ledger=wrong))
+    monkeypatch.setattr(layer, "_ways", (replace(way, call=call), *layer._ways[1:]))
     with pytest.raises(TflreplayError, match="please report"):
         layer.explain((0, 0, 0, 0))
 

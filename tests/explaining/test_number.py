@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Any
 
@@ -21,7 +22,7 @@ def test_585_gives_minus_120() -> None:
     assert (found.exact.tie, found.exact.distance > 0) == (Fraction(13, 2), True)
     (only,) = found.reproducing
     assert only.name == "float-even32, multiplier float32 s1*s2/so"
-    assert "xnnpack CONV_2D" in only.note
+    assert re.match("xnnpack .*CONV_2D", only.note)
     (step,) = only.steps
     assert step.stored == Fraction(13, 2)
     assert step.exact > Fraction(13, 2)

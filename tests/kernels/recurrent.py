@@ -10,8 +10,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from tests.single_op import RESOLVERS
 from tflreplay.ground.engine import Engine
-from tflreplay.ground.session import Session
 from tflreplay.model import parse
+from tflreplay.ops.base.session import Session
 from tflreplay.replayer.loop import replay
 
 PATH = Path("recurrent.tflite")

@@ -7,10 +7,10 @@ import pytest
 
 from tests.kernels.common import reason_not_replayed
 from tests.single_op import Spec, assert_exact, build
-from tflreplay.arithmetic.movement import ROWS
 from tflreplay.ground.engine import Engine
-from tflreplay.kernels.cast import PACKED
 from tflreplay.model import parse
+from tflreplay.ops import card
+from tflreplay.ops.cast import PACKED
 from tflreplay.replayer.loop import replay
 
 # Around the ends of every integer type, and what no integer type holds.
@@ -37,7 +37,7 @@ _SPECIAL = [
     -1e300,
     _TWICE,
 ]
-_TYPES = sorted({name for row in ROWS if row.op == "CAST" for name in row.types} - set(PACKED))
+_TYPES = sorted({name for row in card("CAST").rows() for name in row.types} - set(PACKED))
 
 
 def _numbers(dtype: str) -> np.ndarray:

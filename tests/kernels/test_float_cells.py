@@ -11,12 +11,14 @@ from tests.kernels.common import reason_not_replayed
 from tests.kernels.recurrent import assert_inferences_close
 from tests.kernels.test_lstm import INFERENCES, KINDS, Kind, random_kind
 from tests.single_op import Op, Spec, build_side_by_side
-from tflreplay.arithmetic import recurrent
 from tflreplay.ground.engine import Engine
+from tflreplay.ops import card
 
 OUTPUTS = 100_000
 RELU, RELU_N1_TO_1, RELU6, TANH = 1, 2, 3, 4
-(TOLERANCE,) = {row.tolerance for row in recurrent.REFERENCE if row.types == ("float32",)}
+(TOLERANCE,) = {
+    row.tolerance for row in card("UNIDIRECTIONAL_SEQUENCE_RNN").rows() if row.types == ("float32",)
+}
 
 
 def normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> Spec:

@@ -14,8 +14,8 @@ from tests.kernels.common import reason_not_replayed
 from tests.kernels.test_conv import ACTIVATIONS, OUTPUTS, options, output_shape
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
 from tflreplay.ground.engine import Engine
-from tflreplay.kernels.xnnpack import hybrid
 from tflreplay.model import parse
+from tflreplay.ops.base.hybrid import fused_multiply_add
 from tflreplay.replayer.loop import replay
 
 
@@ -191,7 +191,7 @@ def test_fused_multiply_add_rounds_once() -> None:
             for x, y, z in zip(a, b, c, strict=True)
         )
     ]
-    assert hybrid.fused_multiply_add(a, b, c).tolist() == exact
+    assert fused_multiply_add(a, b, c).tolist() == exact
 
 
 def _nearest(value: Fraction) -> float:

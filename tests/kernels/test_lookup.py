@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kernels.common import every_code
-from tflreplay.kernels.lookup import look_up
+from tflreplay.ops.base.lookup import look_up
 
 eight_bit = st.sampled_from(["int8", "uint8"])
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from ai_edge_litert.schema_py_generated import TensorType
 
 from tests.single_op import Spec, assert_exact, build
-from tflreplay.ground.rounding import RULES, Multiplier
-from tflreplay.kernels.matmul import exact_matmul
+from tflreplay.ground.engine import NEWEST, Engine
+from tflreplay.ground.rounding import RULES, Accumulation, Multiplier
+from tflreplay.model import parse
+from tflreplay.ops import row_of
+from tflreplay.ops.base.sums import exact_matmul
+from tflreplay.ops.seam import call_of, first_half
 
 
 @pytest.mark.parametrize("depth", [500, 515, 517, 1040, 9000, 140_000])
@@ -67,3 +74,49 @@ def test_precision_of_the_multiplier(dtype: str) -> None:
             version=3,
         )
         assert_exact(content, [np.full((1, 1, 1, 1), zero_point, dtype)])
+
+
+def accumulator_bits(content: bytes, x: np.ndarray, name: str) -> int:
+    """By the engine's kernel of a model's only op; all of its inputs hold the same codes."""
+    engine = Engine(name, "tflm", NEWEST["tflm"]) if name == "tflm" else Engine(name)
+    graph = parse(content, Path("single_op.tflite")).main
+    (op,) = graph.operators
+    tensors = dict.fromkeys(graph.inputs, x)
+    sums = first_half(*call_of(graph, op, tensors, engine, row_of(engine, graph, op)))
+    assert isinstance(sums, Accumulation)
+    return sums.bits
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [("int8", 32), ("int16", 64)])
+@pytest.mark.parametrize("engine", ["reference", "optimized", "xnnpack", "tflm"])
+def test_width_of_a_product_of_matrices(engine: str, dtype: str, bits: int) -> None:
+    x = Spec((2, 2), dtype, 0.5)
+    content = build("BATCH_MATMUL", [x, x], [x], {}, "BatchMatMulOptions", version=2)
+    assert accumulator_bits(content, np.ones((2, 2), dtype), engine) == bits
+
+
+@pytest.mark.parametrize(
+    ("engine", "dtype", "declared", "bits"),
+    [
+        ("reference", "int8", False, 32),
+        ("reference", "int16", False, 64),
+        ("reference", "int16", True, 32),
+        ("optimized", "int16", True, 32),
+        ("tflm", "int8", False, 32),
+        ("tflm", "int16", False, 64),
+        ("tflm", "int16", True, 64),
+    ],
+)
+def test_width_of_a_transposed_convolution(
+    engine: str, dtype: str, declared: bool, bits: int
+) -> None:
+    """Without a bias; TFLM does not look at what is declared."""
+    shape = (1, 2, 2, 1)
+    size = Spec((4,), "int32", data=np.array(shape, np.int32))
+    w = Spec((1, 1, 1, 1), "int8", [0.5], 0, np.ones((1, 1, 1, 1), np.int8))
+    x = Spec(shape, dtype, 0.5)
+    fields = {"strideH": 1, "strideW": 1}
+    if declared:
+        fields["quantizedBiasType"] = TensorType.INT32
+    content = build("TRANSPOSE_CONV", [size, w, x], [x], fields, "TransposeConvOptions", version=3)
+    assert accumulator_bits(content, np.ones(shape, dtype), engine) == bits

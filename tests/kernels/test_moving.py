@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
 from tests.kernels.common import reason_not_replayed
 from tests.kernels.moving import CASES, Case, case, exact, int32, values
 from tests.single_op import Spec, assert_exact, build, run_engine, run_replay
-from tflreplay.arithmetic.movement import ROWS
 from tflreplay.ground.engine import Engine
-from tflreplay.kernels.call import ANY
+from tflreplay.ops import Row, card
+from tflreplay.ops.base.row import ANY
 
 _COMPUTING = {"CAST", "RESIZE_BILINEAR"}  # tested in files of their own
 _PACKED = {"int2", "int4"}
 
 
+def _rows() -> Iterator[tuple[str, Row]]:
+    return ((op, row) for op in CASES for row in card(op).rows("reference"))
+
+
 def _types() -> dict[str, list[str]]:
     """The types of each op."""
     types: dict[str, list[str]] = {}
-    for row in ROWS:
+    for op, row in _rows():
         named = ("int8", "float16", "complex64") if row.types == ANY else row.types
-        types.setdefault(row.op, []).extend(name for name in named if name not in _PACKED)
+        types.setdefault(op, []).extend(name for name in named if name not in _PACKED)
     return {op: names for op, names in types.items() if op not in _COMPUTING}
 
 
@@ -31,7 +37,9 @@ def test_every_type(engine: Engine, op: str) -> None:
         exact(engine, CASES[op](dtype))
 
 
-@pytest.mark.parametrize("op", sorted({row.op for row in ROWS if "int4" in row.types} - _COMPUTING))
+@pytest.mark.parametrize(
+    "op", sorted({op for op, row in _rows() if "int4" in row.types} - _COMPUTING)
+)
 def test_int4(engine: Engine, op: str) -> None:
     moved = CASES[op]("int8")
     arrays = [array >> 4 if array.dtype == np.int8 else array for array in moved.inputs]

@@ -20,7 +20,7 @@ from tests.kernels.test_conv import (
 from tests.kernels.test_elementwise import OPTIONS
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale, run_replay
 from tflreplay.ground.engine import Engine
-from tflreplay.kernels.optimized.loops import Loop, inner_loop
+from tflreplay.ops.base.loops import Loop, inner_loop
 
 OPTIMIZED = Engine("optimized")
 

@@ -8,10 +8,10 @@ import pytest
 
 from tests.kernels.moving import int32, spec
 from tests.single_op import Spec, assert_exact, build, random_codes
-from tflreplay.arithmetic import arithmetic
 from tflreplay.ground.engine import Engine
-from tflreplay.kernels.optimized import resize as optimized
 from tflreplay.model import parse
+from tflreplay.ops import row_of
+from tflreplay.ops.resize import optimized_resize_bilinear
 from tflreplay.replayer.loop import replay
 
 _OPTIONS = [(False, False), (True, False), (False, True)]
@@ -95,5 +95,5 @@ def test_xnnpack_takes_constant_sizes_only() -> None:
     for constant in (True, False):
         content = _model("RESIZE_BILINEAR", x, (3, 3), False, False, constant)
         graph = parse(content, Path("resize.tflite")).main
-        kernel = arithmetic(Engine("xnnpack"), graph, graph.operators[0]).kernel
-        assert (kernel is optimized.resize_bilinear) != constant
+        kernel = row_of(Engine("xnnpack"), graph, graph.operators[0]).kernel
+        assert (kernel is optimized_resize_bilinear) != constant

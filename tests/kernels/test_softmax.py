@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kernels.common import reason_not_replayed
-from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
-from tflreplay.ground.engine import Engine
+from tests.single_op import Spec, assert_exact, build, random_codes, random_scale, run_replay
+from tflreplay.ground.engine import NEWEST, Engine
 from tflreplay.ground.fixed_point import exp_on_negative_values, one_over_one_plus_x
 
 LOWEST = {"int8": -128, "uint8": 0}
@@ -52,6 +53,23 @@ def test_equal_logits(engine: Engine, depth: int) -> None:
 def test_a_sum_that_aborts_the_engine_is_not_replayed() -> None:
     content = _model((1, 512), "int8", 0.1)
     assert "512 or more" in reason_not_replayed(content, [np.zeros((1, 512), np.int8)])
+
+
+def test_int16_in_tflm_as_recorded() -> None:
+    """Rows of which LiteRT's tables, or its multiplier, give other codes, and some others.
+
+    The codes were read from tflite-micro 0.dev20261023182759 on x86-64: ``Interpreter.from_bytes``,
+    ``set_input``, ``invoke`` and ``get_output`` on each of these models.
+    """
+    recorded = np.load(Path(__file__).with_name("tflm_softmax_int16.npz"))
+    engine = Engine("tflm", "tflm", NEWEST["tflm"])
+    for model, (scale, beta) in enumerate(zip(recorded["scale"], recorded["beta"], strict=True)):
+        x, theirs = recorded[f"x{model}"], recorded[f"y{model}"]
+        source, target = (Spec(x.shape, "int16", unit, 0) for unit in (scale, 2.0**-15))
+        fields = {"beta": float(beta)}
+        content = build("SOFTMAX", [source], [target], fields, "SoftmaxOptions")
+        np.testing.assert_array_equal(run_replay(content, [x], engine)[0], theirs)
+        assert (run_replay(content, [x])[0] != theirs).any()
 
 
 @given(st.integers(-(2**31), 0))

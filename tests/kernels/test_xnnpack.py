@@ -16,10 +16,12 @@ from ai_edge_litert.schema_py_generated import ActivationFunctionType, Padding
 from tests.kernels.test_conv import ACTIVATIONS, OUTPUTS, bias_spec, output_scale, zero_point
 from tests.kernels.test_elementwise import OPTIONS
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale, run_replay
-from tflreplay.arithmetic import arithmetic
 from tflreplay.ground.engine import Engine
-from tflreplay.kernels.xnnpack import activations, conv, fully_connected, reduce
 from tflreplay.model import parse
+from tflreplay.ops import logistic_tanh, row_of
+from tflreplay.ops.conv.xnnpack import xnnpack_bias_alone
+from tflreplay.ops.fully_connected.integer import xnnpack_ignoring_zero_point
+from tflreplay.ops.mean import xnnpack_mean, xnnpack_mean_half_away, xnnpack_spatial_mean
 
 XNNPACK = Engine("xnnpack")
 
@@ -206,20 +208,20 @@ def test_four_bit_weights(per_channel: bool) -> None:
 def kernel_in(content: bytes, runtime: str, version: str) -> object:
     graph = parse(content, Path("single_op.tflite")).main
     engine = Engine("xnnpack", runtime, version)
-    return arithmetic(engine, graph, graph.operators[0]).kernel
+    return row_of(engine, graph, graph.operators[0]).kernel
 
 
 @pytest.mark.parametrize(
     ("runtime", "version", "kernel"),
     [
-        ("litert", "2.3.0", reduce.mean),
-        ("litert", "2.1.3", reduce.mean),
-        ("litert", "2.1.2", reduce.mean_half_away),
-        ("litert", "1.1.2", reduce.mean_half_away),
-        ("litert", "1.0.1", reduce.spatial_mean),
-        ("tensorflow", "2.21.0", reduce.mean_half_away),
-        ("tensorflow", "2.19.1", reduce.mean_half_away),
-        ("tensorflow", "2.18.1", reduce.spatial_mean),
+        ("litert", "2.3.0", xnnpack_mean),
+        ("litert", "2.1.3", xnnpack_mean),
+        ("litert", "2.1.2", xnnpack_mean_half_away),
+        ("litert", "1.1.2", xnnpack_mean_half_away),
+        ("litert", "1.0.1", xnnpack_spatial_mean),
+        ("tensorflow", "2.21.0", xnnpack_mean_half_away),
+        ("tensorflow", "2.19.1", xnnpack_mean_half_away),
+        ("tensorflow", "2.18.1", xnnpack_spatial_mean),
     ],
 )
 def test_mean_by_version(runtime: str, version: str, kernel: object) -> None:
@@ -232,9 +234,12 @@ def test_mean_by_version(runtime: str, version: str, kernel: object) -> None:
 def test_logistic_and_tanh_by_version() -> None:
     y = Spec((4,), "int8", 1 / 256, -128)
     content = build("LOGISTIC", [Spec((4,), "int8", 0.1)], [y])
-    assert kernel_in(content, "litert", "2.3.0") is activations.logistic
-    assert kernel_in(content, "tensorflow", "2.21.0") is activations.logistic_half_away
-    assert kernel_in(content, "tensorflow", "2.17.1") is activations.logistic_before_zero_point
+    for runtime, version, kernel in (
+        ("litert", "2.3.0", logistic_tanh.xnnpack_logistic),
+        ("tensorflow", "2.21.0", logistic_tanh.xnnpack_logistic_half_away),
+        ("tensorflow", "2.17.1", logistic_tanh.xnnpack_logistic_before_zero_point),
+    ):
+        assert kernel_in(content, runtime, version) is kernel
 
 
 def test_corrected_bugs_by_version() -> None:
@@ -244,8 +249,8 @@ def test_corrected_bugs_by_version() -> None:
     fields = {"padding": Padding.SAME, "strideH": 3, "strideW": 3}
     content = build("CONV_2D", [x, w, b], [y], fields, "Conv2DOptions", 5)
     old = Engine("xnnpack", "tensorflow", "2.21.0")
-    assert kernel_in(content, "tensorflow", "2.21.0") is conv.bias_alone
-    assert kernel_in(content, "litert", "2.2.0") is not conv.bias_alone
+    assert kernel_in(content, "tensorflow", "2.21.0") is xnnpack_bias_alone
+    assert kernel_in(content, "litert", "2.2.0") is not xnnpack_bias_alone
     codes = np.full(x.shape, 5, np.int8)
     assert run_replay(content, [codes], old)[0].tolist() == [[[[70, -30]] * 2] * 2]
 
@@ -258,7 +263,7 @@ def test_corrected_bugs_by_version() -> None:
         "FullyConnectedOptions",
         5,
     )
-    assert kernel_in(content, "litert", "2.1.3") is fully_connected.ignoring_zero_point
-    assert kernel_in(content, "litert", "2.3.0") is not fully_connected.ignoring_zero_point
+    assert kernel_in(content, "litert", "2.1.3") is xnnpack_ignoring_zero_point
+    assert kernel_in(content, "litert", "2.3.0") is not xnnpack_ignoring_zero_point
     old = Engine("xnnpack", "litert", "2.1.3")
     assert run_replay(content, [np.array([[3, 4]], np.int8)], old)[0].tolist() == [[127, -128]]

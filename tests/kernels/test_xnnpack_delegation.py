@@ -18,10 +18,10 @@ from ai_edge_litert.schema_py_generated import (
 )
 
 from tests.single_op import Spec, build, random_codes
-from tflreplay.arithmetic import TABLES, arithmetic
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.model import parse
+from tflreplay.ops import CARDS, card, row_of
 
 Make = Callable[[np.random.Generator], bytes]
 XNNPACK = Engine("xnnpack")
@@ -41,10 +41,10 @@ def taken(content: bytes) -> bool | None:
 def predicted(content: bytes) -> bool:
     graph = parse(content, Path("single_op.tflite")).main
     try:
-        row = arithmetic(XNNPACK, graph, graph.operators[0])
+        row = row_of(XNNPACK, graph, graph.operators[0])
     except NotReplayed:
         return False
-    return any(row is one for one in TABLES["xnnpack"])
+    return any(row is one for one in card(graph.operators[0].name).rows("xnnpack"))
 
 
 def mostly(rng: np.random.Generator, usual: Any, *others: Any) -> Any:
@@ -342,9 +342,9 @@ def test_prediction_is_what_the_interpreter_did(op: str) -> None:
 
 def test_every_op_of_the_table_is_tried() -> None:
     tried = {op.removesuffix(" on float32") for op in MAKES}
-    assert {row.op for row in TABLES["xnnpack"]} <= tried
+    assert {op for op, card in CARDS.items() if list(card.rows("xnnpack"))} <= tried
 
 
 def test_conditions_say_what_they_test() -> None:
-    texts = [str(row.when) for row in TABLES["xnnpack"]]
+    texts = [str(row.when) for card in CARDS.values() for row in card.rows("xnnpack")]
     assert all(text and "object at" not in text and "None" not in text for text in texts)

@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tflreplay.arithmetic import arithmetic
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import CaptureError
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED
-from tflreplay.replayer.loop import run_op
+from tflreplay.ops import row_of
+from tflreplay.ops.seam import run_op
 from tflreplay.runtimes.packages import installed
 from tflreplay.tools.probe import Cases, Finding, Probe, asked, cases, findings, probe
 from tflreplay.tools.probe.build import Builder, Scale
@@ -108,7 +108,7 @@ def computed(probed: Cases, rule: str) -> Mapping[int, np.ndarray]:
     """Tensors of an engine that follows the reference table, but with another rule in every row."""
     graph, tensors = probed.model.main, dict(probed.inputs)
     for op in graph.operators:
-        row = arithmetic(REFERENCE, graph, op)
+        row = row_of(REFERENCE, graph, op)
         row = replace(row, rule=rule) if row.rule else row
         tensors |= run_op(graph, op, tensors, REFERENCE, row)
     return tensors

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from tflreplay.ground.engine import Engine
+from tflreplay.ground.machine import MEASURED_ON, Machine
 from tflreplay.ground.rounding import Accumulation, Multiplier
 from tflreplay.judgement.comparison import Channels, Comparison, Difference, LayerDiff
 from tflreplay.judgement.detail import Detail, detail
-from tflreplay.judgement.run import Run
+from tflreplay.judgement.run import Asked, Findings, Run
 from tflreplay.model import Model, Operator, Quantization, Subgraph, Tensor
 
 
@@ -26,6 +27,7 @@ class Capture:
     problems: tuple[str, ...] = ()
     failure: str = ""
     missing: dict[int, str] = field(default_factory=dict)
+    machine: Machine = MEASURED_ON
 
 
 @dataclass(frozen=True)
@@ -125,16 +127,19 @@ def make_run(layers: Sequence[Layer], capture: Capture | None = None) -> Run:
         comparison=comparison,
         capture=capture or Capture(),
         engine=Engine(),
-        inputs=("img.npy: float32, quantized by scale 1.0, zero point -128",),
-        command="tflreplay models/made_up_int8.tflite --input img.npy",
-        tflreplay_version="0.1.0",
+        asked=Asked(
+            ("img.npy: float32, quantized by scale 1.0, zero point -128",),
+            "tflreplay models/made_up_int8.tflite --input img.npy",
+            "tflreplay explain models/made_up_int8.tflite --input img.npy",
+        ),
         seconds={"capture": 1.25, "replay": 0.5},
-        details={
-            (found.op_index, found.tensor.index): near(layer, found)
-            for layer, found in zip(layers, comparison.layers, strict=True)
-            if found.status == "mismatch"
-        },
-        explain_command="tflreplay explain models/made_up_int8.tflite --input img.npy",
+        findings=Findings(
+            details={
+                (found.op_index, found.tensor.index): near(layer, found)
+                for layer, found in zip(layers, comparison.layers, strict=True)
+                if found.status == "mismatch"
+            }
+        ),
     )
 
 

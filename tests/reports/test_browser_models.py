@@ -12,8 +12,8 @@ import tflreplay
 from tests.cases.common import ROOT
 from tests.conftest import EFFICIENTNET, IMAGE
 from tests.reports.pages import assert_fits, number, panel_numbers, rows_of
-from tflreplay.reports import agreement
-from tflreplay.tools.replay import compare_sources
+from tflreplay.reports import compare as agreement
+from tflreplay.tools.compare import compare_sources
 
 playwright = pytest.importorskip("playwright.sync_api")
 ZOO = os.environ.get("TFLREPLAY_ZOO")

@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.reports.synthetic import Layer, few_layers, make_run
 from tflreplay.judgement.expectations import read_expectations
-from tflreplay.judgement.run import Run
+from tflreplay.judgement.run import Asked, Run
 from tflreplay.reports import expected
 
 CODES = np.arange(12, dtype=np.int8).reshape(1, 3, 4)
@@ -17,7 +17,7 @@ OFF = Layer("ADD", "", CODES, CODES - np.int8(1))
 
 def judged(text: str, layers: list[Layer]) -> Run:
     run = make_run(layers)
-    return replace(run, expectations=read_expectations(text, run.model))
+    return replace(run, asked=Asked(expectations=read_expectations(text, run.model)))
 
 
 def test_failed_layers_are_named_with_what_was_expected() -> None:

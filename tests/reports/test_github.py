@@ -9,13 +9,14 @@ import numpy as np
 
 from tests.reports.synthetic import Layer, few_layers, make_run
 from tests.reports.test_junit import VERDICT
+from tflreplay.judgement.run import Findings
 from tflreplay.reports import github
 
 CODES = np.arange(12, dtype=np.int8).reshape(1, 3, 4)
 
 
 def test_the_verdict_then_the_layers_that_make_a_difference() -> None:
-    run = replace(make_run(few_layers()), verdicts={1: VERDICT})
+    run = replace(make_run(few_layers()), findings=Findings(verdicts={1: VERDICT}))
     lines = github.render(run).splitlines()
     assert lines[0] == f"::error title=tflreplay made_up_int8.tflite::{run.headline}"
     heads = [line.split("::")[1] for line in lines[1:]]

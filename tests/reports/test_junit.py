@@ -10,7 +10,7 @@ import numpy as np
 from tests.reports.synthetic import Capture, Layer, few_layers, make_run
 from tflreplay.judgement.diagnosis import Fit, Verdict
 from tflreplay.judgement.expectations import Expectation, Expectations
-from tflreplay.judgement.run import Run
+from tflreplay.judgement.run import Asked, Findings, Run
 from tflreplay.reports import junit
 
 CODES = np.arange(12, dtype=np.int8).reshape(1, 3, 4)
@@ -28,7 +28,10 @@ def outcomes(found: list[ElementTree.Element]) -> list[list[str]]:
 
 
 def test_a_case_for_each_layer() -> None:
-    run = replace(make_run(few_layers()), verdicts={1: VERDICT, 2: replace(VERDICT, op_index=2)})
+    run = replace(
+        make_run(few_layers()),
+        findings=Findings(verdicts={1: VERDICT, 2: replace(VERDICT, op_index=2)}),
+    )
     suite, found = cases(run)
     assert outcomes(found) == [
         [], ["failure"], ["failure"], ["skipped"], ["failure"], [], ["failure"],
@@ -68,7 +71,7 @@ def test_what_is_as_expected_passes_with_a_note() -> None:
     off = CODES + np.int8(1)
     run = make_run([Layer("ADD", "", CODES, off, off), Layer("MUL", "", CODES, off, off)])
     limits = {"ADD": Expectation("max_abs<=1", {"max_abs": 1})}
-    _, found = cases(replace(run, expectations=Expectations("x.toml", ops=limits)))
+    _, found = cases(replace(run, asked=Asked(expectations=Expectations("x.toml", ops=limits))))
     assert outcomes(found) == [["system-out"], ["failure"]]
     assert found[1][0].get("message", "").endswith("; expected exact")
 
@@ -88,7 +91,7 @@ def test_any_name_is_valid_xml() -> None:
         Layer(f"CUSTOM:{name}", name, None, shape=(1,), reason=f"no kernel for {name}"),
         Layer(f"CUSTOM:{name}", name, CODES, CODES + np.int8(1)),
     ]
-    run = replace(make_run(layers), command=f"tflreplay {name}")
+    run = replace(make_run(layers), asked=Asked(command=f"tflreplay {name}"))
     text = junit.render(run)
     text.encode()
     _, found = cases(run)

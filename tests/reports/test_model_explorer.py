@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import EFFICIENTNET, IMAGE, SEVEN_OPS
 from tests.reports.synthetic import Layer, few_layers, make_run
 from tests.reports.test_junit import VERDICT
-from tflreplay.judgement.run import Run
+from tflreplay.judgement.run import Findings, Run
 from tflreplay.model import Signature, load
 from tflreplay.reports import model_explorer
 from tflreplay.runtimes.inputs import random_inputs, read_inputs
@@ -34,7 +34,7 @@ def values(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_counts_and_verdicts_by_tensor_name() -> None:
-    record = replace(make_run(few_layers()), verdicts={1: VERDICT})
+    record = replace(make_run(few_layers()), findings=Findings(verdicts={1: VERDICT}))
     layers = record.comparison.layers
     assert layers[1].isolated is not None
     assert layers[6].chained is not None

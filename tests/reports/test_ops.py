@@ -6,38 +6,45 @@ import pytest
 
 from tests.single_op import Op, Spec, build_side_by_side
 from tflreplay.ground.engine import Engine
-from tflreplay.kernels.call import Arithmetic
 from tflreplay.model import parse
+from tflreplay.ops import Card, Row
+from tflreplay.ops.base.conditions import Condition
 from tflreplay.reports import ops
+from tflreplay.tools.ops import citizens, of_model
 
 LITERT = Engine("reference", "litert", "2.3.0")
 
 
-def _row(op: str, *types: str, **more: object) -> Arithmetic:
-    return Arithmetic(op, types, lambda call: None, **more)
+Tables = dict[str, list[Row]]
+
+
+def _row(*types: str, **more: object) -> Row:
+    return Row(types, lambda call: None, **more)
 
 
 @pytest.fixture
-def tables(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Arithmetic]]:
-    """Tables of their own for the engines, which a test fills."""
-    filled: dict[str, list[Arithmetic]] = {"reference": [], "optimized": [], "xnnpack": []}
-    below = {"reference": (), "optimized": ("reference",), "xnnpack": ("optimized", "reference")}
-    monkeypatch.setattr(
-        ops,
-        "rows",
-        lambda engine: [row for name in (engine.name, *below[engine.name]) for row in filled[name]],
-    )
+def cards(monkeypatch: pytest.MonkeyPatch) -> dict[str, Tables]:
+    """Tables of their own for some ops, which a test fills."""
+    filled: dict[str, Tables] = {"A": {}, "ADD": {}, "B": {}}
+    made = {op: Card(op, tables) for op, tables in filled.items()}
+    monkeypatch.setattr("tflreplay.tools.ops.CARDS", made)
+    monkeypatch.setattr(ops, "home", lambda op: f"{op.lower()}.py")
     return filled
 
 
 def _lines(engine: Engine = LITERT) -> list[str]:
-    return [line for line in ops.render(engine).split("\n\n")[1].splitlines() if line]
+    shown = ops.render(citizens(engine), engine).split("\n\n")[1]
+    return [line for line in shown.splitlines() if line]
 
 
-def test_types_by_engine(tables: dict[str, list[Arithmetic]]) -> None:
-    tables["reference"] += [_row("ADD", "int8"), _row("ADD", "uint4", "float32"), _row("B", "any")]
-    tables["optimized"] += [_row("ADD", "int16")]
-    tables["xnnpack"] += [_row("ADD", "bool", when=lambda *_: True), _row("A", "int8")]
+def test_types_by_engine(cards: dict[str, Tables]) -> None:
+    cards["ADD"] |= {
+        "reference": [_row("int8"), _row("uint4", "float32")],
+        "optimized": [_row("int16")],
+        "xnnpack": [_row("bool", when=Condition("sometimes", lambda site: True))],
+    }
+    cards["B"] |= {"reference": [_row("any")]}
+    cards["A"] |= {"xnnpack": [_row("int8")]}
     assert _lines() == [
         "A                        xnnpack: int8",
         "ADD                      int8, float32, uint4; optimized, xnnpack: int16; xnnpack*: bool",
@@ -45,17 +52,34 @@ def test_types_by_engine(tables: dict[str, list[Arithmetic]]) -> None:
     ]
 
 
-def test_versions(tables: dict[str, list[Arithmetic]]) -> None:
-    tables["reference"] += [_row("ADD", "int8", since={"litert": "2.0"}), _row("B", "int8")]
+def test_versions(cards: dict[str, Tables]) -> None:
+    cards["ADD"] |= {"reference": [_row("int8", since={"litert": "2.0"})]}
+    cards["B"] |= {"reference": [_row("int8")]}
     assert len(_lines()) == 2
     assert len(_lines(Engine("reference", "litert", "1.2.0"))) == 1
 
 
+def test_what_tools_do_with_an_op() -> None:
+    """The gaps are shown too."""
+    lines = ops.render(citizens(LITERT), LITERT).splitlines()
+    tools = {line.split()[0]: line.split()[1:] for line in lines[lines.index(lines[-1]) - 121 :]}
+    explained, mistakes, *others = tools["CONV_2D"]
+    assert (explained, others) == ("yes", ["solved", "yes", "yes", "conv/"])
+    assert int(mistakes) > 15
+    assert tools["TRANSPOSE"] == ["-", "-", "-", "-", "yes", "transpose.py"]
+    assert tools["WHILE"][-2:] == ["-", "control_flow.py"]
+
+
 def test_the_real_tables_fit_the_page() -> None:
     for runtime, names in (("litert", "reference, optimized, xnnpack"), ("tflm", "tflm")):
-        text = ops.render(Engine(names.split(",")[0], runtime, "2.3.0"))
+        engine = Engine(names.split(",")[0], runtime, "2.3.0")
+        text = ops.render(citizens(engine), engine)
         assert f"2.3.0 ({names})" in text
         assert max(map(len, text.splitlines())) <= 96
+
+
+def _of_model(content: bytes) -> str:
+    return ops.render_model(of_model(parse(content, Path("m.tflite")), LITERT), LITERT)
 
 
 def test_a_model() -> None:
@@ -65,9 +89,7 @@ def test_a_model() -> None:
     unknown = [Op("RFFT2D", [y], [y]) for _ in range(9)]
     ceil = Op("CEIL", [Spec((2,), "float32")], [Spec((2,), "float32")])
     content = build_side_by_side([*squeeze, *unknown, ceil])
-    table, *reasons, verdict = ops.render_model(parse(content, Path("m.tflite")), LITERT).split(
-        "\n\n"
-    )
+    table, *reasons, verdict = _of_model(content).split("\n\n")
     assert [line.split() for line in table.splitlines()[2:]] == [
         ["CEIL", "1", "float32", "1", "no", "yes", "yes"],
         ["RFFT2D", "1", "float64", "9", "no", "no", "no"],
@@ -87,5 +109,4 @@ def test_a_model() -> None:
 
 
 def test_a_model_without_ops() -> None:
-    text = ops.render_model(parse(build_side_by_side([]), Path("m.tflite")), LITERT)
-    assert "0 ops" in text
+    assert "0 ops" in _of_model(build_side_by_side([]))

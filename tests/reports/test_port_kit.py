@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from tflreplay.ground.errors import OutputError
+from tflreplay.ground.machine import this_machine
 from tflreplay.model import Model, parse
 from tflreplay.model.writer import write
-from tflreplay.reports import port_kit
-from tflreplay.reports.port_kit.vectors import vector
+from tflreplay.reports import extract as port_kit
+from tflreplay.reports.extract.vectors import vector
 from tflreplay.runtimes import Capture, installed
 from tflreplay.runtimes.inputs import Inputs, random_inputs
 from tflreplay.tools.extract import PortKit, extract
@@ -248,7 +249,7 @@ def test_the_readme_and_rules_have_the_numbers(kits: dict[int, tuple[PortKit, Pa
     output = kit.model.main.tensors[kit.model.main.outputs[0]]
     for part in (
         f"0 of {np.prod(output.shape):,} elements differ, max_abs 0",
-        f"LiteRT {kit.engine.version} (reference kernels)",
+        f"LiteRT {kit.engine.version} (reference kernels), 1 thread, {this_machine()}",
         kit.source.sha256,
         "`double`. Double rounding",
         "seed 1",

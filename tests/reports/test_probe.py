@@ -90,6 +90,7 @@ def test_json() -> None:
     assert document["format_version"] == report.FORMAT_VERSION
     first = document["probes"][0]
     assert (first["runtime"], first["version"], first["engine"]) == ("litert", "2.3.0", "reference")
+    assert first["machine"] == "x86-64"
     add, *_, relu6 = first["ops"]
     assert add["computes"] == ["single"]
     assert (add["expected"], add["contradicting"], add["unexplained"]) == ("double", 4, 0)

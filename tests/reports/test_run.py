@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.reports.synthetic import Capture, Layer, few_layers, make_run
-from tflreplay.judgement.run import story
+from tflreplay.judgement.run import Findings, story
 from tflreplay.reports import table
 
 CODES = np.arange(12, dtype=np.int8).reshape(1, 3, 4)
@@ -102,5 +102,7 @@ def test_control_characters_of_a_model_do_not_reach_the_terminal():
 
 
 def test_a_diagnosis_that_failed_is_among_the_notes():
-    run = replace(make_run([EXACT]), undiagnosed=("op 0 CONV_2D has no verdict",))
+    run = replace(
+        make_run([EXACT]), findings=Findings(undiagnosed=("op 0 CONV_2D has no verdict",))
+    )
     assert run.notes[-1] == "op 0 CONV_2D has no verdict"

@@ -13,6 +13,7 @@ import pytest
 
 from tests.reports.synthetic import Capture, Layer, few_layers, make_run
 from tflreplay.judgement.expectations import Expectations
+from tflreplay.judgement.run import Asked
 from tflreplay.model import Model
 from tflreplay.reports import json_report
 from tflreplay.runtimes.inputs import Inputs
@@ -76,7 +77,7 @@ def test_made_up_reports() -> None:
     wild = Layer("EXP", "", real, np.array([[1, np.nan, np.inf, 1]], np.float32))
     for found in (
         make_run(few_layers()),
-        replace(make_run(few_layers()), expectations=Expectations("exact")),
+        replace(make_run(few_layers()), asked=Asked(expectations=Expectations("exact"))),
         make_run([wild], Capture(missing={3: "not preserved"}, problems=("x does not fit",))),
         make_run([], Capture(failure="died at op 3")),
     ):

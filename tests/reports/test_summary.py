@@ -10,15 +10,16 @@ import numpy as np
 from tests.reports.synthetic import Capture, Layer, few_layers, make_run
 from tests.reports.test_junit import VERDICT
 from tflreplay.judgement.expectations import Expectations
+from tflreplay.judgement.run import Asked, Findings
 from tflreplay.reports import summary
 
 CODES = np.arange(12, dtype=np.int8).reshape(1, 3, 4)
 
 
 def test_says_what_was_run_and_what_differs() -> None:
-    run = replace(make_run(few_layers()), verdicts={1: VERDICT})
+    run = replace(make_run(few_layers()), findings=Findings(verdicts={1: VERDICT}))
     text = summary.render(run)
-    assert text.startswith(f"**{run.headline}**\n\n- command: `{run.command}`\n")
+    assert text.startswith(f"**{run.headline}**\n\n- command: `{run.asked.command}`\n")
     assert f"sha256 `{run.model.sha256}`" in text
     assert "- compared with: LiteRT 2.3.0 reference kernels\n" in text
     assert "- input: img.npy: float32" in text
@@ -52,7 +53,9 @@ def test_an_exact_run_has_no_table() -> None:
 
 def test_what_was_expected_and_a_failure_are_told() -> None:
     layer = Layer("ADD", "x", CODES, CODES + np.int8(1))
-    run = replace(make_run([layer], Capture(failure="died")), expectations=Expectations("a.toml"))
+    run = replace(
+        make_run([layer], Capture(failure="died")), asked=Asked(expectations=Expectations("a.toml"))
+    )
     text = summary.render(run)
     assert "- failure: died\n" in text
     assert "**NOT AS EXPECTED by a.toml in 1 layer**" in text
@@ -62,7 +65,11 @@ def test_names_are_text_not_markdown() -> None:
     name = "``a`|b"
     layer = Layer("CUSTOM:*a*|<b>", name, CODES, CODES + np.int8(1))
     run = make_run([layer])
-    run = replace(run, model=replace(run.model, path=Path("`m`.tflite")), inputs=("[x](y) <z>",))
+    run = replace(
+        run,
+        model=replace(run.model, path=Path("`m`.tflite")),
+        asked=replace(run.asked, inputs=("[x](y) <z>",)),
+    )
     text = summary.render(run)
     assert "- model: `` `m`.tflite ``, " in text
     assert r"- input: \[x\](y) \<z\>" in text

@@ -80,7 +80,7 @@ def test_an_input_cannot_be_resized() -> None:
         capture(chain(relu()), {0: np.zeros((2, 512), np.int8)}, engine="tflm")
 
 
-# Arithmetic
+# Row
 
 
 def test_seven_ops_are_exact(seven_ops: Model, seven_inputs: Inputs, engine: Engine) -> None:
@@ -220,6 +220,16 @@ def unary(
     return case
 
 
+def softmax_int16(rng: np.random.Generator) -> Case:
+    """Codes over the whole range, or close to each other."""
+    shape = (400, int(rng.integers(1, 100)))
+    beta = float(rng.choice([1.0, rng.uniform(0.1, 4)]))
+    x = Spec(shape, "int16", random_scale(rng, 1e-6, 1e-2), 0)
+    y = Spec(shape, "int16", 2.0**-15, 0)
+    content = build("SOFTMAX", [x], [y], {"beta": beta}, "SoftmaxOptions")
+    return content, [random_codes(rng, shape, "int16") // int(rng.integers(1, 100))]
+
+
 # Each with the outputs to compare, and whether LiteRT's reference arithmetic must fail on some.
 CASES = {
     "CONV_2D": (conv, OUTPUTS, False),
@@ -236,6 +246,7 @@ CASES = {
     "LEAKY_RELU": (unary("LEAKY_RELU", None, "LeakyReluOptions", alpha=0.3), OUTPUTS, True),
     "HARD_SWISH": (unary("HARD_SWISH"), OUTPUTS, False),
     "SOFTMAX": (unary("SOFTMAX", (1 / 256, -128), "SoftmaxOptions", beta=1.0), OUTPUTS, False),
+    "SOFTMAX int16": (softmax_int16, 10 * OUTPUTS, True),
     "QUANTIZE": (unary("QUANTIZE"), OUTPUTS, False),
     "ABS": (unary("ABS", None, "AbsOptions"), OUTPUTS, True),
     "PRELU": (binary("PRELU", None), 8 * OUTPUTS, True),

@@ -98,8 +98,8 @@ def main() -> NoReturn:
     except OSError as error:
         _give_up_output()
         _fail(f"{error.filename or 'standard output'}: {error.strerror}; write it elsewhere")
-    except Exception:  # exit code 1 is a verdict, so a bug must not end in it
-        traceback.print_exc()
+    except Exception as error:  # exit code 1 is a verdict, so a bug must not end in it
+        traceback.print_exception(error)
         _fail("this is a bug of tflreplay; please report it with the lines above")
 
 

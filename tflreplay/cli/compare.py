@@ -52,9 +52,9 @@ def compare(
     could be compared.
     """
     from tflreplay.model import load
-    from tflreplay.reports import agreement as reports
+    from tflreplay.reports import compare as reports
     from tflreplay.runtimes.inputs import read_inputs
-    from tflreplay.tools.replay import compare_sources
+    from tflreplay.tools.compare import compare_sources
 
     if out is not None:
         reports.check(out, force)

@@ -18,7 +18,7 @@ def diff(old: Path, new: Path) -> None:
     Exit code 0 when nothing got worse, 1 when something did, 2 when they cannot be compared.
     """
     from tflreplay.judgement.changes import changes, read_report
-    from tflreplay.reports.changes import render
+    from tflreplay.reports.diff import render
 
     found = changes(read_report(old), read_report(new))
     click.echo(render(found))

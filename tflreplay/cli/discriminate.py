@@ -39,7 +39,7 @@ def discriminate(
     layer on them in the engine, and say which candidate is left.
     """
     from tflreplay.model import load
-    from tflreplay.reports import separation as report
+    from tflreplay.reports import discriminate as report
     from tflreplay.runtimes import resolve
     from tflreplay.tools.discriminate import answers
     from tflreplay.tools.discriminate import discriminate as search

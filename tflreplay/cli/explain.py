@@ -95,7 +95,7 @@ def _element(model: Path, given: dict[str, Any]) -> Any:
     from tflreplay.model import load
     from tflreplay.runtimes.inputs import read_inputs
     from tflreplay.runtimes.saved import load_source
-    from tflreplay.tools.replay import explain_element
+    from tflreplay.tools.explain.element import explain_element
 
     loaded = load(model)
     inputs = read_inputs(loaded, given["sources"], given["seed"])

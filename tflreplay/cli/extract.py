@@ -51,7 +51,7 @@ def extract(
     numbers.
     """
     from tflreplay.model import load
-    from tflreplay.reports import port_kit as report
+    from tflreplay.reports import extract as report
     from tflreplay.runtimes.inputs import read_inputs
     from tflreplay.tools.extract import extract as cut
 

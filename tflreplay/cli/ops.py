@@ -13,18 +13,20 @@ from tflreplay.cli import options
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @options.runtime
 def ops(model: Path | None, runtime: str | None) -> None:
-    """List the ops that are replayed, by type and engine.
+    """List the ops that are replayed, by type and engine, and what every tool does with them.
 
     With a MODEL, list its ops instead: how many of each, on which type, and whether each engine's
     arithmetic is known, with the reason where it is not. No runtime runs.
     """
     from tflreplay.reports import ops as report
     from tflreplay.runtimes import resolve
+    from tflreplay.tools.ops import citizens, of_model
 
+    engine = resolve(runtime)
     if model is None:
-        click.echo(report.render(resolve(runtime)))
+        click.echo(report.render(citizens(engine), engine))
         return
 
     from tflreplay.model import load
 
-    click.echo(report.render_model(load(model), resolve(runtime)))
+    click.echo(report.render_model(of_model(load(model), engine), engine))

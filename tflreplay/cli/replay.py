@@ -142,12 +142,12 @@ def replay(
     if as_json:
         click.echo(json_report.dumps(result))
     elif not quiet:
-        for note in result.inputs:
+        for note in result.asked.inputs:
             echo(f"input: {note}")
         for note in result.notes:
             echo(f"note: {note}")
         click.echo(table.render(result, painter()))
-        if result.expectations is not None:
+        if result.asked.expectations is not None:
             click.echo(expected.render(result))
         click.echo(f"report: {directory / 'report.html'} (and layers.csv, summary.md, ...)")
     if os.environ.get("GITHUB_ACTIONS") == "true" and result.exit_code:

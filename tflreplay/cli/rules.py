@@ -45,7 +45,7 @@ def rules(
     from tflreplay.runtimes import resolve
 
     if model is None:
-        from tflreplay.reports import rules as table
+        from tflreplay.reports.rules import table
 
         if sources or output is not None:
             raise click.UsageError("--input and --output are for a MODEL's rule sheet; name one.")
@@ -53,7 +53,7 @@ def rules(
         return
 
     from tflreplay.model import load
-    from tflreplay.reports import rulesheet as report
+    from tflreplay.reports.rules import sheet as report
     from tflreplay.runtimes.inputs import read_inputs
     from tflreplay.tools.rules import rulesheet
 

@@ -27,7 +27,7 @@ def echo(text: str) -> None:
 @contextmanager
 def output_to_error() -> Iterator[None]:
     """What is written to standard output meanwhile goes to standard error, from C too."""
-    from tflreplay.kernels.float_table import c_library  # numpy is slow to import
+    from tflreplay.ground.libm import c_library  # numpy is slow to import
 
     sys.stdout.flush()
     saved = os.dup(1)

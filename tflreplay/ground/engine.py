@@ -1,4 +1,4 @@
-"""Whose arithmetic is meant: one set of kernels, of one version of a runtime."""
+"""Whose arithmetic is meant: one set of kernels, of one version of a runtime, on one machine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from types import MappingProxyType
 from packaging.version import InvalidVersion, Version
 
 from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.machine import MEASURED_ON, Machine
 
 # The newest version of a runtime that the tables were measured with.
 NEWEST: Mapping[str, str] = MappingProxyType(
@@ -22,13 +23,15 @@ class Engine:
 
     ``name`` is an arithmetic table: ``reference`` (the op resolver BUILTIN_REF), ``optimized``
     (BUILTIN_WITHOUT_DEFAULT_DELEGATES) or ``xnnpack`` (the default resolver). ``threads`` matters
-    where a kernel's result depends on how its work was split.
+    where a kernel's result depends on how its work was split, and ``machine`` where it was compiled
+    from other code elsewhere.
     """
 
     name: str = "reference"
     runtime: str = "litert"
     version: str = NEWEST["litert"]
     threads: int = 1
+    machine: Machine = MEASURED_ON
 
     def __str__(self) -> str:
         return self.name

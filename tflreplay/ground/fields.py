@@ -34,6 +34,10 @@ class Fields:
             raise self.wrong(name, _KINDS[kind])
         return value
 
+    def get_or(self, name: str, absent: T) -> T:
+        """As :meth:`get`, or ``absent`` where an older file does not have the field."""
+        return self.get(name, type(absent)) if name in self._fields else absent
+
     def count(self, name: str, top: int = sys.maxsize) -> int:
         """A whole number from 0 to ``top``."""
         value = self.get(name, int)

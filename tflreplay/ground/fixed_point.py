@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from tflreplay.ground.c import shift_count
 from tflreplay.ground.rounding import INT32_MAX, INT32_MIN, Array, high_mul, rounding_divide_by_pot
 
 
@@ -138,15 +139,14 @@ def inverse_square_root(x: Array) -> tuple[Array, Array]:
 
 
 def divide_by_any_pot(x: Array, exponent: Array) -> Array:
-    """``RoundingDivideByPOT`` with exponents outside 0 ... 31, as x86 computes it.
+    """``RoundingDivideByPOT`` with exponents outside 0 ... 31: see ``shift_count``.
 
-    A 64-bit mask is shifted by the exponent modulo 64 and cut to 32 bits; the number itself is
-    shifted by the exponent modulo 32.
+    A mask of 64 bits is shifted and cut to 32 bits; the number itself has 32.
     """
-    mask = ((np.uint64(1) << (exponent & 63).astype(np.uint64)) - np.uint64(1)).astype(np.int32)
-    mask = mask.astype(np.int64)
+    bit = np.uint64(1) << shift_count(exponent, 64).astype(np.uint64)
+    mask = (bit - np.uint64(1)).astype(np.int32).astype(np.int64)
     threshold = (mask >> 1) + (x < 0)
-    return np.asarray((x >> (exponent & 31)) + ((x & mask) > threshold))
+    return np.asarray((x >> shift_count(exponent)) + ((x & mask) > threshold))
 
 
 _LOG_2 = _constant(math.log(2), 31)

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from tflreplay.ground.c import shift_count, to_int32
+
 Array = np.ndarray[Any, Any]
 
 INT32_MIN = -(2**31)
@@ -63,7 +65,7 @@ class Accumulation:
     ``clamp(rule(values, multiplier) + zero_point, low, high)`` as ``dtype``.
 
     ``cuts`` says where the last axis was cut into parts, one a thread; a vector rule starts anew
-    in each.
+    in each. ``bits`` is the width of the register that holds a sum.
     """
 
     values: Array
@@ -73,6 +75,7 @@ class Accumulation:
     high: int
     dtype: np.dtype[Any]
     cuts: tuple[int, ...] = ()
+    bits: int = 32
 
 
 def quantize_multiplier(real: Array) -> tuple[Array, Array]:
@@ -122,10 +125,9 @@ def rounding_divide_by_pot(x: Array, exponent: Array | int) -> Array:
 def shifted_left(acc: Array, m: Multiplier) -> Array:
     """``acc * (1 << shift)`` in int32 for the positive shifts, acc for the others.
 
-    As scalar C++ code does it, built for x86: to shift by 32 or more is undefined in C++, and x86
-    shifts by the remainder of 32.
+    As scalar C++ code does it: see :func:`~tflreplay.ground.c.shift_count` for 32 bits and more.
     """
-    left = np.maximum(m.shift, 0) & 31
+    left = shift_count(np.maximum(m.shift, 0))
     return wrap32(acc << left) if left.any() else acc
 
 
@@ -184,12 +186,9 @@ def float_away64(acc: Array, m: Multiplier) -> Array:
     """float64 product, halves away from zero, then a C cast to int32.
 
     ``reference_integer_ops::FullyConnected`` in
-    ``tflite/kernels/internal/reference/integer_ops/fully_connected.h`` (LiteRT 1.3.0 on). A value
-    outside int32 becomes INT32_MIN, as x86's ``cvttsd2si`` gives.
+    ``tflite/kernels/internal/reference/integer_ops/fully_connected.h`` (LiteRT 1.3.0 on).
     """
-    rounded = round_half_away(_float64_product(acc, m))
-    in_range = (rounded >= INT32_MIN) & (rounded <= INT32_MAX)
-    return np.where(in_range, rounded, INT32_MIN).astype(np.int64)
+    return to_int32(round_half_away(_float64_product(acc, m)))
 
 
 def float_even32(acc: Array, m: Multiplier) -> Array:

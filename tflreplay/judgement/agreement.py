@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tflreplay.ground.machine import Machine
 from tflreplay.judgement.comparison import same_bits
 from tflreplay.model import Model, Tensor
 
@@ -48,9 +49,9 @@ class LayerAgreement:
 class Agreement:
     """Every layer of one model over ``sources``.
 
-    ``origins`` says in words what each source is, ``inputs`` where the input came from, ``notes``
-    what a reader must know, ``failures`` how a runtime died, and ``command`` what to type to do the
-    same again.
+    ``origins`` says in words what each source is, ``machines`` where it ran, ``inputs`` where the
+    input came from, ``notes`` what a reader must know, ``failures`` how a runtime died, and
+    ``command`` what to type to do the same again.
     """
 
     model: Model = field(repr=False)
@@ -61,6 +62,7 @@ class Agreement:
     notes: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     command: str = ""
+    machines: tuple[Machine, ...] = ()
 
     @property
     def verdict(self) -> str:

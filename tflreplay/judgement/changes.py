@@ -55,7 +55,10 @@ class SavedLayer:
 
 @dataclass(frozen=True)
 class SavedReport:
-    """A ``report.json``, as far as it is compared; ``about`` says what was run, by what it is."""
+    """A ``report.json``, as far as it is compared; ``about`` says what was run, by what it is.
+
+    What an older report does not say is not in ``about``.
+    """
 
     about: Mapping[str, str]
     layers: Mapping[Key, SavedLayer]
@@ -172,7 +175,9 @@ def changes(old: SavedReport, new: SavedReport) -> Changes:
         found += [Change(before, None, "gone")] if before is not None else []
         found += [Change(None, now, "new")] if now is not None else []
     about = {
-        what: (text, new.about[what]) for what, text in old.about.items() if text != new.about[what]
+        what: (text, new.about[what])
+        for what, text in old.about.items()
+        if text != new.about.get(what, text)
     }
     return Changes(tuple(found), about, modes, same)
 
@@ -195,7 +200,11 @@ def _mode_kind(old: Counts | None, new: Counts | None) -> str:
 
 
 def _report(document: Fields) -> SavedReport:
-    capture = document.object("capture")
+    capture, replay = document.object("capture"), document.object("replay")
+    machines = {
+        "captured on": capture.get_or("machine", ""),
+        "replayed as on": replay.get_or("machine", ""),
+    }
     layers: dict[Key, SavedLayer] = {}
     for layer in _layers(document):
         if layers.setdefault((layer.op_index, layer.tensor), layer) is not layer:
@@ -205,9 +214,10 @@ def _report(document: Fields) -> SavedReport:
             "model": document.object("model").get("sha256", str),
             "input": "; ".join(document.texts("inputs")),
             "compared with": _words(capture),
-            "replayed": _words(document.object("replay")),
+            "replayed": _words(replay),
             "tflreplay": document.get("tflreplay_version", str),
             "failure of the runtime": capture.get("failure", str),
+            **{what: machine for what, machine in machines.items() if machine},
         },
         layers,
     )

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tflreplay.arithmetic import arithmetic
 from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Accumulation, requantize
 from tflreplay.judgement.comparison import Array, Comparison, Difference, LayerDiff, deviations
 from tflreplay.model import Model
-from tflreplay.replayer.loop import Replay, Tensors, call_of
+from tflreplay.ops import row_of
+from tflreplay.ops.seam import FirstHalves, Tensors, call_of
+from tflreplay.replayer.loop import Replay, failure
 
 BINS = 64  # rows and columns of a heat map, at most
 WORST = 8
@@ -77,17 +79,21 @@ def details(
     isolated: Replay | None,
     chained: Replay | None,
     user_kernels: Mapping[int, str],
-) -> dict[tuple[int, int], Detail]:
+    halves: FirstHalves,
+) -> tuple[dict[tuple[int, int], Detail], list[str]]:
     """The details of all layers that differ, by op index and tensor index.
 
-    Of the isolated comparison where that differs, else of the chained one.
+    Of the isolated comparison where that differs, else of the chained one. What failed takes
+    nothing else away: the list says what is missing and why.
 
     Args:
         tensors: the captured ones by index, the model's inputs among them.
         engine: whose arithmetic was replayed.
         user_kernels: the ops that were not computed by it, by index.
+        halves: knows accumulators that were made before.
     """
     found = {}
+    failures = []
     for layer in comparison.mismatched:
         alone = _differs(layer.isolated)
         replayed = isolated if alone else chained
@@ -95,11 +101,19 @@ def details(
         ours, theirs = replayed.tensors[layer.tensor.index], tensors[layer.tensor.index]
         # The engine's arithmetic made what is ours, or where a user's kernel did, what is theirs.
         made = theirs if layer.op_index in user_kernels else ours
-        sums = _sums(model, layer, tensors, engine, made) if alone else None
+        sums = None
+        if alone:
+            try:
+                sums = _sums(model, layer, tensors, engine, made, halves)
+            except Exception as error:
+                failures.append(
+                    f"op {layer.op_index} {layer.op} has no chart of fractions: "
+                    f"{failure(model.main.operators[layer.op_index], error)}"
+                )
         found[layer.op_index, layer.tensor.index] = detail(
             layer, ours, theirs, "isolated" if alone else "chained", sums
         )
-    return found
+    return found, failures
 
 
 def detail(
@@ -123,17 +137,22 @@ def _differs(diff: Difference | None) -> bool:
 
 
 def _sums(
-    model: Model, layer: LayerDiff, tensors: Tensors, engine: Engine, made: Array
+    model: Model,
+    layer: LayerDiff,
+    tensors: Tensors,
+    engine: Engine,
+    made: Array,
+    halves: FirstHalves,
 ) -> Accumulation | None:
     """The accumulators behind ``made``; None where no rule requantizes them to just that."""
     op = model.main.operators[layer.op_index]
     try:
-        row = arithmetic(engine, model.main, op)
+        row = row_of(engine, model.main, op)
         if not row.rule:
             return None
         call, arrays = call_of(model.main, op, tensors, engine, row)
-        sums = row.kernel(call, *arrays)
-    except Exception:  # a chart less must not take the report away
+        sums = halves.of(call, arrays)
+    except NotReplayed:  # a user's kernel computes what ours does not
         return None
     # An op with variables finds them as they were before the run, and may give something else.
     if isinstance(sums, Accumulation) and np.array_equal(requantize(sums, call.rule), made):

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from tflreplay.ground import notebook
 from tflreplay.ground.engine import Engine
+from tflreplay.ground.machine import Machine, replay_notes
 from tflreplay.ground.words import printable
 from tflreplay.judgement.comparison import Comparison, Difference, LayerDiff
 from tflreplay.judgement.detail import Detail
@@ -25,7 +26,8 @@ class Provenance(Protocol):
 
     ``note`` says what was changed for the runtime to accept the model, ``problems`` which saved
     tensors did not fit, and ``failure`` how the runtime failed; all are empty otherwise.
-    ``missing`` says, by index, why a tensor was not obtained.
+    ``missing`` says, by index, why a tensor was not obtained. ``machine`` is what the runtime ran
+    on, empty where that is not known.
     """
 
     @property
@@ -36,6 +38,8 @@ class Provenance(Protocol):
     def engine(self) -> str: ...
     @property
     def threads(self) -> int: ...
+    @property
+    def machine(self) -> Machine: ...
     @property
     def note(self) -> str: ...
     @property
@@ -53,46 +57,68 @@ def whose(runtime: str, version: str, engine: str) -> str:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a run was asked for.
+
+    ``inputs`` says of each input where it came from and how it was converted. ``command`` is what
+    to type to do the same again, and ``explain_command``, but for ``--layer`` and ``--at``, to
+    explain one element. ``expectations`` are what the run is held to; without them every layer is
+    to be exact.
+    """
+
+    inputs: tuple[str, ...] = ()
+    command: str = ""
+    explain_command: str = ""
+    expectations: Expectations | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found out where something differs; empty where nothing does.
+
+    ``verdicts`` say what explains the other side's output of an op (or the user's, where that
+    computed it), by op index, and ``undiagnosed``, in a sentence each, what could not be found
+    out because of a failure.
+    ``details`` are of each layer that differs, by op index and tensor index.
+    """
+
+    verdicts: Mapping[int, Verdict] = field(default_factory=dict)
+    undiagnosed: Sequence[str] = ()
+    details: Mapping[tuple[int, int], Detail] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
 class Run:
     """One replay of a model against one runtime.
 
     Args:
         engine: whose arithmetic was replayed.
-        inputs: for each input, a sentence that says where it came from and how it was converted.
-        command: what to type to do the same again.
-        seconds: wall time by stage.
         user_kernels: which user's function computed an op, by op index.
-        verdicts: what explains the other side's output of an op (or the user's, where that computed
-            it), by op index; empty where nothing differs.
         inference: which of how many consecutive inferences this is: the first in which something
             differs, else the last.
-        expectations: what the run is held to; without them every layer is to be exact.
-        details: of each layer that differs, by op index and tensor index.
-        explain_command: what to type, but for ``--layer`` and ``--at``, to explain one element.
-        undiagnosed: for each op whose diagnosis failed, a sentence that says how.
+        seconds: wall time by stage.
     """
 
     model: Model
-    comparison: Comparison
-    capture: Provenance
     engine: Engine
-    inputs: tuple[str, ...]
-    command: str
-    tflreplay_version: str
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    capture: Provenance
+    comparison: Comparison
+    asked: Asked = field(default_factory=Asked)
+    findings: Findings = field(default_factory=Findings)
     user_kernels: Mapping[int, str] = field(default_factory=dict)
-    verdicts: Mapping[int, Verdict] = field(default_factory=dict)
     inference: tuple[int, int] = (1, 1)
-    expectations: Expectations | None = None
-    details: Mapping[tuple[int, int], Detail] = field(default_factory=dict, repr=False)
-    explain_command: str = ""
-    undiagnosed: Sequence[str] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def verdicts(self) -> Mapping[int, Verdict]:
+        """What explains the other side's output of an op, by op index."""
+        return self.findings.verdicts
 
     def __repr__(self) -> str:
         return f"Run({self.model.path.name!r}, {self.headline})"
 
     def _repr_html_(self) -> str:
-        said = (*self.inputs, *self.notes, *self.explanations)
+        said = (*self.asked.inputs, *self.notes, *self.explanations)
         return (
             notebook.paragraph(self.headline, bold=True)
             + "".join(map(notebook.paragraph, said))
@@ -117,9 +143,14 @@ class Run:
             f"{op} computed by {by}, {count} layer{'' if count == 1 else 's'}"
             for (op, by), count in layers.items()
         ]
-        return tuple(
-            filter(None, [self.capture.note, *self.capture.problems, *computed, *self.undiagnosed])
-        )
+        told = [
+            *replay_notes(self.capture.machine, self.engine.machine),
+            self.capture.note,
+            *self.capture.problems,
+            *computed,
+            *self.findings.undiagnosed,
+        ]
+        return tuple(filter(None, told))
 
     @property
     def verdict(self) -> str:
@@ -132,9 +163,9 @@ class Run:
 
     def fails(self, layer: LayerDiff) -> bool:
         """True where a layer is not as expected, or without expectations where it differs."""
-        if self.expectations is None:
+        if self.asked.expectations is None:
             return layer.status == "mismatch"
-        return self.expectations.of(layer).met_by(layer) is False
+        return self.asked.expectations.of(layer).met_by(layer) is False
 
     @cached_property
     def failed(self) -> tuple[LayerDiff, ...]:
@@ -143,12 +174,12 @@ class Run:
     @cached_property
     def unjudged(self) -> tuple[LayerDiff, ...]:
         """The layers of which something is expected, and nothing could be compared."""
-        if self.expectations is None:
+        if self.asked.expectations is None:
             return self.comparison.not_replayed
         return tuple(
             layer
             for layer in self.comparison.layers
-            if self.expectations.of(layer).met_by(layer) is None
+            if self.asked.expectations.of(layer).met_by(layer) is None
         )
 
     @property

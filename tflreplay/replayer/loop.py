@@ -8,23 +8,21 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
 
-from tflreplay.arithmetic import Arithmetic, arithmetic
 from tflreplay.ground import notebook
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
-from tflreplay.ground.rounding import RULES, Accumulation, Array, requantize
-from tflreplay.ground.session import Session
-from tflreplay.kernels.call import Call
-from tflreplay.kernels.lookup import look_up_pairs, pair_codes
-from tflreplay.model import HANDLES, Model, Operator, Subgraph, Tensor
+from tflreplay.ground.rounding import Array
+from tflreplay.model import HANDLES, Model, Operator, Subgraph
+from tflreplay.ops import Row, card, row_of
+from tflreplay.ops.base.session import Session
+from tflreplay.ops.seam import FirstHalves, Tensors, run_op, value
 
-Tensors = Mapping[int, Array]
-Rows = Mapping[str, Arithmetic]
+Rows = Mapping[str, Row]
 REFERENCE = Engine()
 NO_ROWS: Rows = MappingProxyType({})
 
@@ -62,6 +60,7 @@ def replay(
     progress: Callable[[int], None] | None = None,
     kernels: Rows = NO_ROWS,
     session: Session | None = None,
+    halves: FirstHalves | None = None,
 ) -> Replay:
     """Chained replay of the main subgraph.
 
@@ -73,14 +72,15 @@ def replay(
         progress: called with the index of each op before it is computed.
         kernels: rows that take the place of the engine's, by op.
         session: what inferences before this one left behind; this one changes it.
+        halves: knows accumulators that were made before, and keeps those made here.
     """
     result = Replay(engine, dict(inputs))
-    machine = _Machine(model, engine, kernels, session or Session())
+    runner = _Runner(model, engine, kernels, session or Session(), halves)
     fed = ChainMap({}, result.tensors)
     for op in model.main.operators:
         if progress is not None:
             progress(op.index)
-        outputs = machine.attempt(op, fed, result)
+        outputs = runner.attempt(op, fed, result)
         if outputs is None or op.index in result.tolerances:
             known = captured() if captured is not None else {}
             theirs = {index: known[index] for index in op.outputs if index in known}
@@ -98,6 +98,7 @@ def replay_isolated(
     progress: Callable[[int], None] | None = None,
     kernels: Rows = NO_ROWS,
     session: Session | None = None,
+    halves: FirstHalves | None = None,
 ) -> Replay:
     """Isolated replay of the main subgraph: every op on the captured inputs.
 
@@ -108,9 +109,10 @@ def replay_isolated(
         progress: called with the index of each op before it is computed.
         kernels: rows that take the place of the engine's, by op.
         session: what inferences before this one left behind, isolated ones like it.
+        halves: as for :func:`replay`.
     """
     result = Replay(engine)
-    machine = _Machine(model, engine, kernels, session or Session())
+    runner = _Runner(model, engine, kernels, session or Session(), halves)
     # No capture holds what stands for a variable.
     known = ChainMap({}, dict(captured))
     for op in model.main.operators:
@@ -122,7 +124,7 @@ def replay_isolated(
                 result.tolerances[op.index] = chained.tolerances[op.index]
             result.tensors.update((index, chained.tensors[index]) for index in op.outputs)
         else:
-            outputs = machine.attempt(op, known, result) or {}
+            outputs = runner.attempt(op, known, result) or {}
             result.tensors.update(outputs)
             known.maps[0].update(_handles(model.main, outputs))
     return result
@@ -132,11 +134,19 @@ def _handles(graph: Subgraph, outputs: Tensors) -> dict[int, Array]:
     return {i: array for i, array in outputs.items() if graph.tensors[i].dtype in HANDLES}
 
 
-class _Machine:
+class _Runner:
     """Runs ops of one model in one engine's arithmetic, and keeps its variables."""
 
-    def __init__(self, model: Model, engine: Engine, kernels: Rows, session: Session) -> None:
+    def __init__(
+        self,
+        model: Model,
+        engine: Engine,
+        kernels: Rows,
+        session: Session,
+        halves: FirstHalves | None,
+    ) -> None:
         self.model, self.engine, self.kernels, self.session = model, engine, kernels, session
+        self.halves = halves
         # Of the ops that the present one runs in other subgraphs, added up.
         self.inner_tolerance = 0.0
 
@@ -153,11 +163,10 @@ class _Machine:
             result.tolerances[op.index] = tolerance
         return outputs
 
-    def _op(
-        self, graph: Subgraph, op: Operator, tensors: Tensors
-    ) -> tuple[Arithmetic, dict[int, Array]]:
-        row = self.kernels.get(op.name) or arithmetic(self.engine, graph, op)
-        return row, run_op(graph, op, tensors, self.engine, row, self.session, self._run)
+    def _op(self, graph: Subgraph, op: Operator, tensors: Tensors) -> tuple[Row, dict[int, Array]]:
+        row = self.kernels.get(op.name) or row_of(self.engine, graph, op)
+        outputs = run_op(graph, op, tensors, self.engine, row, self.session, self._run, self.halves)
+        return row, outputs
 
     def _run(self, index: int, inputs: Sequence[Array]) -> tuple[Array, ...]:
         """The outputs of a whole subgraph.
@@ -177,7 +186,7 @@ class _Machine:
                 raise NotReplayed(f"{where}: {failure(op, error)}") from None
             tensors.update(outputs)
             self.inner_tolerance += row.tolerance
-        return tuple(_value(graph, graph.tensors[i], tensors, self.session) for i in graph.outputs)
+        return tuple(value(graph, graph.tensors[i], tensors, self.session) for i in graph.outputs)
 
 
 def failure(op: Operator, error: Exception) -> str:
@@ -188,99 +197,6 @@ def failure(op: Operator, error: Exception) -> str:
         f"the {op.name} kernel failed ({type(error).__name__}: {error}); "
         "please report this as a bug of tflreplay"
     )
-
-
-def run_op(
-    graph: Subgraph,
-    op: Operator,
-    tensors: Tensors,
-    engine: Engine,
-    row: Arithmetic,
-    session: Session | None = None,
-    run: Callable[[int, Sequence[Array]], tuple[Array, ...]] | None = None,
-) -> dict[int, Array]:
-    """One op on the given tensors, in the arithmetic of ``row``: its outputs by tensor index.
-
-    ``session`` and ``run`` are for ops with variables, and for those that run other subgraphs.
-
-    Raises:
-        NotReplayed: no exact kernel for this op, or an input tensor is not known.
-    """
-    call, arrays = call_of(graph, op, tensors, engine, row, session)
-    if run is not None:
-        call = replace(call, run=run)
-    results = _by_pairs(call, arrays) or compute(call, arrays)
-    return dict(zip(op.outputs, results, strict=True))
-
-
-def call_of(
-    graph: Subgraph,
-    op: Operator,
-    tensors: Tensors,
-    engine: Engine,
-    row: Arithmetic,
-    session: Session | None = None,
-) -> tuple[Call, list[Array | None]]:
-    """What the kernel of ``row`` is handed: ``row.kernel(call, *arrays)`` is its first half.
-
-    Raises:
-        NotReplayed: an input tensor is not known.
-    """
-    inputs = tuple(graph.tensors[index] if index >= 0 else None for index in op.inputs)
-    outputs = tuple(graph.tensors[index] for index in op.outputs)
-    session = session or Session()
-    arrays = [
-        None if tensor is None else _value(graph, tensor, tensors, session) for tensor in inputs
-    ]
-    rule = RULES[row.rule or "double"]
-    intermediates = tuple(graph.tensors[index] for index in op.intermediates)
-    call = Call(
-        op, inputs, outputs, engine, row, rule, session, graph.index, intermediates=intermediates
-    )
-    return call, arrays
-
-
-def compute(call: Call, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
-    """Both halves of the kernel: every output of the op."""
-    result = call.arithmetic.kernel(call, *arrays)
-    if isinstance(result, Accumulation):
-        result = requantize(result, call.rule)
-    return result if isinstance(result, tuple) else (result,)
-
-
-def _by_pairs(call: Call, arrays: Sequence[Array | None]) -> tuple[Array, ...] | None:
-    """The output looked up by pairs of codes, where that is possible and cheaper; else None.
-
-    A table of all 65,536 pairs costs as many computations as it has entries.
-    """
-    if not call.arithmetic.pairwise:
-        return None
-    a, b = arrays
-    assert a is not None
-    assert b is not None
-    if a.shape != b.shape or (a.itemsize, b.itemsize) != (1, 1) or a.size <= 2 * 65536:
-        return None
-    (table,) = compute(call, pair_codes(a.dtype, b.dtype))
-    return (look_up_pairs(a, b, table),)
-
-
-def _value(graph: Subgraph, tensor: Tensor, tensors: Tensors, session: Session) -> Array:
-    if tensor.data is not None:
-        return tensor.data
-    if tensor.is_variable:
-        kept = session.variables.get((graph.index, tensor.index))
-        return _blank(tensor) if kept is None else kept
-    if tensor.index in tensors:
-        return tensors[tensor.index]
-    if 0 in tensor.shape and not any(tensor.index in op.outputs for op in graph.operators):
-        return np.empty(tensor.shape, tensor.numpy_dtype)  # a constant that holds nothing
-    raise NotReplayed(f"its input, tensor {tensor.label}, is not known")
-
-
-def _blank(tensor: Tensor) -> Array:
-    """A variable tensor before the first inference: ``ResetVariableTensors``, ``subgraph.cc``."""
-    zero = tensor.zero_point if tensor.dtype == "int8" and tensor.quantization else 0
-    return np.full(tensor.shape, zero, tensor.numpy_dtype)
 
 
 def _same_inputs(graph: Subgraph, op: Operator, chained: Replay, captured: Tensors) -> bool:
@@ -300,4 +216,4 @@ def _has_state(graph: Subgraph, op: Operator) -> bool:
     """True of an op that may read or change a variable."""
     tensors = [graph.tensors[index] for index in op.inputs if index >= 0]
     stateful = any(tensor.is_variable or tensor.dtype in HANDLES for tensor in tensors)
-    return stateful or op.name in ("IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_COMPOSITE")
+    return stateful or card(op.name).runs_subgraphs

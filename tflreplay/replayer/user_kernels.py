@@ -29,9 +29,10 @@ import numpy as np
 
 from tflreplay.ground.errors import InputError, NotReplayed
 from tflreplay.ground.rounding import Array
-from tflreplay.kernels.call import Arithmetic, Call
 from tflreplay.model import Model, Tensor
 from tflreplay.model.schema import BUILTIN_NAMES
+from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.row import Row
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
@@ -47,7 +48,7 @@ def kernel(op: str) -> Callable[[F], F]:
         op: the operator's name, such as ``CONV_2D`` or ``CUSTOM:code``.
 
     The function is called as ``function(call, *arrays)``, once for each layer of that op. ``call``
-    is a :class:`~tflreplay.kernels.call.Call`: ``call.input(0).scale``, ``.zero_point`` and
+    is a :class:`~tflreplay.ops.base.call.Call`: ``call.input(0).scale``, ``.zero_point`` and
     ``.shape`` (of per-channel weights ``call.input(1).quantization.scale``), ``call.output``,
     ``call.option("stride_h")``. The arrays are the op's inputs in order, weights and bias among
     them, None for one left out; they are copies, which may be written to. It returns an array of
@@ -115,7 +116,7 @@ def _execute(path: Path, source: bytes) -> None:
         raise InputError(f"{path}, line {line}: cannot be imported: {_text(error)}") from None
 
 
-def rows(kernels: Mapping[str, Function], model: Model) -> dict[str, Arithmetic]:
+def rows(kernels: Mapping[str, Function], model: Model) -> dict[str, Row]:
     """Table rows that compute by the user's functions, by op.
 
     A row's kernel raises :class:`NotReplayed` where the function fails, or returns anything but
@@ -141,9 +142,7 @@ def rows(kernels: Mapping[str, Function], model: Model) -> dict[str, Arithmetic]
             f"its ops: {', '.join(ops)}"
         )
     return {
-        op: Arithmetic(
-            op, (), _checked(function), algorithm=label(function), source=_place(function)[0]
-        )
+        op: Row((), _checked(function), algorithm=label(function), source=_place(function)[0])
         for op, function in found.items()
     }
 
@@ -210,6 +209,6 @@ def _text(error: BaseException) -> str:
     """The exception on one line."""
     try:
         message = str(error.msg if isinstance(error, SyntaxError) else error)
-    except Exception:
-        message = "it cannot say why"
+    except Exception as another:
+        message = f"it cannot say why ({type(another).__name__})"
     return " ".join(f"{type(error).__name__}: {message}".rstrip(": ").split())

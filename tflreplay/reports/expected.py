@@ -26,9 +26,9 @@ def render(run: Run) -> str:
 
 def headline(run: Run) -> str:
     """Whether all is as expected, on one line; empty where nothing was asked."""
-    if run.expectations is None:
+    if run.asked.expectations is None:
         return ""
-    by = f"by {run.expectations.source}"
+    by = f"by {run.asked.expectations.source}"
     if run.failed:
         text = f"NOT AS EXPECTED {by} in {_layers(len(run.failed))}"
     elif run.unjudged:
@@ -46,17 +46,17 @@ def blame(run: Run, layer: LayerDiff) -> str:
     if diff is None:
         return layer.reason
     text = f"{differing(diff)}, by up to {diff.max_abs:g}{', all inherited' if inherits else ''}"
-    if run.expectations is not None:
-        text += f"; expected {run.expectations.of(layer).text}"
+    if run.asked.expectations is not None:
+        text += f"; expected {run.asked.expectations.of(layer).text}"
     return printable(text)
 
 
 def document(run: Run) -> dict[str, Any] | None:
     """For ``report.json``; None where nothing was asked."""
-    if run.expectations is None:
+    if run.asked.expectations is None:
         return None
     return {
-        "source": run.expectations.source,
+        "source": run.asked.expectations.source,
         "met": not run.failed and not run.unjudged,
         "failed": [_key(run, layer) for layer in run.failed],
         "not_compared": [_key(run, layer) for layer in run.unjudged],
@@ -64,8 +64,8 @@ def document(run: Run) -> dict[str, Any] | None:
 
 
 def _key(run: Run, layer: LayerDiff) -> dict[str, Any]:
-    assert run.expectations is not None
-    expected = run.expectations.of(layer).text
+    assert run.asked.expectations is not None
+    expected = run.asked.expectations.of(layer).text
     return {"op_index": layer.op_index, "tensor": layer.tensor.index, "expected": expected}
 
 

@@ -18,18 +18,16 @@ from typing import Any
 from tabulate import tabulate
 
 from tflreplay.ground.words import printable
+from tflreplay.ops.base.ledger import Factor, Sum, Term
 from tflreplay.tools.explain.records import (
     Exact,
     Explanation,
-    Factor,
     Outcome,
     Parameters,
     Real,
     Rescaled,
     Scaling,
     Step,
-    Sum,
-    Term,
 )
 from tflreplay.tools.explain.steps import TIES
 

@@ -12,6 +12,7 @@ import json
 import math
 from typing import Any
 
+from tflreplay import __version__
 from tflreplay.judgement.comparison import Array, Difference, LayerDiff
 from tflreplay.judgement.detail import Detail, Element
 from tflreplay.judgement.diagnosis import Fit, OpVerdict, Verdict, summarize
@@ -29,22 +30,24 @@ def document(run: Run) -> dict[str, Any]:
     first = comparison.first_divergence
     return {
         "format_version": FORMAT_VERSION,
-        "tflreplay_version": run.tflreplay_version,
-        "command": run.command,
-        "explain_command": run.explain_command,
+        "tflreplay_version": __version__,
+        "command": run.asked.command,
+        "explain_command": run.asked.explain_command,
         "model": {"path": str(run.model.path), "sha256": run.model.sha256},
-        "inputs": list(run.inputs),
+        "inputs": list(run.asked.inputs),
         "replay": {
             "engine": run.engine.name,
             "runtime": run.engine.runtime,
             "version": run.engine.version,
             "threads": run.engine.threads,
+            "machine": str(run.engine.machine),
         },
         "capture": {
             "runtime": capture.runtime,
             "version": capture.version,
             "engine": capture.engine,
             "threads": capture.threads,
+            "machine": str(capture.machine),
             "notes": list(run.notes),
             "failure": capture.failure,
             "missing": [
@@ -144,7 +147,7 @@ def _layer(run: Run, layer: LayerDiff) -> dict[str, Any]:
         "channels": len(layer.main.channels) if layer.main is not None else None,
         "isolated": _difference(layer.isolated),
         "chained": _difference(layer.chained),
-        "detail": _detail(run.details.get((layer.op_index, layer.tensor.index))),
+        "detail": _detail(run.findings.details.get((layer.op_index, layer.tensor.index))),
     }
 
 

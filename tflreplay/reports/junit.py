@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as Xml
 
+from tflreplay import __version__
 from tflreplay.ground.words import printable
 from tflreplay.judgement.comparison import LayerDiff
 from tflreplay.judgement.run import Run, story
@@ -39,10 +40,10 @@ def render(run: Run) -> str:
 
 def _properties(run: Run) -> dict[str, str]:
     return {
-        "command": run.command,
+        "command": run.asked.command,
         "verdict": run.headline,
         "model_sha256": run.model.sha256,
-        "tflreplay_version": run.tflreplay_version,
+        "tflreplay_version": __version__,
     }
 
 

@@ -1,54 +1,63 @@
-"""Which ops are replayed: what ``tflreplay ops`` prints, for all engines of a runtime.
-
-It comes from the tables alone. A kernel may still refuse a request that its engine answers wrongly;
-the replay then says so.
-"""
+"""Which ops are replayed, and what every tool does with them: what ``tflreplay ops`` prints."""
 
 from __future__ import annotations
 
 import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from tabulate import tabulate
 
-from tflreplay.arithmetic import Arithmetic, activation_dtype, arithmetic, rows
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.words import short
-from tflreplay.model import Model, Operator, Subgraph
-from tflreplay.replayer.loop import failure
+from tflreplay.model import Operator, Subgraph
+from tflreplay.ops import home, site
 from tflreplay.runtimes import RUNTIMES
+from tflreplay.tools.ops import Citizen, ModelOps, engines
 
 _WIDTH = 96
 _INDENT = 25  # RESIZE_NEAREST_NEIGHBOR and two spaces
 _OP_WIDTH = 40  # custom ops have longer names
 _SHOWN = 8  # ops named with a reason
 _REASON_WIDTH = 400
+# What is said of an op, each in so many characters.
+_COLUMNS = {
+    "op": 30,
+    "explain": 9,
+    "mistakes": 10,
+    "apart": 8,
+    "probe": 7,
+    "extract": 9,
+    "file": 0,
+}
 _LEGEND = """\
 Where no engine is named, all of them. * under the conditions that `tflreplay rules` shows."""
-# The order in which types are listed; others follow by name.
-_ORDER = ("int8", "uint8", "int16", "int32", "int64", "bool", "float16", "float32")
+_TOOLS = """\
+What else is done with them. explain: an element can be told step by step. mistakes: how many
+kinds of porting mistakes are tried on it. apart: how `discriminate` finds inputs that tell
+rules apart: solved for, from all pairs of codes, or at random. probe: an engine can be asked
+for its rule. extract: it can be cut out as a port kit. All that is known of an op stands in its
+file below tflreplay/ops."""
 
 
-def render(engine: Engine) -> str:
-    """Each op with its types, those of all the runtime's engines first, then by engine."""
-    engines = _engines(engine)
-    ops = sorted({row.op for one in engines for row in rows(one) if row.in_version(one)})
-    title = f"Replayed of {_title(engine)} ({', '.join(one.name for one in engines)}),"
+def render(citizens: Sequence[Citizen], engine: Engine) -> str:
+    """Each op with its types, those of all the runtime's engines first; then what tools do."""
+    names = [one.name for one in engines(engine)]
     return "\n\n".join(
         [
-            f"{title} by the type of the activations:",
-            "\n".join(_paragraph(op, engines) for op in ops),
+            f"Replayed of {_title(engine)} ({', '.join(names)}), by the type of the activations:",
+            "\n".join(_paragraph(citizen, names) for citizen in citizens),
             _LEGEND,
+            _TOOLS,
+            "\n".join(map(_aligned, [tuple(_COLUMNS), *map(_tools, citizens)])),
         ]
     )
 
 
-def _paragraph(op: str, engines: Sequence[Engine]) -> str:
+def _paragraph(citizen: Citizen, engines: Sequence[str]) -> str:
     types: dict[str, list[str]] = defaultdict(list)
-    for name in _types(op, engines):
-        types[_takers(op, name, engines)].append(name)
+    for dtype, takers in citizen.takers.items():
+        types["" if list(takers) == list(engines) else ", ".join(takers)].append(dtype)
     groups = (
         f"{takers}{': ' if takers else ''}{', '.join(names)}"
         for takers, names in sorted(types.items())
@@ -56,62 +65,50 @@ def _paragraph(op: str, engines: Sequence[Engine]) -> str:
     return textwrap.fill(
         "; ".join(groups),
         _WIDTH,
-        initial_indent=op.ljust(_INDENT),
+        initial_indent=citizen.op.ljust(_INDENT),
         subsequent_indent=" " * _INDENT,
     )
 
 
-def _types(op: str, engines: Sequence[Engine]) -> list[str]:
-    names = {name for engine in engines for row in _rows(op, engine) for name in row.types}
-    listed = [name for name in _ORDER if name in names]
-    return listed + sorted(names - set(listed))
+def _aligned(cells: Sequence[str]) -> str:
+    return "".join(map(str.ljust, cells, _COLUMNS.values()))
 
 
-def _rows(op: str, engine: Engine) -> list[Arithmetic]:
-    return [row for row in rows(engine) if row.op == op and row.in_version(engine)]
+def _tools(citizen: Citizen) -> tuple[str, ...]:
+    return (
+        citizen.op,
+        "yes" if citizen.explained else "-",
+        str(citizen.mistakes or "-"),
+        citizen.told_apart or "-",
+        "yes" if citizen.probed else "-",
+        "yes" if citizen.extracted else "-",
+        home(citizen.op),
+    )
 
 
-def _takers(op: str, dtype: str, engines: Sequence[Engine]) -> str:
-    """The engines that replay the op on the type; empty for all of them."""
-    takers = []
-    for engine in engines:
-        taken = [row for row in _rows(op, engine) if row.takes(dtype)]
-        if taken:
-            takers.append(engine.name + ("*" if all(row.when for row in taken) else ""))
-    return "" if takers == [engine.name for engine in engines] else ", ".join(takers)
-
-
-def render_model(model: Model, engine: Engine) -> str:
+def render_model(found: ModelOps, engine: Engine) -> str:
     """The model's ops with counts and types, and whether each engine's tables have them."""
-    engines = _engines(engine)
-    ops = [(graph, op) for graph in model.subgraphs for op in graph.operators]
-    reasons = {one.name: [_reason(one, graph, op) for graph, op in ops] for one in engines}
+    reasons = {
+        name: [short(reason, _REASON_WIDTH) for reason in texts]
+        for name, texts in found.reasons.items()
+    }
     counts = Counter(
-        (short(op.name, _OP_WIDTH), op.version, activation_dtype(graph, op), *map(bool, found))
-        for (graph, op), *found in zip(ops, *reasons.values(), strict=True)
+        (short(op.name, _OP_WIDTH), op.version, site(engine, graph, op).dtype, *map(bool, missing))
+        for (graph, op), *missing in zip(found.ops, *reasons.values(), strict=True)
     )
     table = tabulate(
         [
-            (op, version, dtype, count, *("no" if missing else "yes" for missing in found))
-            for (op, version, dtype, *found), count in sorted(counts.items())
+            (op, version, dtype, count, *("no" if one else "yes" for one in missing))
+            for (op, version, dtype, *missing), count in sorted(counts.items())
         ],
         ("op", "version", "type", "ops", *reasons),
         "simple",
         colalign=("left", "right", "left", "right", *("left" for _ in reasons)),
         disable_numparse=True,
     )
-    replayed = ", ".join(f"{found.count('')} {name}" for name, found in reasons.items())
-    verdict = f"{len(ops)} ops; of {_title(engine)} are replayed: {replayed}"
-    return "\n\n".join([table, *_not_replayed(ops, reasons), verdict])
-
-
-def _reason(engine: Engine, graph: Subgraph, op: Operator) -> str:
-    """Why the engine's op is not replayed; empty where it is."""
-    try:
-        arithmetic(engine, graph, op)
-    except Exception as error:  # one broken op must not take the others' rows away
-        return short(failure(op, error), _REASON_WIDTH)
-    return ""
+    replayed = ", ".join(f"{texts.count('')} {name}" for name, texts in reasons.items())
+    verdict = f"{len(found.ops)} ops; of {_title(engine)} are replayed: {replayed}"
+    return "\n\n".join([table, *_not_replayed(found.ops, reasons), verdict])
 
 
 def _not_replayed(
@@ -127,10 +124,6 @@ def _not_replayed(
     for reason, named in places.items():
         shown = ", ".join(named[:_SHOWN]) + (", ..." if len(named) > _SHOWN else "")
         yield textwrap.fill(f"Not replayed: {shown}: {reason}", _WIDTH, subsequent_indent="  ")
-
-
-def _engines(engine: Engine) -> list[Engine]:
-    return [replace(engine, name=name) for name in RUNTIMES[engine.runtime].engines]
 
 
 def _title(engine: Engine) -> str:

@@ -163,6 +163,7 @@ def dumps(probes: Sequence[Probe]) -> str:
                 "runtime": probe.engine.runtime,
                 "version": probe.engine.version,
                 "engine": probe.engine.name,
+                "machine": str(probe.engine.machine),
                 "failure": probe.failure or None,
                 "ops": [_document(found) for found in probe.findings],
             }

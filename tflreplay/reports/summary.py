@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tflreplay import __version__
 from tflreplay.ground.words import shape_text, short
 from tflreplay.judgement.comparison import Difference, LayerDiff
 from tflreplay.judgement.run import Run
@@ -16,18 +17,20 @@ _COLUMNS = ("#", "op", "tensor", "shape", "isolated", "chained", "+1/−1", "max
 def render(run: Run) -> str:
     """The verdict, what was run, the first layers that differ, and what explains them."""
     facts = [
-        ("command", code(run.command)),
+        ("command", code(run.asked.command)),
         ("model", f"{code(run.model.path.name)}, sha256 {code(run.model.sha256)}"),
         ("compared with", text(run.against)),
-        ("replayed by", f"tflreplay {text(run.tflreplay_version)}, {text(str(run.engine))} "
-         f"arithmetic of {text(run.engine.runtime)} {text(run.engine.version)}"),
-        *(("input", text(note)) for note in run.inputs),
+        ("captured on", text(str(run.capture.machine)) or "a machine that is not known"),
+        ("replayed by", f"tflreplay {text(__version__)}, {text(str(run.engine))} "
+         f"arithmetic of {text(run.engine.runtime)} {text(run.engine.version)} "
+         f"on {text(str(run.engine.machine))}"),
+        *(("input", text(note)) for note in run.asked.inputs),
         *(("note", text(note)) for note in run.notes),
     ]  # fmt: skip
     if run.capture.failure:
         facts.append(("failure", text(run.capture.failure)))
     parts = [f"**{text(run.headline)}**", "\n".join(f"- {key}: {value}" for key, value in facts)]
-    if run.expectations is not None:
+    if run.asked.expectations is not None:
         parts.append(f"**{text(expected.headline(run))}**")
     differing = run.comparison.mismatched
     if differing:

@@ -14,6 +14,7 @@ import numpy as np
 from tflreplay.ground.errors import InputError
 from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.model import Model, Tensor
+from tflreplay.ops import card
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -155,14 +156,11 @@ def _random_inputs(model: Model, seed: int) -> Inputs:
     return Inputs(arrays, tuple(notes))
 
 
-# Ops that are told their output's shape, and by which input.
-_SHAPED = {"TRANSPOSE_CONV": 0, "RESHAPE": 1, "BROADCAST_TO": 1, "FILL": 0}
-
-
 def _shape_wanted(model: Model, index: int) -> tuple[int, ...] | None:
     """The shape that an input is to hold, where it is an op's shape: no random one would do."""
     for op in model.main.operators:
-        if op.name in _SHAPED and op.inputs[_SHAPED[op.name] : _SHAPED[op.name] + 1] == (index,):
+        position = card(op.name).roles.shape
+        if position is not None and op.inputs[position : position + 1] == (index,):
             return model.main.tensors[op.outputs[0]].shape
     return None
 

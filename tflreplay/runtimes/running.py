@@ -14,6 +14,7 @@ import numpy as np
 from tflreplay.ground import notebook
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import CaptureError, InputError, NotReplayed
+from tflreplay.ground.machine import UNKNOWN, Machine, this_machine
 from tflreplay.model import Model, Operator, Tensor, truncated, with_outputs, with_valid_axes
 from tflreplay.runtimes import environments, xnnpack
 from tflreplay.runtimes.packages import RUNTIMES, installed, parse
@@ -42,7 +43,8 @@ class Capture:
     that op. ``origin`` says how each tensor was obtained: ``input``, ``preserved`` (an op's own
     kernel wrote it) or ``delegate partition`` (XNNPACK took the op). ``problems`` are what was
     wrong with a file that the tensors were read from. ``earlier`` holds the tensors of the
-    inferences before the one that ``tensors`` are from, the first one first.
+    inferences before the one that ``tensors`` are from, the first one first. ``machine`` is the
+    one that the interpreter ran on.
     """
 
     tensors: dict[int, Array] = field(repr=False)
@@ -56,6 +58,7 @@ class Capture:
     origin: dict[int, str] = field(default_factory=dict, repr=False)
     problems: tuple[str, ...] = ()
     earlier: tuple[dict[int, Array], ...] = field(default=(), repr=False)
+    machine: Machine = UNKNOWN
 
     def __repr__(self) -> str:
         missing = f", {len(self.missing)} missing" if self.missing else ""
@@ -307,6 +310,7 @@ class Running:
             failure=failure,
             origin={i: "input" if i in inputs else origin[i] for i in steps[-1]},
             earlier=tuple(steps[:-1]),
+            machine=this_machine(),
         )
 
     def _who(self, outcome: Outcome) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from tflreplay import __version__
 from tflreplay.ground.errors import InputError, NotReplayed, OutputError
 from tflreplay.ground.fields import Fields, WrongField
+from tflreplay.ground.machine import Machine
 from tflreplay.model import Model, Tensor
 from tflreplay.runtimes import Capture
 
@@ -67,6 +68,7 @@ def save(
         "version": capture.version,
         "engine": capture.engine,
         "threads": capture.threads,
+        "machine": str(capture.machine),
         "note": capture.note,
         "failure": capture.failure,
         "origin": capture.origin,
@@ -105,7 +107,8 @@ def load_source(
     Returns:
         A capture. ``problems`` name the arrays that were left out, or given another shape, and
         why; ``missing`` says it of the tensors. Of a file that tflreplay did not write, ``runtime``
-        is the file's name, and version and engine are empty.
+        is the file's name, and version, engine and machine are empty. The machine is empty also of
+        a file written before it was recorded.
 
     Raises:
         InputError: the file cannot be read, belongs to another model or other inputs, or none of
@@ -177,6 +180,7 @@ def _saved(path: Path, model: Model, found: list[tuple[str, Array]], text: Array
             failure=told.get("failure", str),
             origin=told.texts_by_index("origin"),
             missing=told.texts_by_index("missing"),
+            machine=Machine.parse(told.get_or("machine", "")),
         )
     except (WrongField, ValueError, RecursionError) as error:
         raise InputError(f"{path}: its provenance is damaged ({error}); capture it again") from None

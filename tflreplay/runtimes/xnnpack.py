@@ -12,6 +12,8 @@ import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.model import Model, Operator, Subgraph
+from tflreplay.ops import card
+from tflreplay.ops.base.row import ANY
 
 PRESERVED = "preserved"
 DELEGATED = "delegate partition"
@@ -19,8 +21,6 @@ DELEGATED = "delegate partition"
 Partition = tuple[Sequence[int], Sequence[int]]
 
 _LARGEST_SCALE = 256
-# Ops with weights, and where the activation stands among their inputs.
-_WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 0, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 2}
 
 
 def are_whole(model: Model, partitions: Iterable[Partition]) -> bool:
@@ -67,22 +67,24 @@ def _unpacked(graph: Subgraph, op: Operator, unwritten: Mapping[int, str]) -> bo
     It has decoded the weights, into memory of its own, when it was prepared:
     ``Delegate::PrepareOpsToDelegate`` in ``tflite/delegates/xnnpack/xnnpack_delegate.cc``.
     """
-    if op.name not in ("DEQUANTIZE", "DENSIFY"):
+    types = card(op.name).unpacked
+    if not types:
         return False
     tensor = graph.tensors[op.inputs[0]]
-    decoded = op.name == "DENSIFY" or tensor.dtype in ("int8", "float16")
+    decoded = types == ANY or tensor.dtype in types
     return decoded and (tensor.is_constant or tensor.index in unwritten)
 
 
 def condition(model: Model, op: Operator) -> str:
     """The known condition for which XNNPACK refuses a whole model because of ``op``, or ''."""
-    if op.name not in _WEIGHTED:
+    known = card(op.name)
+    if not known.weighted or known.roles.weights is None:
         return ""
     tensors = model.main.tensors
-    x, weights = tensors[op.inputs[_WEIGHTED[op.name]]], tensors[op.inputs[1]]
+    x, weights = (tensors[op.inputs[i]] for i in (known.roles.activation, known.roles.weights))
     if weights.quantization is None or x.quantization is None:
         return ""
-    if op.name == "DEPTHWISE_CONV_2D" and weights.dtype == "int8":
+    if known.depthwise and weights.dtype == "int8":
         zero_points = weights.quantization.zero_point
         if not weights.quantization.per_axis and zero_points[0] != 0:
             return f"the weights' zero point is {zero_points[0]}, XNNPACK needs 0"

@@ -11,17 +11,10 @@ from tflreplay.ground.rounding import Array
 from tflreplay.judgement.comparison import Difference, difference
 from tflreplay.model import HANDLES, Model, Operator, Tensor
 from tflreplay.model.extraction import copies, operator
+from tflreplay.ops import card
 from tflreplay.runtimes import Capture, capture
 from tflreplay.runtimes.inputs import Inputs
 from tflreplay.tools.rules import LayerRules, rulesheet
-
-_WEIGHTED = ("input", "weights", "bias")
-_INPUT_ROLES = {
-    "CONV_2D": _WEIGHTED,
-    "DEPTHWISE_CONV_2D": _WEIGHTED,
-    "FULLY_CONNECTED": _WEIGHTED,
-    "TRANSPOSE_CONV": ("output_shape", "weights", "input", "bias"),
-}
 
 
 @dataclass(frozen=True)
@@ -109,7 +102,9 @@ def extract(
     origin = dict(zip((*new.inputs, *new.outputs), (*op.inputs, *op.outputs), strict=True))
     fed = {index: captured.tensors[origin[index]] for index in cut.main.inputs}
     expected = {index: captured.tensors[origin[index]] for index in cut.main.outputs}
-    theirs = Engine(captured.engine, captured.runtime, captured.version, captured.threads)
+    theirs = Engine(
+        captured.engine, captured.runtime, captured.version, captured.threads, captured.machine
+    )
     alone, failure = _alone(cut, fed, expected, theirs)
     return PortKit(
         model,
@@ -129,8 +124,17 @@ def extract(
 
 def roles(op: Operator) -> dict[int, str]:
     """What each tensor of the op is called, by index: a name that C and a shell accept."""
-    inputs = _INPUT_ROLES.get(op.name, ())[: len(op.inputs)]
-    if len(inputs) < len(op.inputs):
+    known = card(op.name)
+    by_position = {
+        known.roles.activation: "input",
+        known.roles.weights: "weights",
+        known.roles.bias: "bias",
+        known.roles.shape: "output_shape",
+    }
+    positions = range(len(op.inputs))
+    if known.weighted and all(position in by_position for position in positions):
+        inputs = tuple(by_position[position] for position in positions)
+    else:
         inputs = _numbered("input", len(op.inputs))
     found: dict[int, str] = {}
     for index, name in zip(

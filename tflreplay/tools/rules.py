@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tflreplay.arithmetic import arithmetic
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.rounding import (
     INT32_MAX,
@@ -23,20 +22,13 @@ from tflreplay.ground.rounding import (
     VectorRule,
     requantize,
 )
-from tflreplay.ground.window import Window, window
-from tflreplay.kernels.call import Arithmetic, Call
-from tflreplay.kernels.xnnpack import elementwise as fixed_point
+from tflreplay.ground.window import Window
 from tflreplay.model import Model, Operator, Subgraph, Tensor
-from tflreplay.replayer.loop import call_of, compute, failure
-
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_RELU = ("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1")
-# Their accumulator is extreme where each input is at one end of its type, or at its zero point.
-_EXTREME_AT_ENDS = ("ADD", "SUB", "MUL", "MEAN", "LEAKY_RELU", "QUANTIZE", *_RELU)
-# An output is a function of one input code.
-_UNARY = ("LOGISTIC", "TANH", "HARD_SWISH", "LEAKY_RELU", "QUANTIZE", *_RELU)
-# How many times a kernel rescales by the rule before it goes on to the next loop or block.
-_RESCALES = {"ADD": 3, "SUB": 3, "LEAKY_RELU": 2, "MUL": 1}
+from tflreplay.ops import Row, card, row_of
+from tflreplay.ops.base.call import Call, activation_range
+from tflreplay.ops.base.card import Worst
+from tflreplay.ops.seam import call_of, compute, first_half
+from tflreplay.replayer.loop import failure
 
 
 @dataclass(frozen=True)
@@ -95,18 +87,20 @@ class LayerRules:
     the output's, where the kernel gives finished codes. ``factors`` are the integers by which
     XNNPACK's ADD and SUB multiply their centred inputs instead. ``table`` is the output for every
     code of a unary op's input, from the lowest code on. ``windows`` are a sliding window's rows and
-    columns.
+    columns. ``clamp`` is the lowest and highest code that the op gives, where it can be fewer than
+    the type has.
     """
 
     op: Operator
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
-    row: Arithmetic | None = None
+    row: Row | None = None
     requantization: Requantization | None = None
     rescales: tuple[Multiplier, ...] = ()
     factors: tuple[int, ...] = ()
     table: Array | None = None
     windows: tuple[Window, Window] | None = None
+    clamp: tuple[int, int] | None = None
     reason: str = ""
 
 
@@ -144,7 +138,7 @@ def _attempt(
         if -1 not in tensor.shape_signature
     }
     try:
-        row = arithmetic(engine, graph, op)
+        row = row_of(engine, graph, op)
         layer = replace(layer, row=row)
         call, arrays = call_of(graph, op, {**tensors, **filled}, engine, row)
         layer, outputs = _filled(layer, call, arrays, known=not filled)
@@ -163,16 +157,19 @@ def _filled(
         return call.rule.apply(acc, multiplier)
 
     recording = replace(call, rule=replace(call.rule, apply=recorded))
-    result = call.arithmetic.kernel(recording, *arrays)
+    result = first_half(recording, arrays)
     if isinstance(result, Accumulation):
         requantization, result = _requantized(call, arrays, result, known)
         layer = replace(layer, requantization=requantization)
+    sliding = card(call.op.name).window
     layer = replace(
         layer,
-        rescales=tuple(rescales[: _RESCALES.get(call.op.name, 0)]),
+        # A kernel goes on to the next loop or block, and rescales by the same again.
+        rescales=tuple(rescales[: len(card(call.op.name).rescales)]),
         factors=_factors(call),
         table=_table(call),
-        windows=_windows(call),
+        clamp=_clamp(call, layer.requantization),
+        windows=sliding(call) if sliding is not None else None,
     )
     return layer, result if isinstance(result, tuple) else (result,)
 
@@ -213,11 +210,10 @@ def _range(values: Sequence[Array]) -> Range | None:
 
 def _worst(call: Call, arrays: Sequence[Array | None]) -> Range | None:
     """Between which values the accumulator lies for every input."""
-    if call.op.name in _WEIGHTED and call.input(1).is_constant:
+    how = card(call.op.name).worst
+    if how is Worst.BY_WEIGHTS and call.input(1).is_constant:
         return _worst_of_weights(call, *arrays)
-    if call.op.name in (*_WEIGHTED, *_EXTREME_AT_ENDS):
-        return _worst_of_ends(call, arrays)
-    return None
+    return None if how is None else _worst_of_ends(call, arrays)
 
 
 def _worst_of_weights(
@@ -233,7 +229,7 @@ def _worst_of_weights(
     no_bias = None if bias is None else np.zeros_like(bias)
 
     def sums(code: int, part: Array) -> Array:
-        result = call.arithmetic.kernel(call, np.full_like(x, code), part, no_bias)
+        result = first_half(call, (np.full_like(x, code), part, no_bias))
         assert isinstance(result, Accumulation)
         return result.values.astype(np.int64)
 
@@ -271,7 +267,7 @@ def _worst_of_ends(call: Call, arrays: Sequence[Array | None]) -> Range | None:
             else np.full_like(array, code_of[tensor.index])
             for tensor, array in zip(call.inputs, arrays, strict=True)
         ]
-        result = call.arithmetic.kernel(call, *ends)
+        result = first_half(call, ends)
         assert isinstance(result, Accumulation)
         found.append(result.values)
     return _range(found)
@@ -279,7 +275,7 @@ def _worst_of_ends(call: Call, arrays: Sequence[Array | None]) -> Range | None:
 
 def _factors(call: Call) -> tuple[int, ...]:
     """What one code more in each input adds to the accumulator of XNNPACK's ADD and SUB."""
-    if call.arithmetic.kernel not in (fixed_point.add, fixed_point.sub):
+    if not call.row.factors:
         return ()
     zeros = [np.full(1, t.zero_point, t.numpy_dtype) for t in (call.input(0), call.input(1))]
     factors = []
@@ -287,41 +283,27 @@ def _factors(call: Call) -> tuple[int, ...]:
         # From the zero point to a code that the type has.
         step = -1 if call.input(position).zero_point == call.input(position).code_range[1] else 1
         codes = [array + array.dtype.type(step * (i == position)) for i, array in enumerate(zeros)]
-        result = call.arithmetic.kernel(call, *codes)
+        result = first_half(call, codes)
         assert isinstance(result, Accumulation)
         factors.append(step * int(result.values[0]))
     return tuple(factors)
 
 
+def _clamp(call: Call, found: Requantization | None) -> tuple[int, int] | None:
+    if found is not None:
+        return found.low, found.high
+    activation = call.op.options.get("fused_activation_function")
+    quantized = call.output.quantization is not None and call.output.numpy_dtype.kind in "iu"
+    return activation_range(call, activation) if activation is not None and quantized else None
+
+
 def _table(call: Call) -> Array | None:
     """The output for every code; None where it depends on more than the code."""
     inputs = [tensor for tensor in call.inputs if tensor is not None]
-    if call.op.name not in _UNARY or isinstance(call.rule, VectorRule):
+    if not card(call.op.name).unary or isinstance(call.rule, VectorRule):
         return None
     if {inputs[0].dtype, call.output.dtype} - {"int8", "uint8"}:
         return None
     low, high = inputs[0].code_range
     (table,) = compute(call, [np.arange(low, high + 1, dtype=inputs[0].numpy_dtype)])
     return table
-
-
-def _windows(call: Call) -> tuple[Window, Window] | None:
-    """Rows and columns of a convolution or a pool."""
-    if call.op.name not in (*_WEIGHTED[:2], "AVERAGE_POOL_2D", "MAX_POOL_2D"):
-        return None
-    shape, options = call.input(0).shape, call.op.options
-    if call.op.name in _WEIGHTED:
-        _, *sizes, _ = call.input(1).shape
-    else:
-        sizes = [options["filter_height"], options["filter_width"]]
-    rows, columns = (
-        window(
-            length,
-            size,
-            call.option(f"stride_{axis}"),
-            options.get(f"dilation_{axis}_factor", 1),
-            call.option("padding"),
-        )
-        for length, size, axis in zip(shape[1:3], sizes, "hw", strict=True)
-    )
-    return rows, columns

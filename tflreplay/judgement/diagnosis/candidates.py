@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tflreplay.arithmetic import TABLES, activation_dtype, arithmetic
 from tflreplay.ground.engine import Engine
-from tflreplay.ground.errors import NotReplayed
-from tflreplay.kernels.call import Arithmetic
 from tflreplay.model import Operator, Subgraph
+from tflreplay.ops import Row, card, row_of, site
 
 # Tried on every op that requantizes by a rule, in this order.
 RULES_TRIED = (
@@ -35,7 +33,7 @@ class Candidate:
     """One arithmetic that is tried: a table row, perhaps with another rule in it."""
 
     name: str
-    row: Arithmetic
+    row: Row
 
 
 def candidates(engine: Engine, graph: Subgraph, op: Operator) -> tuple[Candidate, ...]:
@@ -46,8 +44,8 @@ def candidates(engine: Engine, graph: Subgraph, op: Operator) -> tuple[Candidate
     Raises:
         NotReplayed: the engine's tables have no row for this op and type.
     """
-    own = arithmetic(engine, graph, op)
-    base = seam(engine, graph, op)
+    own = row_of(engine, graph, op)
+    base = base_row(engine, graph, op)
     found = {_key(own): Candidate(own.rule or own.algorithm, own)}
     for name, row in _rows(engine, graph, op):
         found.setdefault(_key(row), Candidate(_name(name, row, base, engine.runtime), row))
@@ -58,7 +56,7 @@ def candidates(engine: Engine, graph: Subgraph, op: Operator) -> tuple[Candidate
     return tuple(found.values()) if len(found) > 1 else ()
 
 
-def seam(engine: Engine, graph: Subgraph, op: Operator) -> Arithmetic | None:
+def base_row(engine: Engine, graph: Subgraph, op: Operator) -> Row | None:
     """The row whose accumulators rules and mistakes are tried on; None if no row has a rule.
 
     The engine's own, or where it does not requantize by a rule, another engine's.
@@ -66,33 +64,26 @@ def seam(engine: Engine, graph: Subgraph, op: Operator) -> Arithmetic | None:
     Raises:
         NotReplayed: the engine's tables have no row for this op and type.
     """
-    own = arithmetic(engine, graph, op)
+    own = row_of(engine, graph, op)
     rows = (own, *(row for _, row in _rows(engine, graph, op)))
     return next((row for row in rows if row.rule), None)
 
 
-def _rows(engine: Engine, graph: Subgraph, op: Operator) -> Iterator[tuple[str, Arithmetic]]:
+def _rows(engine: Engine, graph: Subgraph, op: Operator) -> Iterator[tuple[str, Row]]:
     """Rows of any version of any engine that would take this op, with the engine's name."""
-    dtype = activation_dtype(graph, op)
     for name in _ENGINES:
-        for row in TABLES[name]:
-            if row.op == op.name and row.takes(dtype) and _takes(row, engine, name, graph, op):
+        place = site(replace(engine, name=name), graph, op)
+        for row in card(op.name).rows(name):
+            if row.takes(place.dtype) and (row.when is None or row.when(place)):
                 yield name, row
 
 
-def _takes(row: Arithmetic, engine: Engine, name: str, graph: Subgraph, op: Operator) -> bool:
-    try:
-        return row.when is None or row.when(replace(engine, name=name), graph, op)
-    except NotReplayed:
-        return False
-
-
-def _key(row: Arithmetic) -> tuple[object, ...]:
+def _key(row: Row) -> tuple[object, ...]:
     """Two rows of one key compute the same."""
     return row.kernel, row.rule, row.multiplier, row.algorithm, row.clamp
 
 
-def _name(engine: str, row: Arithmetic, base: Arithmetic | None, runtime: str) -> str:
+def _name(engine: str, row: Row, base: Row | None, runtime: str) -> str:
     how = ", ".join(filter(None, (row.algorithm, row.rule)))
     if base is not None:
         if _key(replace(base, rule=row.rule)) == _key(row):
@@ -102,7 +93,7 @@ def _name(engine: str, row: Arithmetic, base: Arithmetic | None, runtime: str) -
     return f"{how} ({', '.join([f'{engine} kernels', *_versions(row, runtime)])})"
 
 
-def _versions(row: Arithmetic, runtime: str) -> Iterator[str]:
+def _versions(row: Row, runtime: str) -> Iterator[str]:
     """The versions of one runtime that a row is for, where it is not for all."""
     if row.since and runtime not in row.since:
         yield f"of {' and '.join(row.since)}"

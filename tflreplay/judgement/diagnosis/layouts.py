@@ -3,84 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tflreplay.ground.rounding import Array
-from tflreplay.judgement.diagnosis.made import Arrays, Made, with_input
-from tflreplay.kernels.call import Call
+from tflreplay.judgement.diagnosis.made import Arrays, Made
+from tflreplay.ops import Card, card
+from tflreplay.ops.base.call import Call, with_input
 
-Reread = Callable[[Array], Array | None]
 
+@dataclass(frozen=True)
+class WeightsReread:
+    """The weights as one of the card's rereadings gives them, where that changes them."""
 
-def _weights(op: str, reread: Reread) -> Callable[[Call, Arrays], Made | None]:
-    """The weights of ``op`` as ``reread`` gives them, where that changes them."""
+    number: int
 
-    def form(call: Call, arrays: Arrays) -> Made | None:
-        if call.op.name != op or arrays[1] is None:
+    def __call__(self, call: Call, arrays: Arrays) -> Made | None:
+        known = card(call.op.name)
+        if not self.suits(known) or arrays[1] is None:
             return None
-        changed = reread(arrays[1])
+        changed = known.rereadings[self.number](arrays[1])
         if changed is None or np.array_equal(changed, arrays[1]):
             return None
         return Made(call, (arrays[0], np.ascontiguousarray(changed), *arrays[2:]))
 
-    return form
+    def suits(self, known: Card) -> bool:
+        return self.number < len(known.rereadings)
 
 
-def _transposed(weights: Array) -> Array | None:
-    """Height and width of the filter exchanged."""
-    return weights.swapaxes(1, 2) if weights.shape[1] == weights.shape[2] else None
-
-
-def _rotated(weights: Array) -> Array:
-    """The filter turned by 180 degrees: a true convolution, not a correlation."""
-    return weights[:, ::-1, ::-1]
-
-
-def _as_hwio(weights: Array) -> Array:
-    out, height, width, depth = weights.shape
-    return weights.reshape(height, width, depth, out).transpose(3, 0, 1, 2)
-
-
-def _as_oihw(weights: Array) -> Array:
-    out, height, width, depth = weights.shape
-    return weights.reshape(out, depth, height, width).transpose(0, 2, 3, 1)
-
-
-def _as_chw(weights: Array) -> Array:
-    _, height, width, channels = weights.shape
-    return weights.reshape(channels, height, width).transpose(1, 2, 0)[np.newaxis]
-
-
-def _as_depth_units(weights: Array) -> Array:
-    return weights.reshape(weights.shape[::-1]).T
-
-
-def _input_as_nchw(call: Call, arrays: Arrays) -> Made | None:
+def input_as_nchw(call: Call, arrays: Arrays) -> Made | None:
     x = arrays[0]
-    if call.op.name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") or x is None:
-        return None
-    if x.ndim != 4:
+    if x is None or x.ndim != 4:
         return None
     batch, height, width, channels = x.shape
     changed = x.reshape(batch, channels, height, width).transpose(0, 2, 3, 1)
     if np.array_equal(changed, x):
         return None
     return Made(call, (np.ascontiguousarray(changed), *arrays[1:]))
-
-
-FORMS = (
-    _weights("CONV_2D", _transposed),
-    _weights("CONV_2D", _rotated),
-    _weights("CONV_2D", _as_hwio),
-    _weights("CONV_2D", _as_oihw),
-    _weights("DEPTHWISE_CONV_2D", _transposed),
-    _weights("DEPTHWISE_CONV_2D", _rotated),
-    _weights("DEPTHWISE_CONV_2D", _as_chw),
-    _weights("FULLY_CONNECTED", _as_depth_units),
-    _input_as_nchw,
-)
 
 
 def _depth_multiplier(arrays: Arrays) -> int:
@@ -131,14 +91,9 @@ def _by_channel(arrays: Arrays) -> Array:
 def _where_multiplied(
     form: Callable[[Call, Arrays], Made],
 ) -> Callable[[Call, Arrays], Made | None]:
-    def applied(call: Call, arrays: Arrays) -> Made | None:
-        if call.op.name != "DEPTHWISE_CONV_2D" or _depth_multiplier(arrays) == 1:
-            return None
-        return form(call, arrays)
-
-    return applied
+    return lambda call, arrays: form(call, arrays) if _depth_multiplier(arrays) > 1 else None
 
 
-DEPTHWISE_ORDER = tuple(
+CHANNEL_ORDERS = tuple(
     map(_where_multiplied, (_inputs_tiled, _weights_by_multiplier, _outputs_by_multiplier))
 )

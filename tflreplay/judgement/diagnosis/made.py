@@ -1,14 +1,12 @@
-"""An op with a porting mistake made in it, and the edits that make one."""
+"""An op with a porting mistake made in it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from tflreplay.ground.rounding import Accumulation, Array, Rule
-from tflreplay.kernels.call import Call
-from tflreplay.model import Tensor
+from tflreplay.ops.base.call import Call
 
 Arrays = tuple[Array | None, ...]
 
@@ -27,14 +25,3 @@ class Made:
     sums: Callable[[Accumulation], Accumulation] = lambda accumulation: accumulation
     rule: Callable[[Rule], Rule | None] = lambda rule: rule
     rescaled: Callable[[Array], Array] = lambda values: values
-
-
-def with_input(call: Call, position: int, tensor: Tensor) -> Call:
-    """``call`` with another record for the input at ``position``."""
-    inputs = (*call.inputs[:position], tensor, *call.inputs[position + 1 :])
-    return replace(call, inputs=inputs)
-
-
-def with_options(call: Call, **options: Any) -> Call:
-    """``call`` with other values for fields of the operator's option table."""
-    return replace(call, op=replace(call.op, options={**call.op.options, **options}))

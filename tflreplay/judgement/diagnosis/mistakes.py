@@ -7,7 +7,7 @@ None where it does not apply or would change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,15 +15,12 @@ import numpy as np
 from tflreplay.ground.rounding import INT32_MAX, INT32_MIN, Accumulation, Array, Multiplier, Rule
 from tflreplay.ground.window import Window, window
 from tflreplay.judgement.diagnosis import broken_rules, layouts
-from tflreplay.judgement.diagnosis.made import Arrays, Made, with_input, with_options
-from tflreplay.kernels.call import Call, activation_range
-from tflreplay.kernels.matmul import DOUBLE, FLOAT32, FLOAT32_PRODUCT
+from tflreplay.judgement.diagnosis.made import Arrays, Made
 from tflreplay.model import Tensor
-
-WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_CONVOLUTIONS = WEIGHTED[:2]
-_PAIRS = ("ADD", "SUB", "MUL")
-_SUMMED = (*WEIGHTED, "MUL", "MEAN")
+from tflreplay.ops import CARDS, card
+from tflreplay.ops.base.call import Call, activation_range, with_input, with_options
+from tflreplay.ops.base.card import Card, Slip
+from tflreplay.ops.base.precision import Precision
 
 Form = Callable[[Call, Arrays], "Made | None"]
 
@@ -42,8 +39,18 @@ class Mistake:
     same_as: str = ""
 
 
-def _only(ops: Sequence[str], form: Form) -> Form:
-    return lambda call, arrays: form(call, arrays) if call.op.name in ops else None
+@dataclass(frozen=True)
+class _Only:
+    """A form that is tried on the ops in which such a mistake can be made."""
+
+    slip: Slip
+    form: Form
+
+    def __call__(self, call: Call, arrays: Arrays) -> Made | None:
+        return self.form(call, arrays) if self.suits(card(call.op.name)) else None
+
+    def suits(self, known: Card) -> bool:
+        return self.slip in known.slips
 
 
 def _rule(changed: Callable[[Rule], Rule | None]) -> Form:
@@ -111,7 +118,7 @@ def _repadded(
     call: Call, arrays: Arrays, widths: Callable[[Window], tuple[int, int]], code: int
 ) -> Made | None:
     """The input padded beforehand by ``widths`` of its rows and columns, with ``code``."""
-    if call.op.name not in _CONVOLUTIONS or call.option("padding") != "SAME":
+    if call.option("padding") != "SAME":
         return None
     x, weights = arrays[:2]
     assert x is not None
@@ -254,14 +261,14 @@ def _symmetric_range(call: Call, arrays: Arrays) -> Made | None:
     return Made(call, arrays, sums=lambda a: replace(a, low=max(a.low, -127)))
 
 
-def _multiplier(precision: str) -> Form:
+def _multiplier(precision: Precision) -> Form:
     """The real multiplier of weights computed in another precision."""
 
     def form(call: Call, arrays: Arrays) -> Made | None:
-        if call.arithmetic.multiplier == precision:
+        if call.row.multiplier == precision:
             return None
-        changed = replace(call.arithmetic, multiplier=precision)
-        return Made(replace(call, arithmetic=changed), arrays)
+        changed = replace(call.row, multiplier=precision)
+        return Made(replace(call, row=changed), arrays)
 
     return form
 
@@ -286,6 +293,12 @@ def _product64(call: Call, arrays: Arrays) -> Made | None:
     multiplier = Multiplier.of(a * b / y)
     return Made(call, arrays, sums=lambda acc: replace(acc, multiplier=multiplier))
 
+
+# As many as the card with most has.
+_REREADINGS = tuple(
+    layouts.WeightsReread(number)
+    for number in range(max(len(known.rereadings) for known in CARDS.values()))
+)
 
 MISTAKES = (
     Mistake(
@@ -321,17 +334,17 @@ MISTAKES = (
         "computed input scale * filter scale / output scale in float32",
         "convert the scales to float64 before multiplying",
         (
-            _only(WEIGHTED, _multiplier(FLOAT32)),
-            _only(WEIGHTED, _multiplier(FLOAT32_PRODUCT)),
-            _only(("ADD", "SUB"), _rule(broken_rules.float32_multiplier)),
-            _only(("MEAN",), _quotient32),
+            _Only(Slip.WEIGHTS, _multiplier(Precision.FLOAT32)),
+            _Only(Slip.WEIGHTS, _multiplier(Precision.FLOAT32_PRODUCT)),
+            _Only(Slip.RESCALED_INPUTS, _rule(broken_rules.float32_multiplier)),
+            _Only(Slip.QUOTIENT, _quotient32),
         ),
     ),
     Mistake(
         "real multiplier computed in float64",
         "computed the scales' product and quotient in float64, where this kernel rounds to float32",
         "round to float32 where the kernel does; tflreplay rules prints its multiplier",
-        (_only(("MUL",), _product64), _only(WEIGHTED, _multiplier(DOUBLE))),
+        (_Only(Slip.PRODUCT, _product64), _Only(Slip.WEIGHTS, _multiplier(Precision.FLOAT64))),
     ),
     Mistake(
         "arithmetic shift instead of a rounding shift",
@@ -357,16 +370,16 @@ MISTAKES = (
         "subtract it from every code: (x - zero_point) * weight",
         (
             _input_zero_points(0),
-            _only(_CONVOLUTIONS, _input_zero_point_after_padding),
-            _only(_PAIRS, _input_zero_points(1)),
-            _only(_PAIRS, _input_zero_points(0, 1)),
+            _Only(Slip.PADDING, _input_zero_point_after_padding),
+            _Only(Slip.SECOND_INPUT, _input_zero_points(1)),
+            _Only(Slip.SECOND_INPUT, _input_zero_points(0, 1)),
         ),
     ),
     Mistake(
         "zero point of the weights left out",
         "took the weights' codes as they are",
         "subtract the weights' zero point from every weight",
-        (_only(WEIGHTED, _weights_zero_point),),
+        (_Only(Slip.WEIGHTS, _weights_zero_point),),
     ),
     Mistake(
         "zero point of the output left out",
@@ -378,32 +391,32 @@ MISTAKES = (
         "padding with 0 instead of the zero point",
         "padded the input with the code 0",
         "pad with the input's zero point, which is the code of the real number 0",
-        (_padding_with_zero,),
+        (_Only(Slip.PADDING, _padding_with_zero),),
     ),
     Mistake(
         "SAME padding split the wrong way round",
         "padded more before than after, or alike on both sides",
         "pad total // 2 before and the rest after",
-        (_padding_split,),
+        (_Only(Slip.PADDING, _padding_split),),
     ),
     Mistake(
         "bias left out",
         "did not add the bias",
         "add the int32 bias to the accumulator before rescaling",
-        (_only(WEIGHTED, _no_bias),),
+        (_Only(Slip.WEIGHTS, _no_bias),),
     ),
     Mistake(
         "bias added after rescaling",
         "rescaled the sum first and added the bias to the result",
         "add the int32 bias to the accumulator, then rescale once",
-        (_only(WEIGHTED, _bias_rescaled_apart), _only(WEIGHTED, _bias_as_it_is)),
+        (_Only(Slip.WEIGHTS, _bias_rescaled_apart), _Only(Slip.WEIGHTS, _bias_as_it_is)),
     ),
     Mistake(
         "per-tensor scale on per-channel weights",
         "used one weight scale for all output channels",
         "compute a multiplier and shift for each output channel from that channel's scale",
         tuple(
-            _only(WEIGHTED, _one_scale(choose))
+            _Only(Slip.WEIGHTS, _one_scale(choose))
             for choose in (lambda scale: scale[0], np.max, np.mean)
         ),
     ),
@@ -429,25 +442,25 @@ MISTAKES = (
         "read the weights or the input in another memory order",
         "TFLite's order is NHWC for activations, OHWI for CONV_2D weights, 1HW(C*multiplier) for "
         "DEPTHWISE_CONV_2D, (units, depth) for FULLY_CONNECTED",
-        layouts.FORMS,
+        (*_REREADINGS, _Only(Slip.WEIGHTS, layouts.input_as_nchw)),
     ),
     Mistake(
         "depthwise channel multiplier order",
         "counted the output's channels as k * C + c, in the input, the weights or the output",
         "output channel c * multiplier + k belongs to input channel c, here and in the weights",
-        layouts.DEPTHWISE_ORDER,
+        tuple(_Only(Slip.CHANNEL_ORDER, form) for form in layouts.CHANNEL_ORDERS),
     ),
     Mistake(
         "int8 weights read as uint8",
         "read the weights' bytes as unsigned: negative ones are 256 too large",
         "read the buffer as int8",
-        (_only(WEIGHTED, _weights_unsigned),),
+        (_Only(Slip.WEIGHTS, _weights_unsigned),),
     ),
     Mistake(
         "accumulator of 16 bits",
         "summed in 16 bits, where large sums wrap around or saturate",
         "accumulate in int32",
-        (_only(_SUMMED, _sums(_wrapped16)), _only(_SUMMED, _sums(_saturated16))),
+        (_Only(Slip.SUM, _sums(_wrapped16)), _Only(Slip.SUM, _sums(_saturated16))),
     ),
     Mistake(
         "saturation at -127",
@@ -456,3 +469,16 @@ MISTAKES = (
         (_symmetric_range,),
     ),
 )
+
+
+def tried_on(known: Card) -> tuple[Mistake, ...]:
+    """The mistakes that are tried on an op: on those that some engine requantizes by a rule."""
+    if not any(row.rule for row in known.rows()):
+        return ()
+    return tuple(
+        mistake for mistake in MISTAKES if any(_suits(form, known) for form in mistake.forms)
+    )
+
+
+def _suits(form: Form, known: Card) -> bool:
+    return not isinstance(form, _Only | layouts.WeightsReread) or form.suits(known)

@@ -10,40 +10,37 @@ import numpy as np
 
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
-from tflreplay.ground.rounding import RULES, Accumulation, Array, requantize, wrap32
-from tflreplay.judgement.diagnosis.candidates import RULES_TRIED, Candidate, candidates, seam
-from tflreplay.judgement.diagnosis.crop import crop
+from tflreplay.ground.rounding import RULES, Accumulation, Array, wrap32
+from tflreplay.judgement.diagnosis.candidates import RULES_TRIED, Candidate, base_row, candidates
 from tflreplay.judgement.diagnosis.made import Arrays, Made
 from tflreplay.judgement.diagnosis.mistakes import MISTAKES, Mistake
 from tflreplay.judgement.diagnosis.verdict import Fit, Verdict
-from tflreplay.kernels.call import Call, Kernel
 from tflreplay.model import Model, Operator, Subgraph
-from tflreplay.replayer.loop import Tensors, call_of, run_op
+from tflreplay.ops import card
+from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.precision import Precision
+from tflreplay.ops.base.row import Kernel
+from tflreplay.ops.seam import FirstHalves, Tensors, call_of, first_half, run_op
 
 # Lines (of the last axis) on which a mistake is tried before it is tried on all.
 _SAMPLE_WRONG, _SAMPLE_EVEN = 96, 32
 _NEAREST = 4
 # Of the sample: above this, what a mistake gives is not what was produced, whatever the rule.
 _FAR_OFF = 0.1
-# Ops whose sums do not depend on the rule, and are worked out once for all rules. The others also
-# rescale their inputs by it, or do not end in it.
-_SUMMED_ONCE = (
-    "BATCH_MATMUL",
-    "CONV_2D",
-    "DEPTHWISE_CONV_2D",
-    "FULLY_CONNECTED",
-    "MEAN",
-    "MUL",
-    "TRANSPOSE_CONV",
-)
 
 
 def diagnose(
-    graph: Subgraph, op: Operator, tensors: Tensors, produced: Array, engine: Engine
+    graph: Subgraph,
+    op: Operator,
+    tensors: Tensors,
+    produced: Array,
+    engine: Engine,
+    halves: FirstHalves | None = None,
 ) -> Verdict | None:
     """The verdict on ``produced``, the first output of ``op`` on the inputs in ``tensors``.
 
     Mistakes are looked for only where the engine's own arithmetic does not explain everything.
+    ``halves`` knows accumulators that were made before.
 
     Returns:
         None for an op that has one arithmetic only, such as those that move data, for one that
@@ -55,18 +52,19 @@ def diagnose(
     tried = candidates(engine, graph, op)
     if not tried or produced.dtype.kind == "f":
         return None
-    wrong = dict(_wrong(graph, op, tensors, produced, engine, tried))
+    halves = halves or FirstHalves()
+    wrong = dict(_wrong(graph, op, tensors, produced, engine, tried, halves))
     own = tried[0].name
     if own not in wrong:
         return None
     rules = {candidate.name: candidate.row.rule for candidate in tried}
     fits = [_plain_fit(name, rules[name], where) for name, where in wrong.items()]
     if wrong[own].any():
-        base = seam(engine, graph, op)
+        base = base_row(engine, graph, op)
         if base is not None:
             call, arrays = call_of(graph, op, tensors, engine, base)
             known = {(c.row.kernel, c.row.rule, c.row.multiplier) for c in tried}
-            fits += _search(call, tuple(arrays), produced, wrong, known)
+            fits += _search(call, tuple(arrays), produced, wrong, known, halves)
     fits.sort(key=lambda fit: produced.size - fit.explained)
     complete = tuple(fit for fit in fits if fit.explained == produced.size)
     return Verdict(
@@ -96,6 +94,7 @@ def diagnose_all(
     engine: Engine,
     produced: Tensors,
     progress: Callable[[int], None] = lambda op_index: None,
+    halves: FirstHalves | None = None,
 ) -> tuple[dict[int, Verdict], dict[int, str]]:
     """The verdicts on all ops of the main subgraph that have rival arithmetic, by op index.
 
@@ -106,6 +105,7 @@ def diagnose_all(
         engine: whose arithmetic is expected.
         produced: the outputs to explain, by tensor index.
         progress: called with the index of each op before it.
+        halves: knows accumulators that were made before.
     """
     verdicts: dict[int, Verdict] = {}
     failures: dict[int, str] = {}
@@ -114,7 +114,7 @@ def diagnose_all(
         if not op.outputs or op.outputs[0] not in produced:
             continue
         try:
-            found = diagnose(model.main, op, tensors, produced[op.outputs[0]], engine)
+            found = diagnose(model.main, op, tensors, produced[op.outputs[0]], engine, halves)
         except NotReplayed:
             continue
         except Exception as error:
@@ -135,23 +135,13 @@ def _wrong(
     produced: Array,
     engine: Engine,
     tried: tuple[Candidate, ...],
+    halves: FirstHalves,
 ) -> Iterator[tuple[str, Array]]:
     """For each candidate that gives an output of the right shape, where it is not ``produced``."""
-    shared: dict[tuple[object, ...], Accumulation] = {}
     for candidate in tried:
         row = candidate.row
-        key = (row.kernel, row.multiplier, row.clamp)
         try:
-            if key in shared:
-                output = requantize(shared[key], RULES[row.rule])
-            elif row.rule and not row.pairwise and op.name in _SUMMED_ONCE:
-                call, arrays = call_of(graph, op, tensors, engine, row)
-                sums = row.kernel(call, *arrays)
-                assert isinstance(sums, Accumulation)
-                shared[key] = sums
-                output = requantize(sums, call.rule)
-            else:
-                output = run_op(graph, op, tensors, engine, row)[op.outputs[0]]
+            output = run_op(graph, op, tensors, engine, row, halves=halves)[op.outputs[0]]
         except NotReplayed:
             continue
         if output.shape == produced.shape:
@@ -205,7 +195,8 @@ def _search(
     arrays: Arrays,
     produced: Array,
     wrong: dict[str, Array],
-    known: set[tuple[Kernel, str, str]],
+    known: set[tuple[Kernel, str, Precision | str]],
+    halves: FirstHalves,
 ) -> list[Fit]:
     """The mistakes that explain everything; where nothing does, the nearest few.
 
@@ -219,13 +210,13 @@ def _search(
     lines = _sample(next(iter(wrong.values())))
     sample = _lines(produced)[lines]
     explained = any(not where.any() for where in wrong.values())
-    part, whole = _Part(call, arrays, lines), _Part(call, arrays)
+    part, whole = _Part(call, arrays, halves, lines), _Part(call, arrays, halves)
     trials = []
     for mistake, made in _made(call, arrays):
-        row = made.call.arithmetic
+        row = made.call.row
         counts = {}
         for rule, codes in part.codes(made, rules):
-            if row != call.arithmetic and (row.kernel, rule, row.multiplier) in known:
+            if row != call.row and (row.kernel, rule, row.multiplier) in known:
                 continue  # that is another engine's arithmetic, which was tried
             if codes.shape != sample.shape:
                 break
@@ -267,11 +258,12 @@ class _Part:
 
     call: Call
     arrays: Arrays
+    halves: FirstHalves
     lines: Array | None = None
 
     def codes(self, made: Made, rules: Sequence[str]) -> Iterator[tuple[str, Array]]:
         """What the mistake gives in each rule in which it can be made: ``(lines, channels)``."""
-        once = self.call.op.name in _SUMMED_ONCE
+        once = card(self.call.op.name).sums_once
         unchanged = made.call is self.call and made.arrays is self.arrays
         sums = self._right if unchanged and once else None
         for name in rules:
@@ -293,11 +285,15 @@ class _Part:
 
     def _sums(self, call: Call, arrays: Arrays) -> Accumulation | None:
         """``(lines, channels)`` of sums; None where the op cannot be computed so."""
-        cropped = crop(call, arrays, self.lines) if self.lines is not None else None
+        lines = card(call.op.name).lines
+        cropped = None
+        if lines is not None and self.lines is not None:
+            cropped = lines(call, arrays, self.lines)
         if cropped is not None:
             call, arrays = cropped
         try:
-            result = call.arithmetic.kernel(call, *arrays)
+            whole = call is self.call and arrays is self.arrays
+            result = (self.halves.of if whole else first_half)(call, arrays)
         except NotReplayed:
             return None
         if not isinstance(result, Accumulation):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, combinations, zip_longest
@@ -13,18 +12,18 @@ from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import CaptureError, InputError, NotReplayed
 from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.judgement.diagnosis import Candidate, candidates
-from tflreplay.judgement.diagnosis.candidates import seam
-from tflreplay.kernels.call import Call
-from tflreplay.kernels.lookup import pair_codes
+from tflreplay.judgement.diagnosis.candidates import base_row
 from tflreplay.model import Model, Operator, Subgraph
 from tflreplay.model.extraction import copies, operator
-from tflreplay.replayer.loop import REFERENCE, call_of, compute, run_op
+from tflreplay.ops import card
+from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.lookup import pair_codes
+from tflreplay.ops.seam import call_of, compute, first_half, run_op
+from tflreplay.replayer.loop import REFERENCE
 from tflreplay.runtimes import capture
 from tflreplay.tools.discriminate.accumulators import Accumulators, telling
-from tflreplay.tools.discriminate.inputs import Target, aimed, random_codes, reduced_axes
+from tflreplay.tools.discriminate.inputs import Target, aimed, random_codes
 
-# Ops whose inputs can be solved for, from the accumulator wanted.
-_SUMMED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MEAN")
 _VECTORS, _MOST_VECTORS = 4, 32
 _MOST_TARGETS = 64  # for one pair of candidates in one vector
 
@@ -133,6 +132,7 @@ class _Search:
         rng: np.random.Generator,
     ):
         self.graph, self.op, self.engine, self.rng = graph, op, engine, rng
+        self.card = card(op.name)
         self.activations = [
             index for index in op.inputs if index >= 0 and not graph.tensors[index].is_constant
         ]
@@ -194,12 +194,12 @@ class _Search:
     def _sums(self, inputs: Mapping[int, Array]) -> dict[str, tuple[Accumulation, str]]:
         """What the candidates that sum alike accumulate, and their rules."""
         found = {}
-        base = seam(self.engine, self.graph, self.op)
-        if self.op.name in _SUMMED and base is not None:
+        base = base_row(self.engine, self.graph, self.op)
+        if self.card.fields is not None and base is not None:
             for candidate in self.tried:
                 if candidate.row.kernel == base.kernel and candidate.row.rule:
                     call, arrays = self._call(inputs, candidate)
-                    sums = base.kernel(call, *arrays)
+                    sums = first_half(call, arrays)
                     assert isinstance(sums, Accumulation)
                     found[candidate.name] = sums, candidate.row.rule
         return found
@@ -211,27 +211,17 @@ class _Search:
 
     def _weights(self) -> tuple[Call, Array, Array]:
         """The call, the weights less their zero point and the bias, int64."""
-        call, (_, weights, *rest) = self._call(self.random(), self.tried[0])
-        assert weights is not None
-        shape = call.output.shape
-        if self.op.name == "MEAN":
-            axes = reduced_axes(call)
-            channels = 1 if len(call.input(0).shape) - 1 in axes else shape[-1]
-            taps = math.prod(call.input(0).shape[axis] for axis in axes)
-            return call, np.ones((channels, taps), np.int64), np.zeros(channels, np.int64)
-        tensor = call.input(1)
-        centred = weights.astype(np.int64)
-        if tensor.quantization is not None and not tensor.quantization.per_axis:
-            centred -= tensor.zero_point
-        bias = rest[0] if rest and rest[0] is not None else np.zeros(shape[-1], np.int64)
-        return call, centred, bias.astype(np.int64)
+        call, (_, *rest) = self._call(self.random(), self.tried[0])
+        assert self.card.fields is not None
+        weights = self.card.fields.weights(call, rest[0])
+        if len(rest) > 1 and rest[1] is not None:
+            return call, weights, rest[1].astype(np.int64)
+        return call, weights, np.zeros(weights.shape[self.card.roles.weight_axis], np.int64)
 
     def _accumulators(self) -> Accumulators:
         call, weights, bias = self._weights()
-        if self.op.name == "DEPTHWISE_CONV_2D":
-            columns = weights[0].reshape(-1, weights.shape[-1]).T
-        else:
-            columns = weights.reshape(weights.shape[0], -1)
+        by_channel = np.moveaxis(weights, self.card.roles.weight_axis, 0)
+        columns = by_channel.reshape(len(by_channel), -1)
         low, high = (bound - call.input(0).zero_point for bound in call.input(0).code_range)
         ends = np.stack([columns * low, columns * high])
         reach = np.column_stack([ends.min(0).sum(1) + bias, ends.max(0).sum(1) + bias])

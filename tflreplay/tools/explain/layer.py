@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -11,17 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from tflreplay.arithmetic import arithmetic
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import InputError, NotReplayed, TflreplayError
 from tflreplay.ground.rounding import RULES, Accumulation, Array, Multiplier, Rule, VectorRule
-from tflreplay.judgement.diagnosis.candidates import Candidate, candidates, seam
-from tflreplay.kernels import activations, elementwise, tflm
-from tflreplay.kernels.call import Arithmetic, Call, Kernel, activation_range
+from tflreplay.judgement.diagnosis.candidates import Candidate, base_row, candidates
 from tflreplay.model import Model, Operator, Tensor
-from tflreplay.replayer.loop import REFERENCE, Tensors, call_of, compute
-from tflreplay.tools.explain.parameters import BINARY, of_tensor, parameters
-from tflreplay.tools.explain.reals import FUNCTIONS, real_value
+from tflreplay.ops import Row, card, row_of
+from tflreplay.ops.base.call import Call, activation_range
+from tflreplay.ops.base.ledger import BY_RULE, Quotient, RescaledInputs, Slopes, Sum, Summing, Terms
+from tflreplay.ops.base.rescaling import twice_largest_scale
+from tflreplay.ops.base.terms import operand
+from tflreplay.ops.seam import Tensors, call_of, compute, first_half
+from tflreplay.replayer.loop import REFERENCE
+from tflreplay.tools.explain.parameters import of_tensor, parameters
+from tflreplay.tools.explain.reals import real_value
 from tflreplay.tools.explain.records import (
     Exact,
     Explanation,
@@ -31,27 +34,10 @@ from tflreplay.tools.explain.records import (
     Rescaled,
     Scaling,
     Step,
-    Sum,
 )
 from tflreplay.tools.explain.steps import AWAY, FLOORED, steps_of
-from tflreplay.tools.explain.sums import SUMS, Summing, average, operand
 
 Index = tuple[int, ...]
-
-# Kernels that rescale their inputs by the rule in force, with the sign of the second one.
-_RESCALING: Mapping[Kernel, int] = {elementwise.add: 1, elementwise.sub: -1, tflm.sub: -1}
-# Kernels of LEAKY_RELU that apply the rule themselves; all but the last round without the sign of a
-# negative multiplier.
-_LEAKY: tuple[Kernel, ...] = (
-    activations.leaky_relu,
-    tflm.leaky_relu,
-    activations.leaky_relu_signed,
-)
-_BY_RULE = (*_RESCALING, *_LEAKY)
-_UNEXPLAINED = {
-    "SOFTMAX": "each of its codes depends on a whole row through a table of exponentials",
-    "MAX_POOL_2D": "it takes the largest code under its window, and rounds nothing",
-}
 
 
 def explain(
@@ -88,8 +74,8 @@ class _Way:
     result: Accumulation | Array
 
     @property
-    def row(self) -> Arithmetic:
-        return self.call.arithmetic
+    def row(self) -> Row:
+        return self.call.row
 
 
 class Layer:
@@ -106,6 +92,7 @@ class Layer:
         self.model, self.tensors, self.engine = model, tensors, engine
         own = explained_row(model, engine, op_index)
         self.op = model.main.operators[op_index]
+        self.card = card(self.op.name)
         with _naming(self.op):
             found = candidates(engine, model.main, self.op)
             self._ways = tuple(
@@ -118,17 +105,17 @@ class Layer:
     def _prepared(self, tried: Sequence[Candidate], others: Sequence[Rule]) -> Iterator[_Way]:
         done: dict[tuple[object, ...], Accumulation | Array] = {}
         ways = [(c.name, c.row, RULES[c.row.rule or "double"]) for c in tried]
-        base = seam(self.engine, self.model.main, self.op)
+        base = base_row(self.engine, self.model.main, self.op)
         if base is not None:
             ways += [(rule.name, base, rule) for rule in others]
         for name, row, rule in ways:
             try:
                 call, arrays = call_of(self.model.main, self.op, self.tensors, self.engine, row)
                 call = replace(call, rule=rule)
-                by_rule = rule if row.kernel in _BY_RULE else None
+                by_rule = rule if isinstance(row.ledger, BY_RULE) else None
                 key = (row.kernel, row.multiplier, row.algorithm, row.clamp, by_rule)
                 if key not in done:
-                    result = row.kernel(call, *arrays)
+                    result = first_half(call, arrays)
                     assert not isinstance(result, tuple)
                     done[key] = result
                 yield _Way(name, call, done[key])
@@ -158,8 +145,9 @@ class Layer:
         tensors = self.model.main.tensors
         output, theirs = tensors[self.op.outputs[0]], self.tensors.get(self.op.outputs[0])
         real = None
-        if self.op.name in FUNCTIONS and not any(way.row.rule for way in self._ways):
-            real = real_value(self.op.name, tensors[self.op.inputs[0]], self._arrays[0], where)
+        if self.card.function is not None and not any(way.row.rule for way in self._ways):
+            x = tensors[self.op.inputs[0]]
+            real = real_value(self.card.function, x, self._arrays[0], where)
         return Explanation(
             Place(
                 str(self.model.path),
@@ -194,11 +182,11 @@ class Layer:
 
     def _outcome(self, way: _Way, index: Index, sums: dict[object, Sum]) -> Outcome:
         """``sums`` holds those that other arithmetic has already taken on this element."""
-        kernel = way.row.kernel
-        if kernel in _LEAKY:
-            return self._leaky(way, index)
-        if self.op.name == "AVERAGE_POOL_2D":
-            return self._average(way, index)
+        ledger = way.row.ledger
+        if isinstance(ledger, Slopes):
+            return self._sloped(way, ledger, index)
+        if isinstance(ledger, Quotient):
+            return self._quotient(way, ledger, index)
         if not isinstance(way.result, Accumulation):
             return Outcome(way.name, way.row.algorithm, way.result[index].item())
         a = way.result
@@ -206,14 +194,14 @@ class Layer:
         rule, note = _rule_at(a, way.call.rule, index)
         total: Sum | None = None
         inputs: tuple[Rescaled, ...] = ()
-        if kernel in _RESCALING:
-            inputs = self._rescaled(way.call, rule, index)
+        if isinstance(ledger, RescaledInputs):
+            inputs = self._rescaled(way.call, ledger, rule, index)
             _agree("accumulator", self.op, index, sum(part.value for part in inputs), acc)
         else:
             summing = _summing(way.row)
             if summing not in sums:
                 sums[summing] = summing(way.call, self._arrays, index, a.values.shape)
-            total = sums[summing]
+            total = replace(sums[summing], bits=a.bits)
             _agree("accumulator", self.op, index, total.accumulator, acc)
         multiplier = a.multiplier[np.asarray(index[-1])] if index else a.multiplier
         if way is self._ways[0]:
@@ -224,41 +212,39 @@ class Layer:
             0,
             total,
             inputs,
-            Scaling.of(way.row.multiplier, multiplier),
+            Scaling.of(str(way.row.multiplier), multiplier),
             zero_point=a.zero_point,
             low=a.low,
             high=a.high,
         )
         return finished(outcome, rule, acc, multiplier)
 
-    def _rescaled(self, call: Call, rule: Rule, index: Index) -> tuple[Rescaled, ...]:
+    def _rescaled(
+        self, call: Call, ledger: RescaledInputs, rule: Rule, index: Index
+    ) -> tuple[Rescaled, ...]:
         ta, tb = call.input(0), call.input(1)
-        twice = elementwise.twice_largest_scale(ta, tb)
-        left_shift = elementwise.left_shift(ta)
+        twice = twice_largest_scale(ta, tb)
+        assert self.card.left_shift is not None
+        left_shift = self.card.left_shift(ta)
         parts = []
-        for position, (tensor, sign) in enumerate(
-            ((ta, 1), (tb, _RESCALING[call.arithmetic.kernel]))
-        ):
+        for position, (tensor, sign) in enumerate(((ta, 1), (tb, ledger.sign))):
             factor = operand(call, self._arrays, position, index)
-            real = np.float64(tensor.scale / twice)
-            if call.arithmetic.kernel is tflm.sub:
-                real = np.float64(np.float32(real))
-            multiplier = Multiplier.of(real)
+            multiplier = Multiplier.of(np.float64(ledger.number(tensor.scale / twice)))
             steps, result = steps_of(rule, factor.value << left_shift, multiplier)
             how = f"s{position + 1} / (2 * max(s1, s2))"
             scaling = Scaling.of(how, multiplier)
             parts.append(Rescaled(factor, left_shift, sign, scaling, steps, result))
         return tuple(parts)
 
-    def _leaky(self, way: _Way, index: Index) -> Outcome:
+    def _sloped(self, way: _Way, ledger: Slopes, index: Index) -> Outcome:
         call = way.call
         ti, to = call.input(0), call.output
-        total = SUMS[activations.relu](call, self._arrays, index, self._arrays[0].shape)
+        total = ledger.of(call, self._arrays, index, self._arrays[0].shape)
         acc = total.accumulator
-        number = np.float64 if way.row.kernel is tflm.leaky_relu else np.float32
-        si, so, alpha = number(ti.scale), number(to.scale), np.float32(call.option("alpha"))
+        si, so = ledger.number(ti.scale), ledger.number(to.scale)
+        alpha = np.float32(call.option("alpha"))
         real = si / so if acc >= 0 else si * alpha / so
-        negated = bool(real < 0) and way.row.kernel is not activations.leaky_relu_signed
+        negated = bool(real < 0) and not ledger.signed
         multiplier = Multiplier.of(abs(real) if negated else real)
         outcome = Outcome(
             way.name,
@@ -266,7 +252,7 @@ class Layer:
             0,
             total,
             (),
-            Scaling.of(way.row.multiplier, multiplier),
+            Scaling.of(str(way.row.multiplier), multiplier),
             negated=negated,
             zero_point=to.zero_point,
             low=to.code_range[0],
@@ -277,8 +263,8 @@ class Layer:
         _agree("code", self.op, index, outcome.code, way.result[index].item())
         return outcome
 
-    def _average(self, way: _Way, index: Index) -> Outcome:
-        total = average(way.call, self._arrays, index, self.output.shape)
+    def _quotient(self, way: _Way, ledger: Quotient, index: Index) -> Outcome:
+        total = ledger.of(way.call, self._arrays, index, self.output.shape)
         count = total.taps - total.padding
         quotient = Fraction(total.total, count)
         rounded = math.floor(abs(quotient) + Fraction(1, 2)) * (1 if quotient >= 0 else -1)
@@ -305,8 +291,8 @@ class Layer:
             if not math.isfinite(real.value):
                 return None
             return Exact(f"{real.value!r} / {so!r}", Fraction(real.value) / Fraction(so))
-        if self.op.name in ("ADD", "SUB"):
-            sign = "+" if self.op.name == "ADD" else "-"
+        if self.card.sign:
+            sign = "+" if self.card.sign > 0 else "-"
             tensors = [self.model.main.tensors[i] for i in self.op.inputs]
             call = self._ways[0].call
             a, b = (operand(call, self._arrays, i, index).value for i in (0, 1))
@@ -342,7 +328,7 @@ def finished(outcome: Outcome, rule: Rule, acc: int, multiplier: Multiplier) -> 
     )
 
 
-def explained_row(model: Model, engine: Engine, op_index: int) -> Arithmetic:
+def explained_row(model: Model, engine: Engine, op_index: int) -> Row:
     """The engine's arithmetic of an op that can be explained: all that needs no tensors.
 
     Raises:
@@ -357,22 +343,23 @@ def explained_row(model: Model, engine: Engine, op_index: int) -> Arithmetic:
         )
     op = operators[op_index]
     with _naming(op):
-        row = arithmetic(engine, model.main, op)
+        row = row_of(engine, model.main, op)
         quantized = all(model.main.tensors[i].quantization is not None for i in op.outputs)
-        if not quantized and op.name != "DEQUANTIZE" and row.algorithm != "copy":
+        if not quantized and not card(op.name).gives_reals and not row.moves:
             raise NotReplayed("its output is not quantized")
-        if row.rule and row.kernel not in _BY_RULE:
+        known = card(op.name)
+        if row.rule and not isinstance(row.ledger, BY_RULE):
             _summing(row)
-        elif not row.rule and op.name not in (*FUNCTIONS, *BINARY, "AVERAGE_POOL_2D", "MEAN"):
-            moved = "it only moves data" if row.algorithm == "copy" else "it has no ledger yet"
-            raise NotReplayed(_UNEXPLAINED.get(op.name, moved))
+        elif not row.rule and not known.explained:
+            why = "it only moves data" if row.moves else "it has no ledger yet"
+            raise NotReplayed(known.unexplained or why)
     return row
 
 
-def _summing(row: Arithmetic) -> Summing:
-    if row.kernel not in SUMS:
+def _summing(row: Row) -> Summing:
+    if not isinstance(row.ledger, Terms):
         raise NotReplayed("its sums have no ledger yet")
-    return SUMS[row.kernel]
+    return row.ledger.of
 
 
 @contextmanager

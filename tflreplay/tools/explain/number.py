@@ -10,13 +10,14 @@ from fractions import Fraction
 
 import numpy as np
 
-from tflreplay.arithmetic import TABLES
 from tflreplay.ground.errors import InputError, NotReplayed
 from tflreplay.ground.rounding import INT32_MAX, INT32_MIN, RULES, Multiplier, Rule
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED
-from tflreplay.kernels.matmul import DOUBLE, FLOAT32, FLOAT32_PRODUCT
+from tflreplay.ops import CARDS
+from tflreplay.ops.base.ledger import Sum
+from tflreplay.ops.base.precision import Precision
 from tflreplay.tools.explain.layer import finished
-from tflreplay.tools.explain.records import Exact, Explanation, Outcome, Parameters, Scaling, Sum
+from tflreplay.tools.explain.records import Exact, Explanation, Outcome, Parameters, Scaling
 from tflreplay.tools.explain.steps import FLOORED
 
 _ENGINES = ("reference", "optimized", "xnnpack", "tflm")
@@ -55,7 +56,7 @@ def explain_number(
         InputError: a number is out of range, or not exactly one multiplier is given.
     """
     _check(acc, bias, zero_point, low, high)
-    total = Sum("acc" if bias is None else "acc + bias", 0, 0, (), 0, acc, bias, 32)
+    total = Sum("acc" if bias is None else "acc + bias", 0, 0, (), 0, acc, bias)
     rules = [*(RULES[name] for name in RULES_TRIED), *others]
     outcomes: list[Outcome] = []
     for how, multiplier in _multipliers(scales, quantized, real):
@@ -138,12 +139,12 @@ def _multipliers(
         double = np.float64(s1) * np.float64(s2) / np.float64(so)
         with np.errstate(all="ignore"):
             ways = {
-                DOUBLE: double,
-                FLOAT32_PRODUCT: np.float64(s1 * s2) / np.float64(so),
-                FLOAT32: np.float64(s1 * s2 / so),
+                Precision.FLOAT64: double,
+                Precision.FLOAT32_PRODUCT: np.float64(s1 * s2) / np.float64(so),
+                Precision.FLOAT32: np.float64(s1 * s2 / so),
             }
         for how, value in ways.items():
-            yield how, _fitting(f"the scales, {how}", float(value))
+            yield str(how), _fitting(f"the scales, {how}", float(value))
 
 
 def _fitting(name: str, real: float) -> Multiplier:
@@ -158,11 +159,14 @@ def _users(rule: str, how: str) -> str:
     """Who computes by this rule and this multiplier: engines, each with its ops."""
     users = []
     for engine in _ENGINES:
-        rows = [row for row in TABLES[engine] if (row.rule, row.multiplier) == (rule, how)]
-        always = {row.op for row in rows if not row.since and not row.until}
-        names = {row.op: row.op if row.op in always else f"{row.op} (by version)" for row in rows}
+        names = []
+        for card in CARDS.values():
+            found = [r for r in card.rows(engine) if (r.rule, str(r.multiplier)) == (rule, how)]
+            if found:
+                always = any(not row.since and not row.until for row in found)
+                names.append(card.op if always else f"{card.op} (by version)")
         if names:
-            users.append(f"{engine} {', '.join(names.values())}")
+            users.append(f"{engine} {', '.join(names)}")
     return "; ".join(users)
 
 

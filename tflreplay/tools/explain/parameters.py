@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tflreplay.model import Operator, Tensor
+from tflreplay.ops import card
 from tflreplay.tools.explain.records import Parameters
-
-WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-BINARY = ("ADD", "SUB", "MUL")
 
 
 def parameters(
@@ -16,9 +14,10 @@ def parameters(
 ) -> Iterator[Parameters]:
     """Of ``op``'s inputs and output; ``tensors`` are its subgraph's."""
     given = [tensors[i] if i >= 0 else None for i in op.inputs]
-    if op.name in WEIGHTED:
+    known = card(op.name)
+    if known.weighted:
         inputs = zip(("input", "weights", "bias"), ("1", "2", ""), given, strict=False)
-    elif op.name in BINARY:
+    elif known.pair:
         inputs = zip(("input a", "input b"), "12", given, strict=True)
     else:
         inputs = zip(("input",), "i", given[:1], strict=True)

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from tflreplay.ground.rounding import Array
 from tflreplay.model import Tensor
+from tflreplay.ops.base.ledger import Factor
 from tflreplay.tools.explain.parameters import of_tensor
-from tflreplay.tools.explain.records import Factor, Real
-
-# What is written, and what is computed in float64.
-FUNCTIONS: Mapping[str, tuple[str, Callable[[float], float]]] = {
-    "LOGISTIC": ("1 / (1 + exp(-real))", lambda real: 1 / (1 + math.exp(-max(real, -700)))),
-    "TANH": ("tanh(real)", math.tanh),
-    "HARD_SWISH": ("real * relu6(real + 3) / 6", lambda real: real * min(max(real + 3, 0), 6) / 6),
-    "QUANTIZE": ("real", float),
-    "DEQUANTIZE": ("real", float),
-}
+from tflreplay.tools.explain.records import Real
 
 
-def real_value(op: str, tensor: Tensor, array: Array, index: tuple[int, ...]) -> Real:
-    """What the input element stands for, and ``op``'s function of it."""
-    name, function = FUNCTIONS[op]
+def real_value(
+    function: tuple[str, Callable[[float], float]],
+    tensor: Tensor,
+    array: Array,
+    index: tuple[int, ...],
+) -> Real:
+    """What the input element stands for, and the function of it: in words, and in float64."""
+    name, of = function
     quantization = of_tensor(tensor, index)
     if quantization.scale is None or quantization.zero_point is None:
         real = float(array[index])
-        return Real(None, "x", real, name, function(real))
+        return Real(None, "x", real, name, of(real))
     factor = Factor("x", index, int(array[index]), quantization.zero_point)
     real = quantization.scale * factor.value
-    return Real(factor, "si * (x - zi)", real, name, function(real))
+    return Real(factor, "si * (x - zi)", real, name, of(real))

@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.rounding import Multiplier
+from tflreplay.ops.base.ledger import Factor, Sum
 
 
 @dataclass(frozen=True)
@@ -31,63 +32,6 @@ class Parameters:
     scale: float | None
     zero_point: int | None
     channel: int | None = None
-
-
-@dataclass(frozen=True)
-class Factor:
-    """One code less its zero point, or as it is where ``zero_point`` is None.
-
-    ``where`` is its index in the tensor.
-    """
-
-    symbol: str
-    where: tuple[int, ...]
-    code: int
-    zero_point: int | None
-
-    @property
-    def value(self) -> int:
-        return self.code - (self.zero_point or 0)
-
-
-@dataclass(frozen=True)
-class Term:
-    """The product of factors and of an integer that all terms of its tensor share."""
-
-    factors: tuple[Factor, ...]
-    times: int = 1
-
-    @property
-    def value(self) -> int:
-        return math.prod(factor.value for factor in self.factors) * self.times
-
-
-@dataclass(frozen=True)
-class Sum:
-    """``largest`` + the sum of ``others`` more terms + bias, in a register of ``bits``.
-
-    ``padding`` of the ``taps`` lie outside of the input; they add nothing.
-    """
-
-    formula: str
-    taps: int
-    padding: int
-    largest: tuple[Term, ...]
-    others: int
-    rest: int
-    bias: int | None
-    bits: int
-    notes: tuple[str, ...] = ()
-
-    @property
-    def total(self) -> int:
-        return sum(term.value for term in self.largest) + self.rest + (self.bias or 0)
-
-    @property
-    def accumulator(self) -> int:
-        """``total``, wrapped around where the register cannot hold it."""
-        half = 1 << (self.bits - 1)
-        return (self.total + half) % (2 * half) - half
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,9 @@ def probe(runtime: str | None = None, engine: str | None = None) -> Probe:
     """
     probed = _cases()
     captured = capture(probed.model, probed.inputs, runtime, engine)
-    ran = Engine(captured.engine, captured.runtime, captured.version, captured.threads)
+    ran = Engine(
+        captured.engine, captured.runtime, captured.version, captured.threads, captured.machine
+    )
     found = findings(probed, ran, captured.tensors, captured.missing)
     return Probe(ran, found, captured.failure)
 

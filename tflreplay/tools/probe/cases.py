@@ -55,7 +55,8 @@ def cases() -> Cases:
     _depthwise_conv_2d(build, rng)
     _fully_connected(build, rng)
     _fully_connected_with_one_scale(build, rng)
-    _add_and_sub(build, rng)
+    _summed(build, rng, "ADD", "AddOptions")
+    _summed(build, rng, "SUB", "SubOptions")
     _mul(build, rng)
     _mean(build, rng)
     _requantizing(build, rng)
@@ -167,16 +168,15 @@ def _fully_connected_with_one_scale(build: Builder, rng: np.random.Generator) ->
         )
 
 
-def _add_and_sub(build: Builder, rng: np.random.Generator) -> None:
+def _summed(build: Builder, rng: np.random.Generator, op: str, table: str) -> None:
     shape = (37, 41)
-    for op, table in (("ADD", "AddOptions"), ("SUB", "SubOptions")):
-        for (first, second, out), inexact in itertools.product(_SUMS, (False, True)):
-            unit = _inexact(rng) if inexact else _UNIT
-            inputs = (
-                build.codes(_random_codes(rng, shape), Scale(np.float32(first * unit), 3)),
-                build.codes(_random_codes(rng, shape), Scale(np.float32(second * unit), -7)),
-            )
-            build.op(op, inputs, shape, Scale(np.float32(out * unit), -2), {}, table)
+    for (first, second, out), inexact in itertools.product(_SUMS, (False, True)):
+        unit = _inexact(rng) if inexact else _UNIT
+        inputs = (
+            build.codes(_random_codes(rng, shape), Scale(np.float32(first * unit), 3)),
+            build.codes(_random_codes(rng, shape), Scale(np.float32(second * unit), -7)),
+        )
+        build.op(op, inputs, shape, Scale(np.float32(out * unit), -2), {}, table)
 
 
 def _mul(build: Builder, rng: np.random.Generator) -> None:

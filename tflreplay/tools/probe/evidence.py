@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tflreplay.arithmetic import arithmetic
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.judgement.diagnosis.candidates import candidates
 from tflreplay.model import Operator, Subgraph
-from tflreplay.replayer.loop import Tensors, call_of, run_op
+from tflreplay.ops import row_of
+from tflreplay.ops.seam import Tensors, call_of, first_half, run_op
 from tflreplay.tools.probe.cases import Cases
 
 
@@ -201,8 +201,8 @@ def _sum(total: Finding, one: Finding) -> Finding:
 
 def _remark(graph: Subgraph, op: Operator, engine: Engine, tensors: Tensors) -> str:
     """What makes several candidates one function, if anything known does."""
-    call, arrays = call_of(graph, op, tensors, engine, arithmetic(engine, graph, op))
-    result = call.arithmetic.kernel(call, *arrays)
+    call, arrays = call_of(graph, op, tensors, engine, row_of(engine, graph, op))
+    result = first_half(call, arrays)
     if isinstance(result, Accumulation):
         if result.low >= result.zero_point:
             return "what is below zero is cut off"

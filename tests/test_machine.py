@@ -1,0 +1,307 @@
+"""Whose machine: it is recorded with captures and reports, and told where it is another."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import SEVEN_OPS
+from tests.reports.synthetic import Capture as MadeUp
+from tests.reports.synthetic import few_layers, make_run
+from tests.reports.test_schema import SCHEMA, problems, report_of
+from tests.test_cli import run as command
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import InputError
+from tflreplay.ground.machine import (
+    MEASURED_ON,
+    UNKNOWN,
+    Machine,
+    replay_notes,
+    sources_note,
+    tables_note,
+    this_machine,
+)
+from tflreplay.judgement.changes import changes, read_report
+from tflreplay.model import Model
+from tflreplay.reports import compare as agreement
+from tflreplay.reports import html, json_report, summary
+from tflreplay.runtimes import Capture, capture
+from tflreplay.runtimes.inputs import Inputs
+from tflreplay.runtimes.saved import load_source, save
+from tflreplay.tools.compare import compare_sources
+from tflreplay.tools.explain.element import explain_element
+from tflreplay.tools.replay import run
+
+ARM = Machine("aarch64")
+PI = Machine("aarch64", "cortex-a72")
+TOLD = "the tensors were captured on aarch64; what is replayed is x86-64's arithmetic"
+HERE_IS_ARM = "this computer is aarch64; the tables were measured on x86-64 only"
+
+
+@pytest.fixture(autouse=True)
+def on_x86(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told here must not depend on the computer that the tests run on."""
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+
+
+@pytest.fixture
+def on_arm(monkeypatch: pytest.MonkeyPatch, on_x86: None) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+
+
+# The words
+
+
+@pytest.mark.parametrize(
+    ("machine", "text"),
+    [
+        (Machine(), "x86-64"),
+        (ARM, "aarch64"),
+        (PI, "aarch64:cortex-a72"),
+        (UNKNOWN, ""),
+    ],
+)
+def test_a_machine_is_printed_and_read(machine: Machine, text: str) -> None:
+    assert str(machine) == text
+    assert Machine.parse(text) == machine
+
+
+@pytest.mark.parametrize("text", [":", "aarch64:", ":a72", "a:b:c", "a b", "A", "a\n", "\x1b[2J"])
+def test_what_is_no_machine(text: str) -> None:
+    with pytest.raises(ValueError, match="is no machine, such as x86-64 or aarch64:cortex-a72"):
+        Machine.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("x86_64", "x86-64"),
+        ("AMD64", "x86-64"),
+        ("arm64", "aarch64"),
+        ("ARM64", "aarch64"),
+        ("aarch64", "aarch64"),
+        ("armv7l", "armv7l"),
+        ("RISCV64", "riscv64"),
+        ("", ""),
+    ],
+)
+def test_this_machine(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: name)
+    assert str(this_machine()) == text
+    assert Machine.parse(text) == this_machine()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "differ"),
+    [
+        (MEASURED_ON, ARM, True),
+        (ARM, PI, False),  # perhaps the same
+        (PI, Machine("aarch64", "apple-m1"), True),
+        (ARM, ARM, False),
+        (UNKNOWN, ARM, False),
+    ],
+)
+def test_what_differs(one: Machine, other: Machine, differ: bool) -> None:
+    assert one.differs(other) == other.differs(one) == differ
+
+
+def test_an_engine_is_of_the_machine_that_was_measured() -> None:
+    assert Engine("xnnpack").machine == MEASURED_ON
+    there = replace(Engine("xnnpack"), machine=ARM)
+    assert there != Engine("xnnpack")
+    assert len({there, Engine("xnnpack"), replace(there, machine=Machine())}) == 2
+
+
+def test_it_is_known_before_numpy_is_loaded() -> None:
+    code = "import sys, tflreplay.ground.machine; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+# Sentences
+
+
+def test_a_capture_from_another_machine_is_said_to_be_one() -> None:
+    assert replay_notes(ARM, MEASURED_ON) == (TOLD,)
+    assert replay_notes(MEASURED_ON, MEASURED_ON) == ()
+    assert replay_notes(UNKNOWN, MEASURED_ON) == ()
+    assert tables_note() == ""
+
+
+def test_a_computer_on_which_nothing_was_measured(on_arm: None) -> None:
+    assert replay_notes(ARM, MEASURED_ON) == (TOLD, HERE_IS_ARM)
+    assert replay_notes(MEASURED_ON, MEASURED_ON) == (HERE_IS_ARM,)
+
+
+def test_sources_of_several_machines() -> None:
+    found = {"a": MEASURED_ON, "b": UNKNOWN, "c": PI}
+    assert sources_note(found) == (
+        "the sources are not of one machine: a x86-64, c aarch64:cortex-a72"
+    )
+    assert sources_note({"a": ARM, "b": UNKNOWN, "c": PI}) == ""
+    assert sources_note({}) == ""
+
+
+# Captures and their files
+
+
+def test_a_capture_records_this_computer(
+    on_arm: None, seven_ops: Model, seven_inputs: Inputs
+) -> None:
+    assert capture(seven_ops, seven_inputs.arrays).machine == ARM
+
+
+@pytest.fixture
+def on_arm_captured(
+    tmp_path: Path, seven_ops: Model, seven_inputs: Inputs, seven_captured: Capture
+) -> Path:
+    path = tmp_path / "run.npz"
+    save(replace(seven_captured, machine=ARM), path, seven_ops, seven_inputs.arrays)
+    return path
+
+
+def with_provenance(path: Path, change: Any) -> None:
+    arrays = dict(np.load(path))
+    told = json.loads(str(arrays["provenance"]))
+    change(told)
+    np.savez(path, **arrays | {"provenance": np.array(json.dumps(told))})
+
+
+def test_a_file_holds_it(on_arm_captured: Path, seven_ops: Model) -> None:
+    assert load_source(on_arm_captured, seven_ops).machine == ARM
+    with_provenance(on_arm_captured, lambda told: told.update(machine="aarch64:cortex-a72"))
+    assert load_source(on_arm_captured, seven_ops).machine == PI
+
+
+def test_a_file_from_before_is_of_no_known_machine(
+    on_arm_captured: Path, seven_ops: Model, seven_inputs: Inputs
+) -> None:
+    with_provenance(on_arm_captured, lambda told: told.pop("machine"))
+    found = load_source(on_arm_captured, seven_ops)
+    assert found.machine == UNKNOWN
+    save(found, on_arm_captured, seven_ops, seven_inputs.arrays, overwrite=True)
+    assert load_source(on_arm_captured, seven_ops).machine == UNKNOWN
+
+
+def test_so_is_a_dump(tmp_path: Path, seven_ops: Model, seven_captured: Capture) -> None:
+    arrays = {str(index): array for index, array in seven_captured.tensors.items()}
+    np.savez(tmp_path / "dump.npz", **arrays)
+    assert load_source(tmp_path / "dump.npz", seven_ops).machine == UNKNOWN
+
+
+def test_a_file_of_what_is_no_machine(on_arm_captured: Path, seven_ops: Model) -> None:
+    with_provenance(on_arm_captured, lambda told: told.update(machine="an old one"))
+    with pytest.raises(InputError) as error:
+        load_source(on_arm_captured, seven_ops)
+    assert str(error.value) == (
+        f"{on_arm_captured}: its provenance is damaged ('an old one' is no machine, such as x86-64 "
+        "or aarch64:cortex-a72); capture it again"
+    )
+
+
+# Runs and their reports
+
+
+def test_a_run_tells_it(on_arm_captured: Path, seven_ops: Model, seven_inputs: Inputs) -> None:
+    against = load_source(on_arm_captured, seven_ops)
+    assert run(seven_ops, seven_inputs, against=against).notes == (TOLD,)
+    same = replace(against, machine=MEASURED_ON)
+    assert run(seven_ops, seven_inputs, against=same).notes == ()
+
+
+def test_the_command_tells_it(on_arm_captured: Path, seven_inputs: Inputs, tmp_path: Path) -> None:
+    (array,) = seven_inputs.arrays.values()
+    np.save(tmp_path / "x.npy", array)
+    done = command(
+        SEVEN_OPS, "--input", "x.npy", "--against", on_arm_captured, "--out", "out", cwd=tmp_path
+    )
+    assert f"note: {TOLD}\n" in done.stdout
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert TOLD in report["capture"]["notes"]
+    assert "captured on aarch64, replayed as on x86-64" in (
+        tmp_path / "out" / "report.html"
+    ).read_text(encoding="utf-8")
+
+
+def test_an_explanation_tells_it(
+    on_arm_captured: Path, seven_ops: Model, seven_inputs: Inputs
+) -> None:
+    against = load_source(on_arm_captured, seven_ops)
+    found = explain_element(seven_ops, seven_inputs, 1, (0, 0, 0, 0), against=against)
+    assert TOLD in found.notes
+
+
+def test_reports_record_both_machines() -> None:
+    for machine, captured_on in ((PI, "captured on aarch64:cortex-a72"), (UNKNOWN, None)):
+        found = make_run(few_layers(), MadeUp(machine=machine))
+        report = report_of(found)
+        assert list(problems(report, SCHEMA)) == []
+        assert report["capture"]["machine"] == str(machine)
+        assert report["replay"]["machine"] == "x86-64"
+        unknown = "a machine that is not known"
+        page = html.render(found, json_report.document(found))
+        text = summary.render(found)
+        assert f"{captured_on or f'from {unknown}'}, replayed as on x86-64" in page
+        assert f"- captured on: {str(machine) or unknown}\n" in text
+        assert "reference arithmetic of litert 2.3.0 on x86-64\n" in text
+
+
+def test_an_older_report_is_still_one_of_the_schema() -> None:
+    report = report_of(make_run(few_layers()))
+    del report["capture"]["machine"], report["replay"]["machine"]
+    assert list(problems(report, SCHEMA)) == []
+    report["capture"]["machine"] = 5
+    assert list(problems(report, SCHEMA)) == [".capture.machine: 5 is not ['string']"]
+
+
+def test_a_change_of_machine_is_told(tmp_path: Path) -> None:
+    paths = {name: tmp_path / f"{name}.json" for name in ("here", "there", "before")}
+    report = report_of(make_run(few_layers()))
+    paths["here"].write_text(json.dumps(report))
+    report["capture"]["machine"] = "aarch64"
+    paths["there"].write_text(json.dumps(report))
+    del report["capture"]["machine"], report["replay"]["machine"]
+    paths["before"].write_text(json.dumps(report))
+    here, there, before = map(read_report, paths.values())
+    assert changes(here, there).about == {"captured on": ("x86-64", "aarch64")}
+    assert changes(here, before).about == changes(before, there).about == {}
+
+
+def test_compare_tells_it(on_arm_captured: Path, seven_ops: Model, seven_inputs: Inputs) -> None:
+    path = str(on_arm_captured)
+    found = compare_sources(seven_ops, seven_inputs, ["replay:reference", path])
+    note = f"the sources are not of one machine: replay:reference x86-64, {path} aarch64"
+    assert found.notes == (note,)
+    document = json.loads(agreement.dumps(found))
+    assert document["notes"] == [note]
+    assert document["machines"] == ["x86-64", "aarch64"]
+    with_provenance(on_arm_captured, lambda told: told.pop("machine"))
+    found = compare_sources(seven_ops, seven_inputs, ["replay:reference", path])
+    assert found.notes == ()
+    assert json.loads(agreement.dumps(found))["machines"] == ["x86-64", ""]
+
+
+def test_the_page_of_sources_tells_it(
+    on_arm_captured: Path, seven_ops: Model, seven_inputs: Inputs, tmp_path: Path
+) -> None:
+    found = compare_sources(seven_ops, seven_inputs, ["replay:reference", str(on_arm_captured)])
+    agreement.write(found, tmp_path / "out")
+    page = (tmp_path / "out" / "agreement.html").read_text(encoding="utf-8")
+    assert f"LiteRT {Engine().version} reference kernels, aarch64</span>" in page
+    assert f"replay of LiteRT {Engine().version} reference kernels, x86-64</span>" in page
+
+
+def test_a_replay_on_another_computer(
+    on_arm: None, on_arm_captured: Path, seven_ops: Model, seven_inputs: Inputs
+) -> None:
+    sources = ["replay:reference", str(on_arm_captured)]
+    first, *_ = compare_sources(seven_ops, seven_inputs, sources).notes
+    assert first == f"replay:reference: {HERE_IS_ARM}"

@@ -1,1 +1,0 @@
-"""The kernels, one file an op family. The tables in :mod:`tflreplay.arithmetic` name them."""

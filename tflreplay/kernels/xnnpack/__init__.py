@@ -1,1 +1,0 @@
-"""What XNNPACK computes otherwise than the kernels of TFLite."""

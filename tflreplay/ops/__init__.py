@@ -1,0 +1,96 @@
+"""Which arithmetic an engine uses for each op: cards that a person can read and print.
+
+A card (:class:`~tflreplay.ops.base.card.Card`) holds all that is known of one op: the formulas, the
+rows of every engine's table, and the traits that tools ask for. Engines are layered as the runtime
+itself falls back: XNNPACK over the optimized kernels over the reference kernels.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.model import Operator, Subgraph
+from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.conditions import Site
+from tflreplay.ops.base.row import NotModelled, Row
+
+__all__ = ["CARDS", "LAYERS", "Card", "Row", "Site", "card", "home", "row_of", "rows", "site"]
+
+# For each engine the tables to look in, the first one first.
+LAYERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "reference": ("reference",),
+        "optimized": ("optimized", "reference"),
+        "xnnpack": ("xnnpack", "optimized", "reference"),
+        "tflm": ("tflm", "reference"),
+        # What ports to CMSIS-NN compute, built with or without CMSIS_NN_USE_SINGLE_ROUNDING.
+        "double": ("double", "reference"),
+        "single": ("single", "reference"),
+    }
+)
+
+# Every file beside this one that holds cards: to add an op, add a file.
+_FAMILIES = tuple(
+    importlib.import_module(f"{__name__}.{found.name}")
+    for found in pkgutil.iter_modules(__path__)
+    if found.name not in ("base", "seam")
+)
+
+CARDS: Mapping[str, Card] = MappingProxyType(
+    {card.op: card for family in _FAMILIES for card in family.CARDS}
+)
+
+
+def home(op: str) -> str:
+    """The file or the package of the op's card, below this package."""
+    family = next(family for family in _FAMILIES if any(one.op == op for one in family.CARDS))
+    path = family.__name__.removeprefix(f"{__name__}.").replace(".", "/")
+    return f"{path}/" if hasattr(family, "__path__") else f"{path}.py"
+
+
+def card(op: str) -> Card:
+    """The op's card; an empty one of an op that nothing is known of."""
+    return CARDS.get(op) or Card(op)
+
+
+def site(engine: Engine, graph: Subgraph, op: Operator) -> Site:
+    """The operator where it stands."""
+    return Site(engine, graph, op, card(op.name).roles)
+
+
+def rows(engine: Engine) -> Iterator[tuple[str, Row]]:
+    """Every row of the engine with its op; those of one op in the order in which they are tried."""
+    for op, known in CARDS.items():
+        for row in known.rows(*LAYERS[engine.name]):
+            yield op, row
+
+
+def row_of(engine: Engine, graph: Subgraph, op: Operator) -> Row:
+    """The engine's row for an operator, by the type of its activation.
+
+    Raises:
+        NotReplayed: the engine's tables have no row for this op and type.
+    """
+    place = site(engine, graph, op)
+    known = [entry for layer in LAYERS[engine.name] for entry in card(op.name).entries(layer)]
+    for entry in known:
+        if entry.takes(place.dtype) and entry.applies(place):
+            if isinstance(entry, NotModelled):
+                raise NotReplayed(entry.reason(place))
+            return entry
+    if not known:
+        raise NotReplayed(f"no {engine} kernel for {op.name} (version {op.version})")
+    if any(entry.takes(place.dtype) for entry in known):
+        raise NotReplayed(
+            f"the {engine} arithmetic of {op.name} on {place.dtype} is not modelled for "
+            f"{engine.runtime} {engine.version}"
+        )
+    types = ", ".join(sorted({name for entry in known for name in entry.types}))
+    raise NotReplayed(
+        f"no {engine} kernel for {op.name} on {place.dtype} (there is one for {types})"
+    )

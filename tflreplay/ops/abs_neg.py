@@ -1,0 +1,97 @@
+"""ABS and NEG."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier
+from tflreplay.ops.base.call import Call, accumulation, same_type
+from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.plain import elementwise
+from tflreplay.ops.base.predicates import few_dimensions
+from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.types import FLOAT, SIGNED, UNQUANTIZED
+from tflreplay.ops.base.words import EXACT, MICRO, MICRO_FLOAT64, RATIO, REFERENCE_OPS, finished
+
+
+def abs_(call: Call, x: Array) -> Accumulation:
+    """``requantize(|x - zi|)`` with the multiplier ``float32 si / so``.
+
+    x: int8 or int16 of any shape. ``AbsEvalQuantized`` in ``tflite/kernels/elementwise.cc``.
+    """
+    same_type(call)
+    ti = call.input(0)
+    values = np.abs(x.astype(np.int64) - ti.zero_point)
+    return accumulation(
+        call, values, Multiplier.of(np.float32(ti.scale) / np.float32(call.output.scale))
+    )
+
+
+abs_unquantized = elementwise(np.abs)
+
+
+def tflm_abs(call: Call, x: Array) -> Accumulation:
+    """As :func:`abs_`, the multiplier ``si / so`` in float64.
+
+    ``SetAbsOutputMultiplier`` in ``tensorflow/lite/micro/kernels/elementwise.cc``.
+    """
+    real = call.input(0).scale / call.output.scale
+    return replace(abs_(call, x), multiplier=Multiplier.of(np.float64(real)))
+
+
+def neg(call: Call, x: Array) -> Array:
+    """``-x``, the raw code, whatever the quantization; the lowest stays as it is.
+
+    ``Negate`` in ``tflite/kernels/internal/reference/neg.h``.
+    """
+    return np.asarray(np.negative(x))
+
+
+@elementwise
+def xnnpack_neg(x: Array) -> Array:
+    """``0 - x``, so that 0 stays 0: ``src/f32-vneg/``."""
+    return np.asarray(np.float32(0) - x)
+
+
+CARDS = (
+    Card(
+        "ABS",
+        {
+            "reference": (
+                Row(SIGNED, abs_, "double", RATIO, source="elementwise.cc"),
+                finished(("float32", "int32"), abs_unquantized, EXACT, "elementwise.cc"),
+            ),
+            "tflm": (
+                Row(
+                    SIGNED,
+                    tflm_abs,
+                    "double",
+                    "float64 si/so",
+                    source=f"{MICRO}elementwise.cc",
+                    since=MICRO_FLOAT64,
+                ),
+            ),
+        },
+    ),
+    Card(
+        "NEG",
+        {
+            "xnnpack": (
+                Row(
+                    FLOAT,
+                    xnnpack_neg,
+                    algorithm=EXACT,
+                    source="src/f32-vneg/",
+                    when=few_dimensions,
+                ),
+            ),
+            "reference": (
+                finished(
+                    (*SIGNED, *UNQUANTIZED), neg, "negated raw codes", f"{REFERENCE_OPS}neg.h"
+                ),
+            ),
+        },
+    ),
+)

@@ -1,0 +1,126 @@
+"""An op card: all that is known of one op, for every engine and every tool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+
+from tflreplay.ground.rounding import Array
+from tflreplay.ground.window import Window
+from tflreplay.model import Tensor
+from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.fields import Fields
+from tflreplay.ops.base.roles import Roles
+from tflreplay.ops.base.row import NotModelled, Row
+
+Arrays = tuple[Array | None, ...]
+Entries = tuple[Row | NotModelled, ...]
+# Tables of the reference rows, requantized by one rule throughout.
+BY_ONE_RULE = ("double", "single")
+
+
+class Slip(Enum):
+    """A family of porting mistakes that can be made in an op."""
+
+    WEIGHTS = auto()  # in its weights, their scales or its bias
+    PADDING = auto()  # in the padding of its window
+    SECOND_INPUT = auto()  # in the zero point of its second input
+    SUM = auto()  # in the width of its sum
+    RESCALED_INPUTS = auto()  # in the multipliers of its inputs
+    QUOTIENT = auto()  # in the quotient of two scales
+    PRODUCT = auto()  # in the product of two scales
+    CHANNEL_ORDER = auto()  # in the order of channels that come from one
+
+
+class Worst(Enum):
+    """Which inputs bring an accumulator to its ends."""
+
+    BY_WEIGHTS = auto()  # each code at the end of its type that suits the sign of its weight
+    AT_ENDS = auto()  # whole inputs at either end of their types, or at their zero points
+
+
+@dataclass(frozen=True)
+class Card:
+    """``tables`` holds an engine's rows in the order in which they are tried, by the engine's name.
+
+    The rest are traits, which tools ask for:
+
+    - ``sums_once``: what is summed does not depend on the rule.
+    - ``pair``: it takes two broadcast inputs, element by element; ``sign`` says with which sign it
+      adds the second one, where it adds.
+    - ``unary``: an output is a function of one input code.
+    - ``reduces``: it goes along the axes that its second input names.
+    - ``depthwise``: an output channel sees one input channel.
+    - ``runs_subgraphs``: it runs other subgraphs of the model; ``stateful``: it keeps variables
+      from one inference to the next.
+    - ``slips``: the families of porting mistakes that can be made in it, and ``rereadings`` ways to
+      read its weights in the wrong memory order; each gives None where it cannot.
+    - ``worst``: how its accumulator's worst case is found.
+    - ``rescales``: what the kernel itself hands to the rule, in that order, and ``left_shift`` by
+      how much each of its inputs is shifted before.
+    - ``window``: the rows and columns of its sliding window.
+    - ``lines``: the same op on a few of its output lines only: ``(call, arrays, lines)`` to
+      ``(call, arrays)``.
+    - ``fields``: what of the input each output sees, to solve for inputs.
+    - ``function``: in words, and of a real number, what the op computes; ``gives_reals`` says that
+      the output is not quantized.
+    - ``unexplained``: why its elements have no ledger.
+    - ``unpacked``: types of a constant input that XNNPACK decodes beforehand, or ``any``.
+    """
+
+    op: str
+    tables: Mapping[str, Entries] = field(default_factory=dict)
+    roles: Roles = field(default_factory=Roles)
+    sums_once: bool = False
+    pair: bool = False
+    unary: bool = False
+    reduces: bool = False
+    depthwise: bool = False
+    runs_subgraphs: bool = False
+    stateful: bool = False
+    slips: frozenset[Slip] = frozenset()
+    rereadings: tuple[Callable[[Array], Array | None], ...] = ()
+    worst: Worst | None = None
+    rescales: tuple[str, ...] = ()
+    sign: int = 0
+    left_shift: Callable[[Tensor], int] | None = None
+    window: Callable[[Call], tuple[Window, Window]] | None = None
+    lines: Callable[[Call, Arrays, Array], tuple[Call, Arrays]] | None = None
+    fields: Fields | None = None
+    function: tuple[str, Callable[[float], float]] | None = None
+    gives_reals: bool = False
+    unexplained: str = ""
+    unpacked: tuple[str, ...] = ()
+
+    @property
+    def weighted(self) -> bool:
+        """True of an op that multiplies by weights and adds a bias."""
+        return self.roles.bias is not None
+
+    @property
+    def explained(self) -> bool:
+        """True where an element can be told step by step, in some engine's arithmetic."""
+        return self.function is not None or any(row.ledger is not None for row in self.rows())
+
+    @property
+    def extracted(self) -> bool:
+        """True of an op whose inputs determine its outputs, so that it can be cut out alone."""
+        return not (self.runs_subgraphs or self.stateful)
+
+    def entries(self, table: str) -> Entries:
+        """In the order in which they are tried."""
+        if table not in BY_ONE_RULE:
+            return self.tables.get(table, ())
+        return tuple(
+            replace(row, rule=table, since={})
+            for row in self.rows("reference")
+            # But for sums of 64 bits, which CMSIS-NN rescales like TFLite
+            # (``arm_nn_requantize_s64``).
+            if row.rule not in ("", "reduced16")
+        )
+
+    def rows(self, *tables: str) -> Iterator[Row]:
+        """The rows of these tables, or of all."""
+        for table in tables or self.tables:
+            yield from (entry for entry in self.entries(table) if isinstance(entry, Row))

@@ -1,0 +1,113 @@
+"""In which ways an output element's accumulator can be told term by term."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One code less its zero point, or as it is where ``zero_point`` is None.
+
+    ``where`` is its index in the tensor.
+    """
+
+    symbol: str
+    where: tuple[int, ...]
+    code: int
+    zero_point: int | None
+
+    @property
+    def value(self) -> int:
+        return self.code - (self.zero_point or 0)
+
+
+@dataclass(frozen=True)
+class Term:
+    """The product of factors and of an integer that all terms of its tensor share."""
+
+    factors: tuple[Factor, ...]
+    times: int = 1
+
+    @property
+    def value(self) -> int:
+        return math.prod(factor.value for factor in self.factors) * self.times
+
+
+@dataclass(frozen=True)
+class Sum:
+    """``largest`` + the sum of ``others`` more terms + bias, in a register of ``bits``.
+
+    ``padding`` of the ``taps`` lie outside of the input; they add nothing.
+    """
+
+    formula: str
+    taps: int
+    padding: int
+    largest: tuple[Term, ...]
+    others: int
+    rest: int
+    bias: int | None
+    notes: tuple[str, ...] = ()
+    bits: int = 32
+
+    @property
+    def total(self) -> int:
+        return sum(term.value for term in self.largest) + self.rest + (self.bias or 0)
+
+    @property
+    def accumulator(self) -> int:
+        """``total``, wrapped around where the register cannot hold it."""
+        half = 1 << (self.bits - 1)
+        return (self.total + half) % (2 * half) - half
+
+
+# Called with a call, the arrays of its inputs, an index into the output and the output's shape.
+Summing = Callable[..., Sum]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The accumulator is the sum that ``of`` gives."""
+
+    of: Summing
+
+
+@dataclass(frozen=True)
+class RescaledInputs:
+    """Both inputs are brought to a common scale by the rule itself, and the second one added.
+
+    Or subtracted, where ``sign`` is -1. The ratios of scales are of the type ``number``.
+    """
+
+    sign: int
+    number: type[np.float32 | np.float64] = np.float64
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """``of`` gives what the rule rescales by one multiplier from zero on, and by another below.
+
+    Both are computed in ``number``. A negative one is applied by its magnitude, the result negated,
+    unless ``signed``.
+    """
+
+    of: Summing
+    number: type[np.float32 | np.float64] = np.float32
+    signed: bool = False
+
+
+@dataclass(frozen=True)
+class Quotient:
+    """The sum that ``of`` gives, divided by the number of its terms, ties away from zero."""
+
+    of: Summing
+
+
+Ledger = Terms | RescaledInputs | Slopes | Quotient
+# Those of kernels that apply the rule themselves.
+BY_RULE = (RescaledInputs, Slopes)

@@ -1,0 +1,92 @@
+"""What the ops that reduce a tensor along given axes share.
+
+``axes`` is int32; negative ones count from the end, and repeated ones count once. Without
+``keep_dims`` the reduced dimensions disappear.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Array
+from tflreplay.ops.base.call import Call
+
+REFERENCE_REDUCE = "internal/reference/reduce.h"
+OPTIMIZED_REDUCE = "internal/optimized/reduce.h"
+
+
+def reduced_axes(call: Call, x: Array, axes: Array) -> tuple[tuple[int, ...], bool]:
+    """The axes from 0 on, in order, and whether they stay as dimensions of 1."""
+    return tuple(sorted({int(a) % x.ndim for a in np.ravel(axes)})), bool(call.option("keep_dims"))
+
+
+def rows_to_reduce(call: Call, x: Array, axes: Array) -> tuple[Array, tuple[int, ...]]:
+    """What makes each output along the last axis, in row-major order, and the output's shape.
+
+    Raises:
+        NotReplayed: an output is made of no element.
+    """
+    axis, keep = reduced_axes(call, x, axes)
+    kept = [a for a in range(x.ndim) if a not in axis]
+    count = math.prod(x.shape[a] for a in axis)
+    if count == 0:
+        raise NotReplayed(f"{call.op.name} of no element")
+    rows = x.transpose(*kept, *axis).reshape(*(x.shape[a] for a in kept), count)
+    shape = [1 if a in axis else n for a, n in enumerate(x.shape) if keep or a not in axis]
+    return rows, tuple(shape)
+
+
+def centred_sums(call: Call, x: Array, axes: Array) -> tuple[Array, int]:
+    """``sum(x) - n * zx`` in int64, and n."""
+    axis, keep = reduced_axes(call, x, axes)
+    count = math.prod(x.shape[a] for a in axis)
+    sums = x.sum(axis=axis, dtype=np.int64, keepdims=keep)
+    return np.asarray(sums - count * call.input(0).zero_point), count
+
+
+def by(function: np.ufunc, start: int | None = None) -> Callable[..., Array]:
+    """The kernel that reduces by ``function``, beginning with ``start`` or with the first element.
+
+    Elements come in row-major order; integers wrap. ``ReduceGeneric`` in
+    ``tflite/kernels/internal/reference/reduce.h``.
+    """
+
+    def kernel(call: Call, x: Array, axes: Array) -> Array:
+        rows, shape = rows_to_reduce(call, x, axes)
+        with np.errstate(all="ignore"):
+            # A ufunc's reduce() would sum float32 pairwise.
+            reduced = function.accumulate(rows, axis=-1, dtype=x.dtype)[..., -1]
+            if start is not None:  # it only turns -0 into 0
+                reduced = function(reduced, x.dtype.type(start))
+        return np.asarray(reduced).reshape(shape)
+
+    return kernel
+
+
+# ---- XNNPACK ----------------------------------------------------------------------------------
+
+
+def xnnpack_sums(call: Call, x: Array, axes: Array) -> tuple[Array, int]:
+    """Sums of raw codes in int64, and how many elements are in each."""
+    axis, keep = reduced_axes(call, x, axes)
+    count = math.prod(x.shape[a] for a in axis)
+    return np.asarray(x.sum(axis=axis, dtype=np.int64, keepdims=keep)), count
+
+
+def xnnpack_quantized(
+    call: Call, sums: Array, count: int, share: np.float32, rounded: Callable[[Array], Array]
+) -> Array:
+    """``clamp(rounded(sums * m + z))``, each operation rounded to float32.
+
+    ``m = float32(si / so) * share`` and ``z = zo - (n * zi) * m``. ``xnn_reshape_reduce_nd`` in
+    ``src/operators/reduce-nd.c``, ``quantize`` in ``src/xnnpack/reference-utils.h``.
+    """
+    ti, to = call.input(0), call.output
+    multiplier = np.float32(ti.scale) / np.float32(to.scale) * share
+    zero_point = np.float32(to.zero_point) - np.float32(count * ti.zero_point) * multiplier
+    codes = rounded(sums.astype(np.float32) * multiplier + zero_point)
+    return np.asarray(codes.clip(*to.code_range).astype(to.numpy_dtype))

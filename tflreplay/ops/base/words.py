@@ -1,0 +1,49 @@
+"""What rows of several tables say in the same way: sources, words, tolerances."""
+
+from __future__ import annotations
+
+from tflreplay.ops.base.row import Kernel, Row
+
+REFERENCE_OPS = "internal/reference/"
+INTEGER_OPS = f"{REFERENCE_OPS}integer_ops/"
+OPTIMIZED_OPS = "internal/optimized/"
+OPTIMIZED_INTEGER_OPS = f"{OPTIMIZED_OPS}integer_ops/"
+OPTIMIZED_HEADER = f"{OPTIMIZED_OPS}optimized_ops.h"
+# TFLM's; the full path is told, since it differs from LiteRT's.
+MICRO = "tensorflow/lite/micro/kernels/"
+
+RATIO = "float32 si/so"
+EXACT = "float32"
+TABLE = "float32 table, half away"
+INTERPOLATED = "float32 table of 513, interpolated"
+LIKE_LIBM = "float32 by the C library, which the engine approximates"
+UNORDERED = "float64, rounded to float32; the order of summation is not modelled"
+UNORDERED_SUMS = "float64 sums, rounded to float32; the order of summation is not modelled"
+
+# Tolerances, as fractions of the largest value of a layer.
+APPROXIMATED, SUMMED = 2e-6, 1e-5
+ZEROS = 1e-30  # only 0 and -0 are taken for each other
+
+# TensorFlow 2.17.1 gives other last bits in two float32 ops.
+MEASURED = {"litert": "0", "tensorflow": "2.21.0"}
+# The wheel of TFLM that computes in float64 what was float32 before; that of the day before,
+# 0.dev20261012203412, does not.
+MICRO_FLOAT64 = {"tflm": "0.dev20261013214400"}
+# XNNPACK's generic quantize rounds half away, the zero point inside, from edd5da7ab5 on, and half
+# even from 76c91a5d29 on. Before, it rounded half even and added the zero point then.
+XNNPACK_HALF_AWAY = {"litert": "1.1.2", "tensorflow": "2.19.1"}
+XNNPACK_HALF_EVEN = {"litert": "2.1.3", "tensorflow": "2.22.0"}
+# TFLM computes something else, which is not modelled.
+NOT_TFLM = {"litert": "0", "tensorflow": "0"}
+
+
+def finished(
+    types: tuple[str, ...], kernel: Kernel, algorithm: str, source: str, tolerance: float = 0.0
+) -> Row:
+    """A row whose kernel returns finished arrays: nothing is requantized by a rule."""
+    return Row(types, kernel, algorithm=algorithm, source=source, tolerance=tolerance)
+
+
+def moved(types: tuple[str, ...], kernel: Kernel, source: str) -> Row:
+    """A row whose kernel only moves data."""
+    return Row(types, kernel, algorithm="copy", source=source, moves=True)

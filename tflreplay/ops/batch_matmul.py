@@ -1,0 +1,190 @@
+"""BATCH_MATMUL: products of matrices, side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier
+from tflreplay.ops.base.call import Call, accumulation
+from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.conditions import Site, condition, every
+from tflreplay.ops.base.floating import check_float32
+from tflreplay.ops.base.precision import Precision
+from tflreplay.ops.base.predicates import one_scale
+from tflreplay.ops.base.roles import Roles
+from tflreplay.ops.base.row import NotModelled, Row, Versions
+from tflreplay.ops.base.sums import exact_matmul, weight_multiplier
+from tflreplay.ops.base.types import INT8, INT16
+from tflreplay.ops.base.weighted_rows import floating_row, xnnpack_row
+from tflreplay.ops.base.weights import (
+    int8_zero_point,
+    may_wrap,
+    no_int8_zero_point,
+    per_tensor,
+)
+from tflreplay.ops.base.words import OPTIMIZED_OPS, REFERENCE_OPS
+
+_TYPES = (("int8", "int8"), ("int16", "int16"), ("int16", "int8"))
+
+
+# ---- reference and optimized kernels ----------------------------------------------------------
+
+
+def batch_matmul(call: Call, a: Array, b: Array) -> Accumulation:
+    """``acc[..., i, j] = sum_k (a[..., i, k] - za) * (b[..., k, j] - zb)``.
+
+    a and b: int8, or int16 by int16 or int8, of 2 to 5 dimensions, all but the last two broadcast;
+    ``adj_x`` and ``adj_y`` swap the last two of a and b. The accumulator is int32 for int8, else
+    int64. Where b has a scale for each channel, the runtime reads none: the multiplier is 0.
+    ``BatchMatMul`` in ``tflite/kernels/internal/reference/batch_matmul.h``.
+    """
+    right = call.input(1)
+    centred = b.astype(np.int32)
+    if right.quantization is not None and not right.quantization.per_axis:
+        centred -= right.zero_point
+    return _product(call, a, centred)
+
+
+def _product(call: Call, a: Array, b: Array) -> Accumulation:
+    """The sums of :func:`batch_matmul`; b less its zero point.
+
+    Raises:
+        NotReplayed: no kernel takes inputs and an output of these types.
+    """
+    left, right = call.input(0), call.input(1)
+    if (left.dtype, right.dtype) not in _TYPES or call.output.dtype != left.dtype:
+        raise NotReplayed(f"{call.op.name} of {left.dtype} by {right.dtype} to {call.output.dtype}")
+    a, b = _adjoined(call, a, b)
+    bits = 32 if left.dtype == "int8" else 64
+    values = exact_matmul(a, b, left.zero_point, None, bits)
+    multiplier = weight_multiplier(call, left, right)
+    if multiplier.real.ndim:
+        multiplier = Multiplier.of(0.0)
+    return replace(accumulation(call, values, multiplier), bits=bits)
+
+
+def batch_matmul_float(call: Call, a: Array, b: Array) -> Array:
+    """``y[..., i, j] = sum_k a[..., i, k] * b[..., k, j]``, all but the last two axes broadcast.
+
+    ``adj_x`` and ``adj_y`` swap the last two axes of a and b. ``BatchMatMul`` in
+    ``tflite/kernels/internal/reference/batch_matmul.h``.
+    """
+    check_float32(call, 0, 1)
+    a, b = _adjoined(call, a, b)
+    return np.asarray((a.astype(np.float64) @ b.astype(np.float64)).astype(np.float32))
+
+
+def _adjoined(call: Call, a: Array, b: Array) -> tuple[Array, Array]:
+    """a and b, their last two axes swapped where the options say so."""
+    return (
+        a.swapaxes(-1, -2) if call.option("adj_x") else a,
+        b.swapaxes(-1, -2) if call.option("adj_y") else b,
+    )
+
+
+@condition
+def scrambled(site: Site) -> bool:
+    """adj_x of several matrices by one, not in TFLM"""
+    a, b = site.input(0).shape, site.input(1).shape
+    folded = len(a) > 2 and len(b) > 2 and b[-3] == 1
+    adjoint = bool(site.op.options.get("adj_x"))
+    return adjoint and folded and a[-3] > 1 and site.engine.runtime != "tflm"
+
+
+def _mixed_up(site: Site) -> str:
+    return (
+        f"{site.op.name} with adj_x of several matrices by one: "
+        f"{site.engine.runtime} {site.engine.version} mixes them up"
+    )
+
+
+# ---- XNNPACK ----------------------------------------------------------------------------------
+
+
+def xnnpack_ignoring_zero_point(call: Call, a: Array, b: Array) -> Accumulation:
+    """``acc[..., i, j] = sum_k (a[..., i, k] - za) * b[..., k, j]``: b's zero point is lost.
+
+    a and b: int8. Corrected by LiteRT 3d796311b.
+    """
+    return _product(call, a, b.astype(np.int32))
+
+
+@condition
+def int8_matrices(site: Site) -> bool:
+    """both inputs and the output int8, with one scale, the left one and the output on axis 0"""
+    a, b, y = site.input(0), site.input(1), site.output
+    one_type = a.dtype == b.dtype == y.dtype == "int8"
+    return one_type and one_scale(a) and one_scale(y) and per_tensor(site)
+
+
+# XNNPACK took no int8 before; LiteRT 239a8f3be gave up the optimized kernel.
+_TAKEN_SINCE = {"litert": "2.0.3", "tensorflow": "2.21.0"}
+# LiteRT 3d796311b.
+_ZERO_POINT_CORRECTED = {"litert": "2.1.3", "tensorflow": "2.22.0"}
+# LiteRT b5d47c827 and ceaf89c65.
+_NEWEST = {"litert": "2.3.0", "tensorflow": "2.22.0"}
+# Which ops XNNPACK takes.
+_TAKEN = every(int8_matrices, no_int8_zero_point)
+
+
+def _row(types: tuple[str, ...], rule: str, since: Versions | None = None) -> Row:
+    return Row(
+        types,
+        batch_matmul,
+        rule,
+        Precision.FLOAT32_PRODUCT,
+        source=f"{REFERENCE_OPS}batch_matmul.h",
+        since=since or {},
+    )
+
+
+CARDS = (
+    Card(
+        "BATCH_MATMUL",
+        {
+            "xnnpack": (
+                xnnpack_row(
+                    batch_matmul,
+                    every(_TAKEN, may_wrap),
+                    "float-even32-wrapping",
+                    types=INT8,
+                    since=_TAKEN_SINCE,
+                ),
+                xnnpack_row(batch_matmul, _TAKEN, types=INT8, since=_TAKEN_SINCE),
+                xnnpack_row(
+                    xnnpack_ignoring_zero_point,
+                    every(int8_matrices, int8_zero_point),
+                    algorithm="the right matrix's zero point is ignored",
+                    types=INT8,
+                    since=_TAKEN_SINCE,
+                    until=_ZERO_POINT_CORRECTED,
+                ),
+            ),
+            "optimized": (
+                NotModelled(INT8, _mixed_up, when=scrambled, until=_TAKEN_SINCE),
+                Row(
+                    INT8,
+                    batch_matmul,
+                    "double-up",
+                    Precision.FLOAT32_PRODUCT,
+                    source=f"{OPTIMIZED_OPS}batch_matmul.h",
+                    until=_TAKEN_SINCE,
+                ),
+            ),
+            "reference": (
+                _row(INT8, "double", _NEWEST),
+                _row(INT16, "reduced16", _NEWEST),
+                NotModelled(INT8, _mixed_up, when=scrambled),
+                NotModelled(INT16, _mixed_up, when=scrambled),
+                _row(INT8, "double"),
+                _row(INT16, "reduced16"),
+                floating_row(batch_matmul_float, f"{REFERENCE_OPS}batch_matmul.h"),
+            ),
+        },
+        Roles(weights=1),
+        sums_once=True,
+    ),
+)

@@ -1,0 +1,238 @@
+"""CONV_2D and DEPTHWISE_CONV_2D."""
+
+from __future__ import annotations
+
+from tflreplay.ops.base.card import Card, Slip, Worst
+from tflreplay.ops.base.conditions import Condition, every
+from tflreplay.ops.base.fields import Fields, less_zero_point
+from tflreplay.ops.base.layouts import as_chw, as_hwio, as_oihw, rotated, transposed
+from tflreplay.ops.base.ledger import Terms
+from tflreplay.ops.base.precision import Precision
+from tflreplay.ops.base.predicates import one_input, plain_activation
+from tflreplay.ops.base.roles import Roles
+from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.types import FLOAT, INT8, INT16, UINT8
+from tflreplay.ops.base.weighted_rows import (
+    before_xnnpack_hybrid,
+    floating_row,
+    hybrid_row,
+    xnnpack_hybrid_row,
+    xnnpack_row,
+)
+from tflreplay.ops.base.weights import (
+    bias,
+    float_bias,
+    int8_weights,
+    int32_sums,
+    integer_weights,
+    quantized_weights,
+    static_weights,
+    ungrouped,
+)
+from tflreplay.ops.base.words import (
+    INTEGER_OPS,
+    OPTIMIZED_HEADER,
+    OPTIMIZED_INTEGER_OPS,
+    REFERENCE_OPS,
+)
+from tflreplay.ops.conv.fields import conv_fields, conv_lines, depthwise_fields
+from tflreplay.ops.conv.floating import conv_2d_float, depthwise_conv_2d_float
+from tflreplay.ops.conv.hybrid import (
+    hybrid_conv_2d,
+    hybrid_conv_2d_per_channel,
+    hybrid_conv_2d_product_of_scales,
+    hybrid_depthwise_conv_2d,
+    hybrid_depthwise_conv_2d_in_vectors,
+    several_scales,
+    several_scales_ungrouped,
+)
+from tflreplay.ops.conv.integer import conv_2d, depthwise_conv_2d, ungrouped_in_32_bits
+from tflreplay.ops.conv.sliding import recorded_windows
+from tflreplay.ops.conv.terms import (
+    conv_terms,
+    depthwise_terms,
+    xnnpack_conv_bias_alone,
+    xnnpack_depthwise_bias_alone,
+)
+from tflreplay.ops.conv.xnnpack import (
+    conv_may_wrap,
+    each_pixel,
+    unused_input,
+    xnnpack_bias_alone,
+    xnnpack_hybrid_bias_alone,
+    xnnpack_hybrid_conv_2d,
+    xnnpack_hybrid_conv_2d_by_pixels,
+)
+
+_BIAS_ALONE = "the bias alone: every tap reads padding"
+# XNNPACK bf3014548c.
+_PADDING_CORRECTED = {"litert": "2.2.0", "tensorflow": "2.22.0"}
+# Which ops XNNPACK takes.
+_CONV = every(one_input, plain_activation, static_weights(0), bias)
+_DEPTHWISE = every(one_input, plain_activation, static_weights(3), bias)
+_HYBRID = every(plain_activation, int8_weights, quantized_weights, float_bias)
+
+
+def _conv(
+    types: tuple[str, ...],
+    rule: str,
+    multiplier: Precision,
+    source: str,
+    when: Condition | None = None,
+) -> Row:
+    ledger = Terms(conv_terms)
+    return Row(types, conv_2d, rule, multiplier, source=source, when=when, ledger=ledger)
+
+
+def _depthwise(types: tuple[str, ...], rule: str, multiplier: Precision, source: str) -> Row:
+    ledger = Terms(depthwise_terms)
+    return Row(types, depthwise_conv_2d, rule, multiplier, source=source, ledger=ledger)
+
+
+CARDS = (
+    Card(
+        "CONV_2D",
+        {
+            "xnnpack": (
+                xnnpack_row(
+                    xnnpack_bias_alone,
+                    every(_CONV, unused_input),
+                    algorithm=_BIAS_ALONE,
+                    until=_PADDING_CORRECTED,
+                    ledger=Terms(xnnpack_conv_bias_alone),
+                ),
+                xnnpack_row(
+                    conv_2d,
+                    every(_CONV, conv_may_wrap),
+                    "float-even32-wrapping",
+                    types=INT8,
+                    ledger=Terms(conv_terms),
+                ),
+                xnnpack_row(conv_2d, _CONV, ledger=Terms(conv_terms)),
+                before_xnnpack_hybrid(_HYBRID),
+                Row(
+                    FLOAT,
+                    xnnpack_hybrid_bias_alone,
+                    algorithm=_BIAS_ALONE,
+                    source="src/operators/convolution-nhwc.c",
+                    when=every(_HYBRID, unused_input),
+                    until=_PADDING_CORRECTED,
+                ),
+                xnnpack_hybrid_row(
+                    xnnpack_hybrid_conv_2d_by_pixels,
+                    "each pixel",
+                    "src/qd8-f32-qc8w-gemm",
+                    every(_HYBRID, each_pixel),
+                    since={"litert": "0", "tensorflow": "2.20.0"},
+                ),
+                xnnpack_hybrid_row(
+                    xnnpack_hybrid_conv_2d, "each image", "src/qd8-f32-qc8w-igemm", _HYBRID
+                ),
+            ),
+            "optimized": (
+                _conv(
+                    INT8,
+                    "double-up",
+                    Precision.FLOAT64,
+                    f"{OPTIMIZED_INTEGER_OPS}conv.h",
+                    ungrouped,
+                ),
+                _conv(UINT8, "double-up", Precision.FLOAT32_PRODUCT, OPTIMIZED_HEADER, ungrouped),
+                _conv(
+                    INT16,
+                    "double-up",
+                    Precision.FLOAT64,
+                    f"{OPTIMIZED_INTEGER_OPS}conv.h",
+                    ungrouped_in_32_bits,
+                ),
+                hybrid_row(
+                    hybrid_conv_2d_product_of_scales,
+                    "acc*(sw*s) + bias",
+                    OPTIMIZED_HEADER,
+                    several_scales_ungrouped,
+                ),
+            ),
+            "reference": (
+                _conv(INT8, "double", Precision.FLOAT64, f"{INTEGER_OPS}conv.h"),
+                _conv(UINT8, "double", Precision.FLOAT32_PRODUCT, f"{REFERENCE_OPS}conv.h"),
+                _conv(INT16, "double", Precision.FLOAT64, f"{INTEGER_OPS}conv.h", int32_sums),
+                _conv(INT16, "reduced16", Precision.FLOAT64, f"{INTEGER_OPS}conv.h"),
+                hybrid_row(
+                    hybrid_conv_2d_per_channel,
+                    "(acc*sw)*s + bias",
+                    f"{REFERENCE_OPS}conv.h",
+                    several_scales,
+                ),
+                hybrid_row(hybrid_conv_2d, "acc*(s*sw) + bias", OPTIMIZED_HEADER, integer_weights),
+                floating_row(conv_2d_float, f"{REFERENCE_OPS}conv.h"),
+            ),
+        },
+        Roles(weights=1, bias=2),
+        sums_once=True,
+        slips=frozenset({Slip.WEIGHTS, Slip.PADDING, Slip.SUM}),
+        rereadings=(transposed, rotated, as_hwio, as_oihw),
+        worst=Worst.BY_WEIGHTS,
+        window=recorded_windows,
+        lines=conv_lines,
+        fields=Fields(conv_fields, less_zero_point),
+    ),
+    Card(
+        "DEPTHWISE_CONV_2D",
+        {
+            "xnnpack": (
+                xnnpack_row(
+                    xnnpack_bias_alone,
+                    every(_DEPTHWISE, unused_input),
+                    algorithm=_BIAS_ALONE,
+                    until=_PADDING_CORRECTED,
+                    ledger=Terms(xnnpack_depthwise_bias_alone),
+                ),
+                xnnpack_row(
+                    depthwise_conv_2d,
+                    every(_DEPTHWISE, conv_may_wrap),
+                    "float-even32-wrapping",
+                    types=INT8,
+                    ledger=Terms(depthwise_terms),
+                ),
+                xnnpack_row(depthwise_conv_2d, _DEPTHWISE, ledger=Terms(depthwise_terms)),
+            ),
+            "optimized": (
+                _depthwise(
+                    INT8, "neon8", Precision.FLOAT64, f"{OPTIMIZED_INTEGER_OPS}depthwise_conv.h"
+                ),
+                hybrid_row(
+                    hybrid_depthwise_conv_2d_in_vectors,
+                    "(acc*sw)*s + bias; tail: (acc*s)*sw + bias",
+                    f"{OPTIMIZED_INTEGER_OPS}depthwise_conv_hybrid.h",
+                    int8_weights,
+                ),
+            ),
+            "reference": (
+                _depthwise(INT8, "double", Precision.FLOAT64, f"{INTEGER_OPS}depthwise_conv.h"),
+                _depthwise(
+                    UINT8,
+                    "double",
+                    Precision.FLOAT32_PRODUCT,
+                    f"{REFERENCE_OPS}depthwiseconv_uint8.h",
+                ),
+                _depthwise(INT16, "reduced16", Precision.FLOAT64, f"{INTEGER_OPS}depthwise_conv.h"),
+                hybrid_row(
+                    hybrid_depthwise_conv_2d,
+                    "acc*(sw*s) + bias",
+                    f"{INTEGER_OPS}depthwise_conv.h",
+                    int8_weights,
+                ),
+                floating_row(depthwise_conv_2d_float, f"{REFERENCE_OPS}depthwiseconv_float.h"),
+            ),
+        },
+        Roles(weights=1, weight_axis=3, bias=2),
+        sums_once=True,
+        depthwise=True,
+        slips=frozenset({Slip.WEIGHTS, Slip.PADDING, Slip.SUM, Slip.CHANNEL_ORDER}),
+        rereadings=(transposed, rotated, as_chw),
+        worst=Worst.BY_WEIGHTS,
+        window=recorded_windows,
+        lines=conv_lines,
+        fields=Fields(depthwise_fields, less_zero_point),
+    ),
+)

@@ -1,0 +1,147 @@
+"""DIV, FLOOR_DIV and FLOOR_MOD; inputs are broadcast."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.fixed_point import bit_length, divide_by_any_pot, reciprocal
+from tflreplay.ground.rounding import Array, Multiplier, high_mul, wrap32
+from tflreplay.ops.base.call import Call, activation_range, operands
+from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.plain import elementwise, with_activation
+from tflreplay.ops.base.plain_rows import xnnpack_flushed
+from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.types import QUANTIZED, SIGNED, UNQUANTIZED
+from tflreplay.ops.base.words import REFERENCE_OPS, finished
+
+
+def div(call: Call, a: Array, b: Array) -> Array:
+    """``clamp(rescale((a - za) * (1 / (b - zb))) + zo)`` with the multiplier ``s1 / (s2 * so)``.
+
+    a, b: int8, uint8 or int16. The reciprocal is in fixed point, the dividend shifted left as far
+    as it goes; the multiplier is a float32 quotient of a float32 product. ``DivElementwise`` in
+    ``tflite/kernels/internal/reference/div.h``.
+
+    Raises:
+        NotReplayed: a divisor of 0.
+    """
+    ta, tb = operands(call)
+    to = call.output
+    dividend = a.astype(np.int64) - ta.zero_point
+    divisor = b.astype(np.int64) - tb.zero_point
+    if not divisor.all():
+        raise NotReplayed("DIV by 0: the kernel computes nothing of meaning")
+    inverse, exponent = reciprocal(np.abs(divisor))
+    dividend = np.where(divisor < 0, -dividend, dividend)
+    # CountLeadingSignBits: a negative number has as many as its complement.
+    headroom = 31 - bit_length(np.where(dividend < 0, ~dividend, dividend))
+    quotient = high_mul(wrap32(dividend << headroom), inverse)
+    scale = np.float32(ta.scale) / (np.float32(tb.scale) * np.float32(to.scale))
+    m = Multiplier.of(scale)
+    right = exponent + headroom - m.shift
+    codes = wrap32(divide_by_any_pot(high_mul(quotient, m.mantissa), right) + to.zero_point)
+    low, high = activation_range(call, call.option("fused_activation_function"))
+    return codes.clip(low, high).astype(to.numpy_dtype)
+
+
+def _divide(a: Array, b: Array) -> Array:
+    """The quotient; of integers it is truncated.
+
+    Raises:
+        NotReplayed: an integer divided by 0, for which the kernel stops the run.
+    """
+    if a.dtype.kind == "f":
+        return np.asarray(a / b)
+    _check_divisor("DIV", b)
+    sign = np.sign(a.astype(np.int64)) * np.sign(b)
+    quotient = np.abs(a.astype(np.int64)) // np.abs(b.astype(np.int64)) * sign
+    return np.asarray(quotient).astype(a.dtype)
+
+
+div_unquantized = with_activation(_divide)
+
+
+@elementwise
+def floor_div(a: Array, b: Array) -> Array:
+    """``floor(a / b)``, the quotient in float64; of raw codes too.
+
+    ``FloorDiv`` in ``tflite/kernels/internal/reference/floor_div.h``.
+
+    Raises:
+        NotReplayed: a divisor of 0, for which the kernel stops the run.
+    """
+    _check_divisor("FLOOR_DIV", b)
+    quotient = np.floor(a.astype(np.float64) / b)
+    return quotient.astype(a.dtype if a.dtype.kind == "f" else np.int64).astype(a.dtype)
+
+
+@elementwise
+def floor_mod(a: Array, b: Array) -> Array:
+    """The remainder, of the divisor's sign; of raw codes too.
+
+    ``FloorMod`` in ``tflite/kernels/internal/reference/floor_mod.h``.
+
+    Raises:
+        NotReplayed: an integer divided by 0, for which the kernel stops the run.
+    """
+    if a.dtype.kind != "f":
+        _check_divisor("FLOOR_MOD", b)
+    remainder = np.fmod(a, b)
+    return np.where((remainder != 0) & ((b < 0) != (remainder < 0)), remainder + b, remainder)
+
+
+def _check_divisor(op: str, b: Array) -> None:
+    if not b.all():
+        raise NotReplayed(f"{op} by 0: the kernel stops the run")
+
+
+CARDS = (
+    Card(
+        "DIV",
+        {
+            "xnnpack": (xnnpack_flushed(_divide, "quotient"),),
+            "reference": (
+                Row(
+                    QUANTIZED,
+                    div,
+                    multiplier="float32 s1/(s2*so)",
+                    algorithm="double, by a reciprocal in fixed point",
+                    source=f"{REFERENCE_OPS}div.h",
+                ),
+                finished(
+                    ("float32", "int32"),
+                    div_unquantized,
+                    "quotient, of integers truncated",
+                    "div.cc",
+                ),
+            ),
+        },
+    ),
+    Card(
+        "FLOOR_DIV",
+        {
+            "reference": (
+                finished(
+                    (*SIGNED, "int32", "float32"),
+                    floor_div,
+                    "float64 quotient of raw codes, floor",
+                    f"{REFERENCE_OPS}floor_div.h",
+                ),
+            ),
+        },
+    ),
+    Card(
+        "FLOOR_MOD",
+        {
+            "reference": (
+                finished(
+                    (*SIGNED, *UNQUANTIZED),
+                    floor_mod,
+                    "remainder of raw codes",
+                    f"{REFERENCE_OPS}floor_mod.h",
+                ),
+            ),
+        },
+    ),
+)

@@ -1,0 +1,98 @@
+"""ELU: x, or exp(x) - 1 below zero."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflreplay.ground import functions
+from tflreplay.ground.rounding import Array, round_half_away
+from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.float_table import by_float_table, by_xnnpack_table
+from tflreplay.ops.base.plain import elementwise
+from tflreplay.ops.base.predicates import few_dimensions, unary
+from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.types import FLOAT, INT8
+from tflreplay.ops.base.words import (
+    APPROXIMATED,
+    EXACT,
+    LIKE_LIBM,
+    MICRO,
+    OPTIMIZED_HEADER,
+    TABLE,
+    XNNPACK_HALF_AWAY,
+    XNNPACK_HALF_EVEN,
+    finished,
+)
+
+# ---- optimized kernels ------------------------------------------------------------------------
+
+
+def elu(call: Call, x: Array) -> Array:
+    """``clamp(round_half_away(f * (1 / so)) + zo)``; f is ``expm1(real)`` below zero, else real.
+
+    x: int8 of any shape, ``real = si * (x - zi)``. Every operation is rounded to float32.
+    ``EluPrepare`` in ``tflite/kernels/activations.cc``.
+    """
+    return by_float_table(call, x, functions.elu)
+
+
+elu_float = elementwise(functions.elu)
+
+# ---- XNNPACK ----------------------------------------------------------------------------------
+
+
+def xnnpack_elu(call: Call, x: Array) -> Array:
+    """``clamp(round_half_even(f * (1 / so) + zo))`` in float32, f as in :func:`elu`.
+
+    x: int8 of any shape. ``ELUOp`` in ``src/reference/unary-elementwise.cc``.
+    """
+    return by_xnnpack_table(call, x, functions.elu, np.rint)
+
+
+def xnnpack_elu_half_away(call: Call, x: Array) -> Array:
+    """As :func:`xnnpack_elu`, but rounded half away from zero."""
+    return by_xnnpack_table(call, x, functions.elu, round_half_away)
+
+
+CARDS = (
+    Card(
+        "ELU",
+        {
+            "xnnpack": (
+                Row(
+                    FLOAT,
+                    elu_float,
+                    algorithm=LIKE_LIBM,
+                    source="src/configs/unary-elementwise-config.c",
+                    when=few_dimensions,
+                    tolerance=APPROXIMATED,
+                ),
+                Row(
+                    INT8,
+                    xnnpack_elu,
+                    algorithm="float32 expm1 and sum with the zero point, half even",
+                    source="src/reference/unary-elementwise.cc",
+                    when=unary,
+                    since=XNNPACK_HALF_EVEN,
+                ),
+                Row(
+                    INT8,
+                    xnnpack_elu_half_away,
+                    algorithm="float32 expm1 and sum with the zero point, half away",
+                    source="src/reference/unary-elementwise.cc",
+                    when=unary,
+                    since=XNNPACK_HALF_AWAY,
+                ),
+            ),
+            "optimized": (
+                finished(INT8, elu, TABLE, "activations.cc"),
+                finished(FLOAT, elu_float, LIKE_LIBM, OPTIMIZED_HEADER, APPROXIMATED),
+            ),
+            "tflm": (
+                finished(FLOAT, elu_float, EXACT, f"{MICRO}elu.cc"),
+                finished(INT8, elu, TABLE, f"{MICRO}elu.cc"),
+            ),
+        },
+    ),
+)

@@ -1,0 +1,254 @@
+"""FULLY_CONNECTED."""
+
+from __future__ import annotations
+
+from tflreplay.ops.base.card import Card, Slip, Worst
+from tflreplay.ops.base.conditions import Condition, every
+from tflreplay.ops.base.fields import Fields, less_zero_point
+from tflreplay.ops.base.layouts import as_depth_units
+from tflreplay.ops.base.ledger import Terms
+from tflreplay.ops.base.precision import Precision
+from tflreplay.ops.base.predicates import one_input, plain_activation
+from tflreplay.ops.base.roles import Roles
+from tflreplay.ops.base.row import Row, Versions
+from tflreplay.ops.base.types import EIGHT_BITS, INT8, INT16, QUANTIZED
+from tflreplay.ops.base.weighted_rows import (
+    before_xnnpack_hybrid,
+    floating_row,
+    hybrid_row,
+    xnnpack_hybrid_row,
+    xnnpack_row,
+)
+from tflreplay.ops.base.weights import (
+    as_many_scales,
+    bias_or_none,
+    default_format,
+    float_bias_or_none,
+    int4_weights,
+    int8_weights,
+    int8_zero_point,
+    int32_sums,
+    integer_weights,
+    may_wrap,
+    no_int8_zero_point,
+    per_channel,
+    quantized_weights,
+    static_weights,
+    without_int64,
+    without_int64_bias,
+)
+from tflreplay.ops.base.words import (
+    INTEGER_OPS,
+    MICRO,
+    MICRO_FLOAT64,
+    OPTIMIZED_INTEGER_OPS,
+    OPTIMIZED_OPS,
+    REFERENCE_OPS,
+)
+from tflreplay.ops.fully_connected.floating import (
+    four_bit_kernel,
+    fully_connected_float,
+    hybrid_four_bit,
+    hybrid_fully_connected,
+    xnnpack_hybrid_fully_connected,
+)
+from tflreplay.ops.fully_connected.integer import (
+    connected_fields,
+    connected_lines,
+    connected_terms,
+    fully_connected,
+    fully_connected_in_32_bits,
+    per_channel_in_32_bits,
+    per_channel_without_int64,
+    per_channel_without_int64_bias,
+    uncentred_terms,
+    xnnpack_four_bit,
+    xnnpack_ignoring_zero_point,
+)
+
+# LiteRT 921360770.
+_ROUNDED_ONCE = {"litert": "1.3.0", "tensorflow": "2.20.0"}
+# LiteRT b5d47c827 and ceaf89c65.
+_NEWEST = {"litert": "2.3.0", "tensorflow": "2.22.0"}
+# LiteRT 45dd41fd2.
+_ZERO_POINT_CORRECTED = {"litert": "2.1.5", "tensorflow": "2.22.0"}
+# XNNPACK takes int4 weights, and then those of one scale, too.
+_FOUR_BITS_SINCE = {"litert": "1.3.0", "tensorflow": "2.20.0"}
+_ONE_SCALE_SINCE = {"litert": "2.1.5", "tensorflow": "2.22.0"}
+
+# Which ops XNNPACK takes.
+_TAKEN = every(one_input, plain_activation, default_format, bias_or_none)
+_EIGHT_BIT_WEIGHTS = every(_TAKEN, static_weights(0), no_int8_zero_point)
+_FOUR_BIT_WEIGHTS = every(_TAKEN, int4_weights, quantized_weights)
+_HYBRID = every(plain_activation, default_format, quantized_weights, float_bias_or_none)
+_HYBRID_EIGHT_BITS = every(_HYBRID, int8_weights)
+_HYBRID_FOUR_BITS = every(_HYBRID, int4_weights)
+_HYBRID_SEVERAL_SCALES = every(_HYBRID, int4_weights, as_many_scales)
+
+_WRAPPING = "float-even32-wrapping"
+
+
+def _connected(
+    types: tuple[str, ...],
+    rule: str,
+    multiplier: Precision,
+    source: str = f"{INTEGER_OPS}fully_connected.h",
+    when: Condition | None = None,
+    since: Versions | None = None,
+) -> Row:
+    return Row(
+        types,
+        fully_connected,
+        rule,
+        multiplier,
+        source=source,
+        when=when,
+        since=since or {},
+        ledger=Terms(connected_terms),
+    )
+
+
+def _in_32_bits(multiplier: Precision, when: Condition, until: Versions | None = None) -> Row:
+    return Row(
+        INT16,
+        fully_connected_in_32_bits,
+        "double-up",
+        multiplier,
+        source=f"{OPTIMIZED_INTEGER_OPS}fully_connected.h",
+        when=when,
+        until=until or {},
+    )
+
+
+def _four_bits(when: Condition, rule: str, since: Versions) -> Row:
+    return xnnpack_row(
+        xnnpack_four_bit,
+        when,
+        rule,
+        "28-bit accumulator",
+        INT8,
+        since,
+        ledger=Terms(uncentred_terms),
+    )
+
+
+CARDS = (
+    Card(
+        "FULLY_CONNECTED",
+        {
+            "xnnpack": (
+                xnnpack_row(
+                    fully_connected,
+                    every(_EIGHT_BIT_WEIGHTS, may_wrap),
+                    _WRAPPING,
+                    types=INT8,
+                    ledger=Terms(connected_terms),
+                ),
+                xnnpack_row(fully_connected, _EIGHT_BIT_WEIGHTS, ledger=Terms(connected_terms)),
+                before_xnnpack_hybrid(_HYBRID_EIGHT_BITS),
+                before_xnnpack_hybrid(_HYBRID_SEVERAL_SCALES),
+                before_xnnpack_hybrid(_HYBRID_FOUR_BITS, _ONE_SCALE_SINCE),
+                xnnpack_hybrid_row(
+                    xnnpack_hybrid_fully_connected,
+                    "each row",
+                    "src/qd8-f32-qc8w-gemm",
+                    _HYBRID_EIGHT_BITS,
+                ),
+                xnnpack_hybrid_row(
+                    xnnpack_hybrid_fully_connected,
+                    "each row",
+                    "src/qd8-f32-qc4w-gemm",
+                    _HYBRID_SEVERAL_SCALES,
+                ),
+                xnnpack_hybrid_row(
+                    xnnpack_hybrid_fully_connected,
+                    "each row",
+                    "src/qd8-f32-qc4w-gemm",
+                    _HYBRID_FOUR_BITS,
+                    _ONE_SCALE_SINCE,
+                ),
+                xnnpack_row(
+                    xnnpack_ignoring_zero_point,
+                    every(_TAKEN, static_weights(0), int8_zero_point),
+                    algorithm="the weights' zero point is ignored",
+                    types=INT8,
+                    until=_ZERO_POINT_CORRECTED,
+                    ledger=Terms(uncentred_terms),
+                ),
+                _four_bits(every(_FOUR_BIT_WEIGHTS, may_wrap), _WRAPPING, _ONE_SCALE_SINCE),
+                _four_bits(_FOUR_BIT_WEIGHTS, "float-even32", _ONE_SCALE_SINCE),
+                _four_bits(
+                    every(_FOUR_BIT_WEIGHTS, as_many_scales, may_wrap),
+                    _WRAPPING,
+                    _FOUR_BITS_SINCE,
+                ),
+                _four_bits(
+                    every(_FOUR_BIT_WEIGHTS, as_many_scales), "float-even32", _FOUR_BITS_SINCE
+                ),
+            ),
+            "optimized": (
+                _connected(
+                    EIGHT_BITS,
+                    "double-up",
+                    Precision.FLOAT64,
+                    f"{OPTIMIZED_INTEGER_OPS}fully_connected.h",
+                    per_channel,
+                ),
+                _connected(
+                    EIGHT_BITS,
+                    "double-up",
+                    Precision.FLOAT32_PRODUCT,
+                    f"{OPTIMIZED_INTEGER_OPS}fully_connected.h",
+                ),
+                _in_32_bits(Precision.FLOAT64, per_channel_without_int64),
+                _in_32_bits(Precision.FLOAT32_PRODUCT, without_int64),
+                _in_32_bits(Precision.FLOAT64, per_channel_without_int64_bias, _NEWEST),
+                _in_32_bits(Precision.FLOAT32_PRODUCT, without_int64_bias, _NEWEST),
+                hybrid_row(
+                    hybrid_four_bit,
+                    "(-7*sum*s*sw + bias) + acc*s*sw",
+                    f"{OPTIMIZED_OPS}4bit/",
+                    four_bit_kernel,
+                ),
+            ),
+            "reference": (
+                _connected(QUANTIZED, "float-away64", Precision.FLOAT64, since=_ROUNDED_ONCE),
+                _connected(EIGHT_BITS, "double", Precision.FLOAT64, when=per_channel),
+                _connected(EIGHT_BITS, "double", Precision.FLOAT32_PRODUCT),
+                _connected(INT16, "double", Precision.FLOAT64, when=per_channel_in_32_bits),
+                _connected(INT16, "double", Precision.FLOAT32_PRODUCT, when=int32_sums),
+                _connected(INT16, "reduced16", Precision.FLOAT64, when=per_channel),
+                _connected(INT16, "reduced16", Precision.FLOAT32_PRODUCT),
+                hybrid_row(
+                    hybrid_fully_connected,
+                    "acc*(sw*s) + bias",
+                    "fully_connected.cc",
+                    integer_weights,
+                ),
+                floating_row(fully_connected_float, f"{REFERENCE_OPS}fully_connected.h"),
+            ),
+            "tflm": tuple(
+                _connected(
+                    types,
+                    rule,
+                    Precision.FLOAT64,
+                    f"{MICRO}fully_connected_common.cc",
+                    when,
+                    MICRO_FLOAT64,
+                )
+                for types, rule, when in (
+                    (INT8, "double", None),
+                    (INT16, "double", int32_sums),
+                    (INT16, "reduced16", None),
+                )
+            ),
+        },
+        Roles(weights=1, bias=2),
+        sums_once=True,
+        slips=frozenset({Slip.WEIGHTS, Slip.SUM}),
+        rereadings=(as_depth_units,),
+        worst=Worst.BY_WEIGHTS,
+        lines=connected_lines,
+        fields=Fields(connected_fields, less_zero_point),
+    ),
+)

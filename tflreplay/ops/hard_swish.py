@@ -1,0 +1,149 @@
+"""HARD_SWISH: x * relu6(x + 3) / 6."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Array, Multiplier, rounding_divide_by_pot
+from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.lookup import centred_codes, look_up
+from tflreplay.ops.base.loops import vector_body
+from tflreplay.ops.base.plain import elementwise
+from tflreplay.ops.base.predicates import few_dimensions
+from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.types import EIGHT_BITS, FLOAT
+from tflreplay.ops.base.words import (
+    APPROXIMATED,
+    EXACT,
+    LIKE_LIBM,
+    MEASURED,
+    OPTIMIZED_HEADER,
+    REFERENCE_OPS,
+    finished,
+)
+
+_INT16_MIN, _INT16_MAX = -(2**15), 2**15 - 1
+
+
+# ---- reference kernels ------------------------------------------------------------------------
+
+
+def hard_swish(call: Call, x: Array) -> Array:
+    """``x * relu6(x + 3) / 6`` in 16-bit fixed point.
+
+    x: int8 or uint8 of any shape. With ``hires = (x - zi) << 7`` on the scale ``h = si / 128``::
+
+        value = high_mul16(hires, mantissa(h / so))
+        gate  = (saturate(hires rescaled by h / (3 / 32768)) + 32768) >> 1
+        out   = clamp(rounding_divide_by_pot(trunc(gate * value / 32768), -shift(h / so)) + zo)
+
+    The scales are float32, the mantissas cut to 16 bits. ``HardSwish`` in
+    ``tflite/kernels/internal/reference/hard_swish.h``, ``HardSwishPrepare`` in
+    ``tflite/kernels/activations.cc``.
+    """
+    ti, to = call.input(0), call.output
+    if ti.dtype != to.dtype:
+        raise NotReplayed(f"HARD_SWISH from {ti.dtype} to {to.dtype}")
+    hires_scale = np.float32(1 / 128) * np.float32(ti.scale)
+    value_mantissa, value_shift = _multiplier16(hires_scale / np.float32(to.scale))
+    gate_mantissa, gate_shift = _multiplier16(hires_scale / np.float32(3 / 32768))
+    if not -15 <= value_shift <= 0 or gate_shift < -15:
+        raise NotReplayed(f"HARD_SWISH with scales {ti.scale:g} and {to.scale:g}")
+
+    hires = centred_codes(ti) << 7
+    value = _high_mul16(hires, value_mantissa)
+    if gate_shift > 0:
+        # All but the last bit of the left shift comes first, where saturation cannot show.
+        gate = _high_mul16(_saturate16(hires << (gate_shift - 1)), gate_mantissa)
+        gate = _saturate16(gate << 1)
+    else:
+        gate = rounding_divide_by_pot(_high_mul16(hires, gate_mantissa), -gate_shift)
+    gate = (gate + 2**15) >> 1
+    product = gate * value
+    product = np.sign(product) * (np.abs(product) >> 15)
+    code = rounding_divide_by_pot(product, -value_shift) + to.zero_point
+    code = code.astype(np.int16)  # the sum wraps in a 16-bit register
+    return look_up(x, np.clip(code, *to.code_range).astype(to.numpy_dtype))
+
+
+def _multiplier16(real: np.float32) -> tuple[int, int]:
+    """Q15 mantissa and shift: ``DownScaleInt32ToInt16Multiplier`` of the Q31 form."""
+    multiplier = Multiplier.of(real)
+    return min((int(multiplier.mantissa) + 2**15) >> 16, _INT16_MAX), int(multiplier.shift)
+
+
+def _high_mul16(a: Array, b: int) -> Array:
+    """``SaturatingRoundingDoublingHighMul`` on int16; b is not negative."""
+    return (a * b + 2**14) >> 15
+
+
+def _saturate16(x: Array) -> Array:
+    return np.clip(x, _INT16_MIN, _INT16_MAX)
+
+
+@elementwise
+def hard_swish_float(x: Array) -> Array:
+    """``x * min(6, max(0, x + 3)) / 6``: ``.../internal/reference/hard_swish.h``."""
+    three, six = np.float32(3), np.float32(6)
+    return np.asarray(x * np.minimum(six, np.maximum(np.float32(0), x + three)) / six)
+
+
+# ---- optimized kernels ------------------------------------------------------------------------
+
+
+def optimized_hard_swish_float(call: Call, x: Array) -> Array:
+    """``(x * (1/6)) * min(6, max(0, x + 3))``; the last ``size % 4`` multiply by 1/6 last.
+
+    ``HardSwish`` in ``tflite/kernels/internal/optimized/optimized_ops.h``.
+    """
+    sixth, reluish = np.float32(1 / 6), np.clip(x + np.float32(3), np.float32(0), np.float32(6))
+    body = vector_body(x.shape, 4, x.size)
+    return np.where(body, (x * sixth) * reluish, (x * reluish) * sixth)
+
+
+def _optimized(since: dict[str, str], tolerance: float) -> Row:
+    return Row(
+        FLOAT,
+        optimized_hard_swish_float,
+        algorithm="float32; body: x/6 first",
+        source=OPTIMIZED_HEADER,
+        since=since,
+        tolerance=tolerance,
+    )
+
+
+CARDS = (
+    Card(
+        "HARD_SWISH",
+        {
+            "xnnpack": (
+                Row(
+                    FLOAT,
+                    hard_swish_float,
+                    algorithm=LIKE_LIBM,
+                    source="src/configs/unary-elementwise-config.c",
+                    when=few_dimensions,
+                    tolerance=APPROXIMATED,
+                ),
+            ),
+            "optimized": (_optimized(MEASURED, 0.0), _optimized({}, APPROXIMATED)),
+            "reference": (
+                finished(FLOAT, hard_swish_float, EXACT, "activations.cc"),
+                Row(
+                    EIGHT_BITS,
+                    hard_swish,
+                    multiplier="float32 si/128/so, float32 si/128/(3/32768), cut to 16 bits",
+                    algorithm="16-bit fixed point",
+                    source=f"{REFERENCE_OPS}hard_swish.h",
+                ),
+            ),
+        },
+        unary=True,
+        function=(
+            "real * relu6(real + 3) / 6",
+            lambda real: real * min(max(real + 3, 0), 6) / 6,
+        ),
+    ),
+)

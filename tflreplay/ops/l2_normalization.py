@@ -1,0 +1,69 @@
+"""L2_NORMALIZATION: x divided by its length along the last axis."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflreplay.ground.fixed_point import inverse_square_root
+from tflreplay.ground.rounding import Array, Multiplier, double, wrap32
+from tflreplay.ops.base.call import Call, same_type
+from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.last_axis import sum_in_order
+from tflreplay.ops.base.types import EIGHT_BITS, FLOAT
+from tflreplay.ops.base.words import EXACT, INTEGER_OPS, REFERENCE_OPS, finished
+
+_SCALE_BITS = 7  # of the output: 2**-7
+_EPSILON = np.float32(1e-6)
+
+
+def l2_normalization(call: Call, x: Array) -> Array:
+    """``clamp(double(d, 2**7 / sqrt(sum(d ** 2))) + zo)`` over the last axis, ``d = x - zi``.
+
+    x: int8 or uint8 of rank 1 or more; the inverse square root is in fixed point. The output's
+    scale is 1/128, its zero point 0 or, of uint8, 128. uint8 multiplies d by 2**7, int8 the
+    multiplier. ``L2Normalization`` in
+    ``tflite/kernels/internal/reference/integer_ops/l2normalization.h`` and
+    ``.../reference/l2normalization.h``.
+    """
+    same_type(call)
+    to = call.output
+    centred = x.astype(np.int64) - call.input(0).zero_point
+    mantissa, shift = inverse_square_root(wrap32((centred**2).sum(axis=-1, keepdims=True)))
+    if to.dtype == "uint8":
+        centred = centred << _SCALE_BITS
+    else:
+        shift = shift + _SCALE_BITS
+    normalized = double(centred, Multiplier(np.ldexp(mantissa, shift - 31), mantissa, shift))
+    middle = 128 if to.dtype == "uint8" else 0
+    return (normalized + middle).clip(*to.code_range).astype(to.numpy_dtype)
+
+
+def l2_normalization_float(call: Call, x: Array) -> Array:
+    """``x / max(sqrt(sum(x ** 2)), 1e-6)``: ``.../internal/reference/l2normalization.h``.
+
+    Every operation is rounded to float32; the sum is taken from left to right.
+    """
+    return np.asarray(x / np.maximum(np.sqrt(sum_in_order(x * x)), _EPSILON))
+
+
+CARDS = (
+    Card(
+        "L2_NORMALIZATION",
+        {
+            "reference": (
+                finished(
+                    EIGHT_BITS,
+                    l2_normalization,
+                    "double, by a root in fixed point",
+                    f"{INTEGER_OPS}l2normalization.h",
+                ),
+                finished(
+                    FLOAT,
+                    l2_normalization_float,
+                    EXACT,
+                    f"{REFERENCE_OPS}l2normalization.h",
+                ),
+            ),
+        },
+    ),
+)

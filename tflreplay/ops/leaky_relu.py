@@ -1,0 +1,206 @@
+"""LEAKY_RELU: x, or x times alpha below zero."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier
+from tflreplay.ops.base.call import Call, accumulation, same_type
+from tflreplay.ops.base.card import Card, Worst
+from tflreplay.ops.base.conditions import Site, condition, every
+from tflreplay.ops.base.ledger import Slopes, Sum, Terms
+from tflreplay.ops.base.lookup import centred_codes, look_up
+from tflreplay.ops.base.predicates import few_dimensions, normal, ratio, requantizable
+from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.terms import Arrays, Index, by_eight_bits, centred, input_code
+from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT16, SIGNED
+from tflreplay.ops.base.words import (
+    EXACT,
+    MICRO,
+    MICRO_FLOAT64,
+    OPTIMIZED_INTEGER_OPS,
+    REFERENCE_OPS,
+    finished,
+)
+
+_SLOPE = "float32 si/so; float32 si*{alpha}/so where x < zi"
+
+
+# ---- reference and optimized kernels ----------------------------------------------------------
+
+
+def leaky_relu(call: Call, x: Array) -> Array:
+    """``clamp(rule(x - zi, m) + zo)``; m is ``si / so``, or ``si * alpha / so`` below zero.
+
+    x: int8, uint8 or int16 of any shape; multipliers in float32. A negative alpha rescales by its
+    magnitude and negates. ``QuantizeLeakyRelu`` in
+    ``tflite/kernels/internal/reference/leaky_relu.h``.
+    """
+    slope = _slope(call)
+    negative = call.rule(centred_codes(call.input(0)), Multiplier.of(abs(slope)))
+    return _by_table(call, x, negative * np.int64(np.sign(slope)))
+
+
+def leaky_relu_signed(call: Call, x: Array) -> Array:
+    """As :func:`leaky_relu`, a negative alpha making a negative multiplier."""
+    return _by_table(call, x, call.rule(centred_codes(call.input(0)), Multiplier.of(_slope(call))))
+
+
+def _slope(call: Call) -> np.float32:
+    si, so = np.float32(call.input(0).scale), np.float32(call.output.scale)
+    return np.float32(si * np.float32(call.option("alpha")) / so)
+
+
+def _by_table(call: Call, x: Array, negative: Array) -> Array:
+    """The table whose entries for x below zero are ``negative``."""
+    same_type(call)
+    ti, to = call.input(0), call.output
+    centred = centred_codes(ti)
+    positive = call.rule(centred, Multiplier.of(np.float32(ti.scale) / np.float32(to.scale)))
+    scaled = np.where(centred < 0, negative, positive)
+    table = np.clip(scaled + to.zero_point, *to.code_range).astype(to.numpy_dtype)
+    return look_up(x, table)
+
+
+def leaky_relu_float(call: Call, x: Array) -> Array:
+    """``x``, or ``x * alpha`` where x is not above 0; float32 of any shape."""
+    alpha = np.float32(call.option("alpha"))
+    with np.errstate(all="ignore"):
+        return np.where(x > 0, x, x * alpha)
+
+
+# ---- XNNPACK ----------------------------------------------------------------------------------
+
+
+def xnnpack_leaky_relu(call: Call, x: Array) -> Accumulation:
+    """``acc = (x - zi) * m``, requantized by 2**-8; m has 8 fractional bits.
+
+    x: int8 or uint8 of any shape. ``m = round_half_even(256 * si / so)``, or
+    ``round_half_even(256 * (si / so * alpha))`` below zero, in float32.
+    ``xnn_init_qs8_lrelu_scalar_params`` in ``src/microparams-init.c``.
+    """
+    ti, to = call.input(0), call.output
+    positive = int(np.rint(np.float32(256) * ratio(ti, to)))
+    slope = ratio(ti, to) * np.float32(call.option("alpha"))
+    negative = int(np.rint(np.float32(256) * slope))
+    centred = x.astype(np.int32) - ti.zero_point
+    values = np.where(centred < 0, centred * negative, centred * positive)
+    return accumulation(call, values, Multiplier.of(2.0**-8))
+
+
+def _xnnpack_terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Sum:
+    x, si_so = input_code(call, arrays, index), ratio(call.input(0), call.output)
+    if x.value >= 0:
+        return by_eight_bits(x, si_so, "si/so")
+    return by_eight_bits(x, si_so * np.float32(call.option("alpha")), "(si/so * alpha)")
+
+
+def xnnpack_leaky_relu_float(call: Call, x: Array) -> Array:
+    """``x``, or ``x * alpha`` below 0; float32 of any shape. ``src/f32-vlrelu/``."""
+    with np.errstate(all="ignore"):
+        return np.where(x < 0, x * np.float32(call.option("alpha")), x)
+
+
+@condition
+def slope_ratio(site: Site) -> bool:
+    """alpha normal, 1/256 <= |alpha*si/so|, -128 < alpha*si/so <= 128"""
+    alpha = np.float32(site.op.options.get("alpha", 0))
+    slope = ratio(site.activation, site.output) * alpha
+    # The lowest is -(2**15 - 1) / 256, a multiplier of 16 bits.
+    in_range = -127.99609375 <= slope <= 128 and abs(slope) >= 1 / 256
+    return bool(in_range and normal(np.abs(alpha)))
+
+
+@condition
+def normal_alpha(site: Site) -> bool:
+    """alpha normal"""
+    return normal(np.abs(np.float32(site.op.options.get("alpha", 0))))
+
+
+# ---- TFLM -------------------------------------------------------------------------------------
+
+
+def tflm_leaky_relu(call: Call, x: Array) -> Array:
+    """As :func:`leaky_relu`, the multipliers in float64.
+
+    ``CalculateOpDataLeakyRelu`` in ``tensorflow/lite/micro/kernels/leaky_relu_common.cc``.
+    """
+    same_type(call)
+    ti, to = call.input(0), call.output
+    centred = centred_codes(ti)
+    slope = np.float64(ti.scale) * np.float32(call.option("alpha")) / to.scale
+    negative = call.rule(centred, Multiplier.of(abs(slope))) * np.int64(np.sign(slope))
+    positive = call.rule(centred, Multiplier.of(np.float64(ti.scale / to.scale)))
+    table = np.where(centred < 0, negative, positive) + to.zero_point
+    return look_up(x, np.clip(table, *to.code_range).astype(to.numpy_dtype))
+
+
+CARDS = (
+    Card(
+        "LEAKY_RELU",
+        {
+            "xnnpack": (
+                Row(
+                    FLOAT,
+                    xnnpack_leaky_relu_float,
+                    algorithm=EXACT,
+                    source="src/f32-vlrelu/",
+                    when=every(few_dimensions, normal_alpha),
+                ),
+                Row(
+                    EIGHT_BITS,
+                    xnnpack_leaky_relu,
+                    "single",
+                    "float32 si/so, float32 (si/so)*alpha where x < zi, to 8 fractional bits",
+                    "fixed point",
+                    "src/microparams-init.c",
+                    when=every(requantizable, slope_ratio),
+                    ledger=Terms(_xnnpack_terms),
+                ),
+            ),
+            "optimized": (
+                Row(
+                    INT16,
+                    leaky_relu_signed,
+                    "double",
+                    _SLOPE.format(alpha="alpha"),
+                    source=f"{OPTIMIZED_INTEGER_OPS}leaky_relu.h",
+                    ledger=Slopes(centred, signed=True),
+                ),
+            ),
+            "reference": (
+                finished(FLOAT, leaky_relu_float, EXACT, "activations.cc"),
+                *(
+                    Row(
+                        types,
+                        kernel,
+                        "double",
+                        _SLOPE.format(alpha=alpha),
+                        source=f"{REFERENCE_OPS}leaky_relu.h",
+                        since=since,
+                        ledger=Slopes(centred, signed=signed),
+                    )
+                    for types in (INT16, EIGHT_BITS)
+                    for kernel, alpha, since, signed in (
+                        (leaky_relu, "|alpha|", {"litert": "2.1.4"}, False),
+                        (leaky_relu_signed, "alpha", {}, True),
+                    )
+                ),
+            ),
+            "tflm": (
+                Row(
+                    SIGNED,
+                    tflm_leaky_relu,
+                    "double",
+                    "float64 si/so; float64 si*|alpha|/so where x < zi",
+                    source=f"{MICRO}leaky_relu_common.cc",
+                    since=MICRO_FLOAT64,
+                    ledger=Slopes(centred, np.float64),
+                ),
+            ),
+        },
+        unary=True,
+        worst=Worst.AT_ENDS,
+        rescales=("codes below the zero point", "codes from the zero point on"),
+    ),
+)

@@ -1,0 +1,344 @@
+"""MEAN: the average along given axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import (
+    Accumulation,
+    Array,
+    Multiplier,
+    quantize_multiplier,
+    round_half_away,
+)
+from tflreplay.ops.base.call import Call, accumulation
+from tflreplay.ops.base.card import Card, Slip, Worst
+from tflreplay.ops.base.conditions import Site, condition, every
+from tflreplay.ops.base.fields import Field, Fields
+from tflreplay.ops.base.ledger import Sum, Terms
+from tflreplay.ops.base.plain import in_float64
+from tflreplay.ops.base.predicates import constant_axes, one_input
+from tflreplay.ops.base.reduction import (
+    OPTIMIZED_REDUCE,
+    REFERENCE_REDUCE,
+    centred_sums,
+    rows_to_reduce,
+    xnnpack_quantized,
+    xnnpack_sums,
+)
+from tflreplay.ops.base.row import NotModelled, Row
+from tflreplay.ops.base.terms import Arrays, Codes, Index, grid, sum_of_products
+from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT16, UNQUANTIZED
+from tflreplay.ops.base.words import (
+    APPROXIMATED,
+    OPTIMIZED_INTEGER_OPS,
+    SUMMED,
+    UNORDERED,
+    XNNPACK_HALF_AWAY,
+    XNNPACK_HALF_EVEN,
+    finished,
+)
+
+_SCALES = "float64 si/so, mantissa divided by the count"
+# Before, MEAN was computed in float32, which is not modelled.
+_INTEGER_MEAN = {"litert": "0", "tensorflow": "2.13", "tflm": "0.dev0"}
+
+# ---- reference kernels ------------------------------------------------------------------------
+
+
+def mean(call: Call, x: Array, axes: Array) -> Accumulation:
+    """``requantize(sum(x) - n * zx)`` with the multiplier ``si / so / n``, folded in integers.
+
+    x: int8, uint8 or int16; n: elements in each sum. ``QuantizedMeanOrSum`` in
+    ``tflite/kernels/internal/reference/reduce.h``: the Q31 mantissa of ``si / so`` is shifted left
+    as far as it goes and divided by n, truncating, so it is no longer normalized.
+    """
+    sums, count = centred_sums(call, x, axes)
+    return accumulation(call, sums, _mean_multiplier(call, count))
+
+
+def _mean_multiplier(call: Call, count: int) -> Multiplier:
+    ratio = np.asarray(call.input(0).scale / call.output.scale)
+    mantissa, shift = quantize_multiplier(ratio)
+    extra = min(count.bit_length() - 1, 32, 31 + int(shift))
+    folded = np.asarray((int(mantissa) << extra) // count, np.int64)
+    return Multiplier(ratio / count, folded, np.asarray(shift - extra))
+
+
+def _terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Sum:
+    where = _elements(call, arrays, index)
+    ti, to, n = call.input(0), call.output, len(where)
+    mantissa, shift = (int(v) for v in quantize_multiplier(np.asarray(ti.scale / to.scale)))
+    extra = min(n.bit_length() - 1, 32, 31 + shift)
+    return sum_of_products(
+        "sum of (x - zi)",
+        [Codes("x", arrays[0], where, ti.zero_point)],
+        notes=(
+            f"si/so has the mantissa {mantissa} and the shift {shift}",
+            f"mantissa by the count: {mantissa} * 2**{extra} // {n} = {(mantissa << extra) // n}",
+        ),
+    )
+
+
+def _elements(call: Call, arrays: Arrays, index: Index) -> Array:
+    """Where the elements lie that MEAN sums up for one output: ``(elements, rank)``."""
+    x, axes = arrays[0], {int(axis) % arrays[0].ndim for axis in np.ravel(arrays[1])}
+    left = iter(index)
+    kept: list[Array] = []
+    for axis, size in enumerate(x.shape):
+        if axis in axes:
+            kept.append(np.arange(size))
+            if call.option("keep_dims"):
+                next(left)
+        else:
+            kept.append(np.array([next(left)]))
+    return np.stack(grid(*kept), axis=1)
+
+
+def plain_mean(call: Call, x: Array, axes: Array) -> Array:
+    """``sum(x) / n``, the sum in row-major order.
+
+    x: float32, or int32 or int64, which are summed in int64 and divided truncating. ``Mean`` in
+    ``tflite/kernels/internal/reference/reduce.h``.
+    """
+    rows, shape = rows_to_reduce(call, x, axes)
+    if x.dtype.kind == "f":
+        total = rows.cumsum(axis=-1, dtype=x.dtype)[..., -1] + x.dtype.type(0)
+        return np.asarray(total / x.dtype.type(rows.shape[-1])).reshape(shape)
+    total = rows.sum(axis=-1, dtype=np.int64)
+    return (
+        np.asarray(np.sign(total) * (np.abs(total) // rows.shape[-1]))
+        .astype(x.dtype)
+        .reshape(shape)
+    )
+
+
+# ---- optimized kernels ------------------------------------------------------------------------
+
+_MIN_CHANNELS_A_THREAD = 8
+
+
+def spatial_mean(call: Call, x: Array, axes: Array) -> Accumulation:
+    """``clamp(rule(sum(x), m) + zo - round_half_away(zx * si / so))``, ``m = si / (n * so)``.
+
+    x: int8 or uint8 NHWC; axes: 1 and 2 in any order; n: elements in each sum. All real values are
+    float32. The channels are shared out among the threads, and in each share the vector rule starts
+    anew. ``Mean`` and ``MeanImpl`` in ``tflite/kernels/internal/optimized/integer_ops/mean.h`` and
+    ``.../optimized/reduce.h``.
+    """
+    si, so = np.float32(call.input(0).scale), np.float32(call.output.scale)
+    multiplier = Multiplier.of(si / (np.float32(x.shape[1] * x.shape[2]) * so))
+    offset = np.float32(call.input(0).zero_point) * si / so
+    rounded = int(offset + np.copysign(np.float32(0.5), offset))
+    sums = x.sum(axis=(1, 2), dtype=np.int64, keepdims=True)
+    result = accumulation(call, sums, multiplier)
+    return replace(
+        result,
+        zero_point=result.zero_point - rounded,
+        cuts=_cuts(x.shape[3], call.engine.threads),
+    )
+
+
+def _cuts(channels: int, threads: int) -> tuple[int, ...]:
+    """The first channel of every thread's share but the first one's."""
+    shares = min(max(channels // _MIN_CHANNELS_A_THREAD, 1), threads)
+    cuts = [0]
+    for left in range(shares, 1, -1):
+        cuts.append(cuts[-1] + (channels - cuts[-1]) // left)
+    return tuple(cuts[1:])
+
+
+def _spatial_terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Sum:
+    ti, to = call.input(0), call.output
+    offset = np.float32(ti.zero_point) * np.float32(ti.scale) / np.float32(to.scale)
+    rounded = int(offset + np.copysign(np.float32(0.5), offset))
+    return sum_of_products(
+        "sum of x",
+        [Codes("x", arrays[0], _elements(call, arrays, index), None)],
+        notes=(
+            f"the zero points together: {to.zero_point} - round(zi * si/so = {float(offset)!r}) "
+            f"= {to.zero_point - rounded}",
+        ),
+    )
+
+
+@condition
+def spatial(site: Site) -> bool:
+    """A reduction of axes 1 and 2 of a 4-D tensor that keeps its rank."""
+    x, axes = site.activation, site.input(1)
+    if len(x.shape) != 4 or not site.op.options.get("keep_dims") or axes.data is None:
+        return False
+    return {int(axis) % 4 for axis in np.ravel(axes.data)} == {1, 2}
+
+
+@condition
+def moving_axes(site: Site) -> bool:
+    """A reduction of a 4-D tensor that keeps its rank, over axes that are not constant."""
+    x, axes = site.activation, site.input(1)
+    return len(x.shape) == 4 and bool(site.op.options.get("keep_dims")) and axes.data is None
+
+
+# ---- XNNPACK ----------------------------------------------------------------------------------
+
+
+def xnnpack_mean(call: Call, x: Array, axes: Array) -> Array:
+    """``clamp(round_half_even(sum(x) * m + z))``, each operation rounded to float32.
+
+    x: int8 or uint8, summed as raw codes; axes: int32; n: elements in each sum.
+    ``m = float32(si / so) * float32(1 / n)`` and ``z = zo - (n * zi) * m``.
+    ``xnn_reshape_reduce_nd`` in ``src/operators/reduce-nd.c``, ``quantize`` in
+    ``src/xnnpack/reference-utils.h``.
+    """
+    return _xnnpack_mean(call, x, axes, np.rint)
+
+
+def xnnpack_mean_half_away(call: Call, x: Array, axes: Array) -> Array:
+    """As :func:`xnnpack_mean`, but rounded half away from zero."""
+    return _xnnpack_mean(call, x, axes, round_half_away)
+
+
+def _xnnpack_mean(call: Call, x: Array, axes: Array, rounded: Callable[[Array], Array]) -> Array:
+    sums, count = xnnpack_sums(call, x, axes)
+    return xnnpack_quantized(call, sums, count, np.float32(1) / np.float32(count), rounded)
+
+
+def xnnpack_spatial_mean(call: Call, x: Array, axes: Array) -> Array:
+    """``clamp(round_half_even((sum(x) - n * zi) * m) + zo)`` with ``m = float32 si / (so * n)``.
+
+    A global average pool over axes 1 and 2, ``src/operators/global-average-pooling-nwc.c``.
+    """
+    ti, to = call.input(0), call.output
+    sums, count = xnnpack_sums(call, x, axes)
+    multiplier = np.float32(ti.scale) / (np.float32(to.scale) * np.float32(count))
+    centred = (sums - count * ti.zero_point).astype(np.float32)
+    codes = np.rint(centred * multiplier) + np.float32(to.zero_point)
+    return np.asarray(codes.clip(*to.code_range).astype(to.numpy_dtype))
+
+
+@condition
+def spatial_axes(site: Site) -> bool:
+    """axes 1 and 2, or axis 2, of a 4-D input"""
+    x, axes = site.activation, site.input(1)
+    if axes.data is None or len(x.shape) != 4:
+        return False
+    return sorted(int(axis) for axis in np.ravel(axes.data)) in ([1, 2], [2])
+
+
+# ---- which inputs an output sees --------------------------------------------------------------
+
+
+def _fields(call: Call, places: Array, weights: Array) -> Iterator[Field]:
+    """A field for each output; its channel is the index of the last axis, where that is kept."""
+    axes = _constant_axes(call)
+    last = tuple(range(-len(axes), 0))
+    fields = np.moveaxis(places, axes, last).reshape(-1, weights.shape[1])
+    for output, taps in enumerate(fields):
+        channel = output % weights.shape[0]
+        yield Field(taps, {channel: weights[channel]})
+
+
+def _ones(call: Call, weights: Array | None) -> Array:
+    """What each element counts in a sum: ``(channels, taps)``."""
+    shape, axes = call.input(0).shape, _constant_axes(call)
+    channels = 1 if len(shape) - 1 in axes else call.output.shape[-1]
+    return np.ones((channels, math.prod(shape[axis] for axis in axes)), np.int64)
+
+
+def _constant_axes(call: Call) -> tuple[int, ...]:
+    """The axes, from 0 on.
+
+    Raises:
+        NotReplayed: they are not constant.
+    """
+    axes = call.input(1).data
+    if axes is None:
+        raise NotReplayed(f"{call.op.name} over axes that are not constant")
+    rank = len(call.input(0).shape)
+    return tuple(sorted({int(axis) % rank for axis in np.ravel(axes)}))
+
+
+def _moving(site: Site) -> str:
+    return f"{site.op.name} over axes that are not constant"
+
+
+CARDS = (
+    Card(
+        "MEAN",
+        {
+            "xnnpack": (
+                Row(
+                    FLOAT,
+                    in_float64(plain_mean),
+                    algorithm=UNORDERED,
+                    source="src/configs/reduce-config.c",
+                    when=constant_axes,
+                    tolerance=SUMMED,
+                ),
+                Row(
+                    EIGHT_BITS,
+                    xnnpack_mean,
+                    multiplier="float32 si/so * (1/n)",
+                    algorithm="float32 product and sum with the zero point, half even",
+                    source="src/operators/reduce-nd.c",
+                    when=every(one_input, constant_axes),
+                    since=XNNPACK_HALF_EVEN,
+                ),
+                Row(
+                    EIGHT_BITS,
+                    xnnpack_mean_half_away,
+                    multiplier="float32 si/so * (1/n)",
+                    algorithm="float32 product and sum with the zero point, half away",
+                    source="src/operators/reduce-nd.c",
+                    when=every(one_input, constant_axes),
+                    since=XNNPACK_HALF_AWAY,
+                ),
+                Row(
+                    EIGHT_BITS,
+                    xnnpack_spatial_mean,
+                    multiplier="float32 si/(so*n)",
+                    algorithm="float32 product, half even before the zero point",
+                    source="src/operators/global-average-pooling-nwc.c",
+                    when=every(one_input, spatial_axes),
+                    until=XNNPACK_HALF_AWAY,
+                ),
+            ),
+            "optimized": (
+                finished(FLOAT, plain_mean, UNORDERED, OPTIMIZED_REDUCE, APPROXIMATED),
+                NotModelled(EIGHT_BITS, _moving, when=moving_axes, since=_INTEGER_MEAN),
+                Row(
+                    EIGHT_BITS,
+                    spatial_mean,
+                    "neon16",
+                    "float32 si/(n*so)",
+                    source=f"{OPTIMIZED_INTEGER_OPS}mean.h",
+                    when=spatial,
+                    since=_INTEGER_MEAN,
+                    ledger=Terms(_spatial_terms),
+                ),
+            ),
+            "reference": (
+                Row(INT16, mean, "double", _SCALES, source=REFERENCE_REDUCE, ledger=Terms(_terms)),
+                finished(UNQUANTIZED, plain_mean, "sum in order, quotient", REFERENCE_REDUCE),
+                Row(
+                    EIGHT_BITS,
+                    mean,
+                    "double",
+                    _SCALES,
+                    source=REFERENCE_REDUCE,
+                    since=_INTEGER_MEAN,
+                    ledger=Terms(_terms),
+                ),
+            ),
+        },
+        sums_once=True,
+        reduces=True,
+        slips=frozenset({Slip.QUOTIENT, Slip.SUM}),
+        worst=Worst.AT_ENDS,
+        fields=Fields(_fields, _ones),
+    ),
+)

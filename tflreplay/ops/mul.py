@@ -1,0 +1,181 @@
+"""MUL: the product of two inputs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier, requantize
+from tflreplay.ops.base.call import Call, accumulation, operands
+from tflreplay.ops.base.card import Card, Slip, Worst
+from tflreplay.ops.base.conditions import Site, condition, every
+from tflreplay.ops.base.ledger import Sum, Term, Terms
+from tflreplay.ops.base.lines import of_pair
+from tflreplay.ops.base.loops import inner_loop, narrowed
+from tflreplay.ops.base.plain import with_activation
+from tflreplay.ops.base.plain_rows import xnnpack_flushed
+from tflreplay.ops.base.precision import Precision
+from tflreplay.ops.base.predicates import binary
+from tflreplay.ops.base.row import Clamp, Row
+from tflreplay.ops.base.terms import Arrays, Index, operand, sum_of_terms
+from tflreplay.ops.base.types import EIGHT_BITS, INT16, SIGNED, UNQUANTIZED
+from tflreplay.ops.base.words import (
+    INTEGER_OPS,
+    MICRO,
+    OPTIMIZED_INTEGER_OPS,
+    REFERENCE_OPS,
+    finished,
+)
+
+# ---- reference kernels ------------------------------------------------------------------------
+
+
+def mul(call: Call, a: Array, b: Array) -> Accumulation:
+    """``requantize((a - za) * (b - zb))`` with the multiplier ``float32(s1 * s2 / so)``.
+
+    a, b: int8, uint8 or int16, broadcast. ``MulElementwise`` in
+    ``tflite/kernels/internal/reference/integer_ops/mul.h`` and ``.../reference/mul.h``.
+    """
+    ta, tb = operands(call)
+    # A centred 8-bit code fits 9 bits and a product 17: float32 holds both exactly.
+    exact = np.dtype(np.int64 if a.itemsize > 1 else np.float32)
+    left = a.astype(exact) - exact.type(ta.zero_point)
+    right = b.astype(exact) - exact.type(tb.zero_point)
+    scale = np.float32(ta.scale) * np.float32(tb.scale) / np.float32(call.output.scale)
+    return accumulation(
+        call, left * right, Multiplier.of(scale), call.option("fused_activation_function")
+    )
+
+
+def _terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Sum:
+    factors = tuple(operand(call, arrays, i, index) for i in (0, 1))
+    return sum_of_terms("(a - z1) * (b - z2)", Term(factors))
+
+
+mul_unquantized = with_activation(np.multiply)
+
+
+# ---- optimized kernels ------------------------------------------------------------------------
+
+
+def optimized_mul(call: Call, a: Array, b: Array) -> Array:
+    """As the reference MUL, but for the vector body, which adds the zero point in 16 bits.
+
+    a, b: int8 or uint8, broadcast. The body is 16 int8 or 8 uint8 elements wide. See
+    :func:`~tflreplay.ops.base.loops.narrowed`; the uint8 scalar-broadcast kernel does not saturate.
+    ``MulElementwise`` and ``MulSimpleBroadcast`` in
+    ``tflite/kernels/internal/optimized/integer_ops/mul.h`` and ``.../optimized/optimized_ops.h``.
+    """
+    products = mul(call, a, b)
+    tail = requantize(products, call.rule)
+    loop = inner_loop(a.shape, b.shape)
+    if loop is None:
+        return tail
+    signed = a.dtype == np.int8
+    # Lanes of a vector that are shifted left by 32 or more are 0.
+    kept = products.values * (products.multiplier.shift < 32)
+    body = narrowed(replace(products, values=kept), call.rule, saturate=signed or not loop.scalar)
+    return np.where(loop.body(tail.shape, 16 if signed else 8), body, tail)
+
+
+@condition
+def may_pass_16_bits(site: Site) -> bool:
+    """The largest product of two centred codes, rescaled, and a zero point may pass 2**15."""
+    a, b, y = site.input(0).scale, site.input(1).scale, site.output.scale
+    with np.errstate(all="ignore"):
+        return bool(255 * 255 * a * b / np.float64(y) > 2**15 - 256)
+
+
+# ---- XNNPACK ----------------------------------------------------------------------------------
+
+
+@condition
+def product_ratio(site: Site) -> bool:
+    """2**-16 <= s1*s2/so < 256"""
+    a, b, y = site.input(0), site.input(1), site.output
+    with np.errstate(all="ignore"):
+        product = np.float32(a.scale) * np.float32(b.scale) / np.float32(y.scale)
+    return bool(2.0**-16 <= product < 256)
+
+
+# ---- TFLM -------------------------------------------------------------------------------------
+
+
+def tflm_mul(call: Call, a: Array, b: Array) -> Accumulation:
+    """As :func:`mul`, the multiplier ``s1 * s2 / so`` in float64.
+
+    ``CalculateOpDataMul`` in ``tensorflow/lite/micro/kernels/mul_common.cc``.
+    """
+    real = call.input(0).scale * call.input(1).scale / call.output.scale
+    return replace(mul(call, a, b), multiplier=Multiplier.of(np.float64(real)))
+
+
+CARDS = (
+    Card(
+        "MUL",
+        {
+            "xnnpack": (
+                xnnpack_flushed(np.multiply, "product"),
+                Row(
+                    EIGHT_BITS,
+                    mul,
+                    "float-even32",
+                    Precision.FLOAT32,
+                    source="src/xnnpack/requantization.h",
+                    pairwise=True,
+                    when=every(binary, product_ratio),
+                    clamp=Clamp.HALF_EVEN,
+                    ledger=Terms(_terms),
+                ),
+            ),
+            "optimized": (
+                Row(
+                    EIGHT_BITS,
+                    optimized_mul,
+                    multiplier=Precision.FLOAT32,
+                    algorithm="double; body: 16-bit sum with the zero point",
+                    source=f"{OPTIMIZED_INTEGER_OPS}mul.h",
+                    when=may_pass_16_bits,
+                ),
+            ),
+            "reference": (
+                Row(
+                    INT16,
+                    mul,
+                    "double",
+                    Precision.FLOAT32,
+                    source=f"{INTEGER_OPS}mul.h",
+                    ledger=Terms(_terms),
+                ),
+                finished(UNQUANTIZED, mul_unquantized, "product", f"{REFERENCE_OPS}mul.h"),
+                Row(
+                    EIGHT_BITS,
+                    mul,
+                    "double",
+                    Precision.FLOAT32,
+                    source=f"{INTEGER_OPS}mul.h",
+                    pairwise=True,
+                    ledger=Terms(_terms),
+                ),
+            ),
+            "tflm": (
+                Row(
+                    SIGNED,
+                    tflm_mul,
+                    "double",
+                    "float64 s1*s2/so",
+                    source=f"{MICRO}mul_common.cc",
+                    pairwise=True,
+                    ledger=Terms(_terms),
+                ),
+            ),
+        },
+        sums_once=True,
+        pair=True,
+        slips=frozenset({Slip.SECOND_INPUT, Slip.PRODUCT, Slip.SUM}),
+        worst=Worst.AT_ENDS,
+        rescales=("output",),
+        lines=of_pair,
+    ),
+)

@@ -1,0 +1,92 @@
+"""LSTM, UNIDIRECTIONAL_SEQUENCE_LSTM and UNIDIRECTIONAL_SEQUENCE_RNN.
+
+They keep a state from one inference to the next in variable tensors.
+"""
+
+from __future__ import annotations
+
+from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.precision import Precision
+from tflreplay.ops.base.row import Kernel, Row
+from tflreplay.ops.base.types import FLOAT, INT8, SIGNED
+from tflreplay.ops.base.words import MICRO, MICRO_FLOAT64, SUMMED, UNORDERED_SUMS, finished
+from tflreplay.ops.recurrent.floating import (
+    lstm_float,
+    unidirectional_sequence_lstm_float,
+    unidirectional_sequence_rnn,
+)
+from tflreplay.ops.recurrent.integer import lstm, unidirectional_sequence_lstm
+from tflreplay.ops.recurrent.tflm import tflm_unidirectional_sequence_lstm
+
+_APPROXIMATED = f"{UNORDERED_SUMS}, nor how the functions are approximated"
+
+
+def _integer(kernel: Kernel) -> Row:
+    return Row(
+        INT8,
+        kernel,
+        "double",
+        "float32 s1*s2/2**-12, float32 2**-30/sh",
+        algorithm="16-bit sums, gemmlowp's logistic and tanh",
+        source="lstm_eval.cc",
+    )
+
+
+CARDS = (
+    Card(
+        "LSTM",
+        {
+            "reference": (
+                _integer(lstm),
+                finished(FLOAT, lstm_float, _APPROXIMATED, "lstm_eval.cc", SUMMED),
+            ),
+        },
+        stateful=True,
+    ),
+    Card(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        {
+            "reference": (
+                _integer(unidirectional_sequence_lstm),
+                finished(
+                    FLOAT,
+                    unidirectional_sequence_lstm_float,
+                    _APPROXIMATED,
+                    "lstm_eval.cc",
+                    SUMMED,
+                ),
+            ),
+            "tflm": tuple(
+                Row(
+                    SIGNED,
+                    tflm_unidirectional_sequence_lstm,
+                    "double",
+                    multiplier,
+                    algorithm="16-bit sums and products, interpolated logistic and tanh",
+                    source=f"{MICRO}lstm_eval.h",
+                    since=since,
+                )
+                for multiplier, since in (
+                    (Precision.FLOAT64, MICRO_FLOAT64),
+                    (Precision.FLOAT32_PRODUCT, {}),
+                )
+            ),
+        },
+        stateful=True,
+    ),
+    Card(
+        "UNIDIRECTIONAL_SEQUENCE_RNN",
+        {
+            "reference": (
+                finished(
+                    FLOAT,
+                    unidirectional_sequence_rnn,
+                    _APPROXIMATED,
+                    "internal/kernel_utils.cc",
+                    SUMMED,
+                ),
+            ),
+        },
+        stateful=True,
+    ),
+)

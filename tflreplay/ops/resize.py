@@ -1,0 +1,309 @@
+"""RESIZE_BILINEAR and RESIZE_NEAREST_NEIGHBOR.
+
+Inputs are NHWC, and ``size`` is (height, width). Where a pixel of the output stands in the input,
+``position``, depends on ``half_pixel_centers`` and ``align_corners``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Array, round_half_away
+from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.conditions import Site, condition
+from tflreplay.ops.base.predicates import one_scale
+from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.types import BOOL, EIGHT_BITS, FLOAT, SIGNED, UINT8
+from tflreplay.ops.base.words import OPTIMIZED_HEADER, OPTIMIZED_OPS, REFERENCE_OPS, finished
+
+_SHORT = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float16", "float32", "bool")
+
+
+@dataclass(frozen=True)
+class _Taps:
+    """Along one dimension, for each output: the two inputs it lies between, and where.
+
+    ``position`` is that of the output in units of the kernel, of which ``one`` is an input's width.
+    """
+
+    lower: Array
+    upper: Array
+    position: Array
+    one: int = 1
+
+    @property
+    def weight(self) -> Array:
+        """Of the upper input; the lower one has the rest."""
+        return np.asarray(self.position - self.lower.astype(self.position.dtype) * self.one)
+
+
+def _taps(call: Call, x: Array, size: Array, along: Callable[..., _Taps]) -> tuple[_Taps, _Taps]:
+    """The taps of the rows and of the columns.
+
+    Raises:
+        NotReplayed: ``align_corners`` together with ``half_pixel_centers``.
+    """
+    aligned, half = call.option("align_corners"), call.option("half_pixel_centers")
+    if aligned and half:
+        raise NotReplayed(f"{call.op.name} with both align_corners and half_pixel_centers")
+    rows, columns = (
+        along(inputs, outputs, aligned and outputs > 1, half)
+        for inputs, outputs in zip(x.shape[1:3], size.tolist(), strict=True)
+    )
+    return rows, columns
+
+
+def _corners(x: Array, rows: _Taps, columns: _Taps) -> tuple[Array, Array, Array, Array]:
+    """The four inputs around each output: upper left, upper right, lower left, lower right."""
+    upper, lower = x[:, rows.lower], x[:, rows.upper]
+    return (
+        upper[:, :, columns.lower],
+        upper[:, :, columns.upper],
+        lower[:, :, columns.lower],
+        lower[:, :, columns.upper],
+    )
+
+
+# ---- reference kernels ------------------------------------------------------------------------
+
+
+def resize_bilinear(call: Call, x: Array, size: Array) -> Array:
+    """float32 or uint8: each corner times its row's weight, then its column's, in float32.
+
+    The sum runs down the left column, then down the right one. uint8 adds 0.5 and is cut.
+    ``ResizeBilinear`` in ``tflite/kernels/internal/reference/resize_bilinear.h``.
+    """
+    rows, columns = _taps(call, x, size, _real_taps)
+    dy, dx = rows.weight[:, None, None], columns.weight[:, None]
+    near_y, near_x = 1 - dy, 1 - dx
+    a, b, c, d = _corners(x, rows, columns)
+    output = a * near_y * near_x + c * dy * near_x + b * near_y * dx + d * dy * dx
+    return np.asarray(output if x.dtype == np.float32 else output + np.float32(0.5)).astype(x.dtype)
+
+
+def resize_bilinear_fixed(call: Call, x: Array, size: Array) -> Array:
+    """int8 or int16: exact sum of corners times weights of 10 bits, over 2**20, half away.
+
+    ``ResizeBilinearInteger``, same file.
+    """
+    rows, columns = _taps(call, x, size, _fixed_taps)
+    dy, dx = rows.weight[:, None, None], columns.weight[:, None]
+    near_y, near_x = 1024 - dy, 1024 - dx
+    a, b, c, d = _corners(x, rows, columns)
+    total = (a * near_x + b * dx) * near_y + (c * near_x + d * dx) * dy
+    magnitude = (np.abs(total) + (1 << 19)) >> 20
+    return np.asarray(np.sign(total) * magnitude).astype(x.dtype)
+
+
+def _real_taps(inputs: int, outputs: int, aligned: bool, half: bool) -> _Taps:
+    """``scale = inputs / outputs`` and ``position = i * scale``, in float32.
+
+    ``ComputeInterpolationValues`` in ``tflite/kernels/internal/reference/resize_bilinear.h``.
+    """
+    scale = np.float32(inputs - aligned) / np.float32(outputs - aligned)
+    i = np.arange(outputs, dtype=np.float32)
+    position = (i + np.float32(0.5)) * scale - np.float32(0.5) if half else i * scale
+    lower = np.maximum(np.floor(position).astype(np.int32), 0)
+    upper = np.minimum(np.ceil(position).astype(np.int32), inputs - 1)
+    return _Taps(lower, upper, position)
+
+
+def _fixed_taps(inputs: int, outputs: int, aligned: bool, half: bool) -> _Taps:
+    """As :func:`_real_taps`, with 10 fractional bits; ``scale`` is rounded half up.
+
+    ``ComputeInterpolationValuesInteger``, same file.
+    """
+    steps = outputs - aligned
+    scale = (1024 * (inputs - aligned) + steps // 2) // steps
+    position = np.arange(outputs, dtype=np.int64) * scale
+    if half:
+        position += scale // 2 - 512
+    # A position before the first input is cut toward it, as C divides.
+    lower = np.maximum(position, 0) // 1024
+    upper = np.minimum(np.maximum(position + 1023, 0) // 1024, inputs - 1)
+    return _Taps(lower, upper, position, 1024)
+
+
+def resize_nearest_neighbor(call: Call, x: Array, size: Array) -> Array:
+    """``x[floor(position)]``, or the nearest, half away, where corners are aligned; in float32.
+
+    ``tflite/kernels/internal/reference/resize_nearest_neighbor.h``.
+    """
+    aligned, half = call.option("align_corners"), call.option("half_pixel_centers")
+    rows, columns = (
+        _nearest(inputs, outputs, aligned, half)
+        for inputs, outputs in zip(x.shape[1:3], size.tolist(), strict=True)
+    )
+    return x[:, rows[:, None], columns]
+
+
+def _nearest(inputs: int, outputs: int, aligned: bool, half: bool) -> Array:
+    fixed = aligned and outputs > 1
+    scale = np.float32(inputs - fixed) / np.float32(outputs - fixed)
+    position = (np.arange(outputs, dtype=np.float32) + np.float32(half / 2)) * scale
+    index = (round_half_away if aligned else np.floor)(position).astype(np.int32)
+    return np.minimum(index, inputs - 1)
+
+
+# ---- optimized kernels ------------------------------------------------------------------------
+
+
+def optimized_resize_bilinear(call: Call, x: Array, size: Array) -> Array:
+    """float32 or uint8: each corner times its weight, which is rounded to float32 first.
+
+    The sum runs row by row; uint8 adds 0.5 and is cut. float32 to twice the size, no option set:
+    means of two corners, and of two such means. ``ResizeBilinearGeneric``, ``...SmallChannel`` and
+    ``ResizeBilinearKernel2x2`` in ``tflite/kernels/internal/optimized/resize_bilinear.h``. Its code
+    for uint8 to eight times the size gives the same, since all weights are exact there.
+    """
+    rows, columns = _taps(call, x, size, _real_taps)
+    a, b, c, d = _corners(x, rows, columns)
+    dy, dx = rows.weight[:, None, None], columns.weight[:, None]
+    if x.dtype == np.float32 and _plain(call) and tuple(size) == (2 * x.shape[1], 2 * x.shape[2]):
+        half = np.float32(0.5)
+        left, right = np.where(dy > 0, (a + c) * half, a), np.where(dy > 0, (b + d) * half, b)
+        return np.where(dx > 0, (left + right) * half, left)
+    near_y, near_x = 1 - dy, 1 - dx
+    output = a * (near_y * near_x) + b * (near_y * dx) + c * (dy * near_x) + d * (dy * dx)
+    return np.asarray(output if x.dtype == np.float32 else output + np.float32(0.5)).astype(x.dtype)
+
+
+def optimized_resize_nearest_neighbor(call: Call, x: Array, size: Array) -> Array:
+    """8-bit types, no option set: ``x[(i * ((inputs << 16) // outputs + 1)) >> 16]``.
+
+    ``ResizeNearestNeighbor`` in ``tflite/kernels/internal/optimized/optimized_ops.h``.
+    """
+    if not _plain(call):
+        return resize_nearest_neighbor(call, x, size)
+    rows, columns = (
+        np.minimum(np.arange(outputs) * ((inputs << 16) // outputs + 1) >> 16, inputs - 1)
+        for inputs, outputs in zip(x.shape[1:3], size.tolist(), strict=True)
+    )
+    return x[:, rows[:, None], columns]
+
+
+def _plain(call: Call) -> bool:
+    return not (call.option("align_corners") or call.option("half_pixel_centers"))
+
+
+# ---- XNNPACK ----------------------------------------------------------------------------------
+# Rounding by hand, one float32 operation at a time, as its x86 kernels do.
+
+_BITS = 11
+
+
+def xnnpack_resize_bilinear(call: Call, x: Array, size: Array) -> Array:
+    """float32: ``left + (right - left) * weight`` of two columns, then of the two rows.
+
+    ``src/f32-ibilinear/sse.c.in``.
+    """
+    rows, columns = _taps(call, x, size, _xnnpack_taps)
+    a, b, c, d = _corners(x, rows, columns)
+    dx = columns.weight[:, None]
+    top, bottom = a + (b - a) * dx, c + (d - c) * dx
+    return np.asarray(top + (bottom - top) * rows.weight[:, None, None])
+
+
+def xnnpack_resize_bilinear_fixed(call: Call, x: Array, size: Array) -> Array:
+    """8-bit types: the same with weights of 11 bits, rounded half to even; ties of the sum go up.
+
+    ``src/s8-ibilinear/scalar.c.in``.
+    """
+    rows, columns = _taps(call, x, size, _xnnpack_taps)
+    dy, dx = (np.rint(t.weight * 2**_BITS).astype(np.int32) for t in (rows, columns))
+    a, b, c, d = (corner.astype(np.int32) for corner in _corners(x, rows, columns))
+    top, bottom = ((p << _BITS) + (q - p) * dx[:, None] for p, q in ((a, b), (c, d)))
+    total = (top << _BITS) + (bottom - top) * dy[:, None, None]
+    return np.asarray((total + (1 << (2 * _BITS - 1))) >> (2 * _BITS)).astype(x.dtype)
+
+
+def _xnnpack_taps(inputs: int, outputs: int, aligned: bool, half: bool) -> _Taps:
+    """Positions in float32, moved to the inputs; ``src/indirection.c``."""
+    scale = np.float32(inputs - aligned) / np.float32(outputs - aligned)
+    position = np.arange(outputs, dtype=np.float32) * scale
+    if half:
+        position += np.float32(0.5) * scale - np.float32(0.5)
+    position = position.clip(0, inputs - 1)
+    lower = position.astype(np.int32)
+    return _Taps(lower, np.minimum(lower + 1, inputs - 1), position)
+
+
+@condition
+def constant_size(site: Site) -> bool:
+    """a constant size; output of rank 4; 8-bit tensors each with one scale, on axis 0"""
+    x, y = site.activation, site.output
+    plain = all(t.dtype not in EIGHT_BITS or one_scale(t) for t in (x, y))
+    return plain and len(y.shape) == 4 and site.input(1).is_constant
+
+
+CARDS = (
+    Card(
+        "RESIZE_BILINEAR",
+        {
+            "xnnpack": (
+                Row(
+                    FLOAT,
+                    xnnpack_resize_bilinear,
+                    algorithm="float32, by columns, then by rows",
+                    source="src/f32-ibilinear/",
+                    when=constant_size,
+                ),
+                Row(
+                    EIGHT_BITS,
+                    xnnpack_resize_bilinear_fixed,
+                    algorithm="11-bit fixed point, ties up",
+                    source="src/s8-ibilinear/",
+                    when=constant_size,
+                ),
+            ),
+            "optimized": (
+                finished(
+                    (*UINT8, *FLOAT),
+                    optimized_resize_bilinear,
+                    "float32, product of weights first; twice as large: means; uint8: half up",
+                    f"{OPTIMIZED_OPS}resize_bilinear.h",
+                ),
+            ),
+            "reference": (
+                finished(
+                    (*UINT8, *FLOAT),
+                    resize_bilinear,
+                    "float32; uint8: half up",
+                    f"{REFERENCE_OPS}resize_bilinear.h",
+                ),
+                finished(
+                    SIGNED,
+                    resize_bilinear_fixed,
+                    "10-bit fixed point, half away",
+                    f"{REFERENCE_OPS}resize_bilinear.h",
+                ),
+            ),
+        },
+    ),
+    Card(
+        "RESIZE_NEAREST_NEIGHBOR",
+        {
+            "optimized": (
+                finished(
+                    (*EIGHT_BITS, *BOOL),
+                    optimized_resize_nearest_neighbor,
+                    "16-bit fixed-point position; with an option set: float32",
+                    OPTIMIZED_HEADER,
+                ),
+            ),
+            "reference": (
+                finished(
+                    _SHORT,
+                    resize_nearest_neighbor,
+                    "float32 position",
+                    f"{REFERENCE_OPS}resize_nearest_neighbor.h",
+                ),
+            ),
+        },
+    ),
+)

@@ -1,0 +1,135 @@
+"""SQRT and RSQRT."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflreplay.ground.c import to_int32
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.fixed_point import inverse_square_root
+from tflreplay.ground.rounding import Array, Multiplier, double
+from tflreplay.ops.base.call import Call, same_type
+from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.float_table import by_float_table
+from tflreplay.ops.base.lookup import centred_codes, look_up
+from tflreplay.ops.base.plain import elementwise
+from tflreplay.ops.base.plain_rows import xnnpack_approximated
+from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.types import FLOAT, INT8, INT16, SIGNED
+from tflreplay.ops.base.words import (
+    APPROXIMATED,
+    EXACT,
+    INTERPOLATED,
+    LIKE_LIBM,
+    MEASURED,
+    NOT_TFLM,
+    finished,
+)
+
+_SOURCE = "elementwise.cc"
+_RSQRT_SHIFT = 20  # of the reciprocal root, to keep it an integer
+
+sqrt_float = elementwise(np.sqrt)
+
+
+def sqrt(call: Call, x: Array) -> Array:
+    """``clamp(trunc(sqrt(si * (x - zi)) / so) + zo)``, every operation rounded to float32.
+
+    x: int8 or int16 of any shape. ``SqrtEvalQuantized`` in ``tflite/kernels/elementwise.cc``.
+
+    Raises:
+        NotReplayed: a negative number, for which the kernel stops the run.
+    """
+    same_type(call)
+    _check_not_negative(call, x)
+    ti, to = call.input(0), call.output
+    real = np.float32(ti.scale) * centred_codes(ti).clip(min=0).astype(np.float32)
+    root = to_int32(np.sqrt(real) / np.float32(to.scale))
+    return look_up(x, np.clip(root + to.zero_point, *to.code_range).astype(to.numpy_dtype))
+
+
+@elementwise
+def rsqrt_float(x: Array) -> Array:
+    return np.asarray(np.float32(1) / np.sqrt(x))
+
+
+def rsqrt(call: Call, x: Array) -> Array:
+    """``clamp(double(double(2**20 * r), m * 2**-20) + zo)``, ``m = 1 / (sqrt(si) * so)``.
+
+    x: int8 of any shape; ``r = 1 / sqrt(x - zi)`` in fixed point, the scales in float32 and their
+    reciprocal in float64. ``x = zi`` gives the highest code. ``RsqrtEvalQuantizedInt8`` in
+    ``tflite/kernels/elementwise.cc``.
+
+    Raises:
+        NotReplayed: a negative number, for which the kernel stops the run.
+    """
+    same_type(call)
+    _check_not_negative(call, x)
+    ti, to = call.input(0), call.output
+    centred = centred_codes(ti)
+    mantissa, shift = inverse_square_root(centred.clip(min=0))
+    shift = shift + _RSQRT_SHIFT
+    one = np.ones_like(centred)
+    root = double(one, Multiplier(np.ldexp(mantissa, shift - 31), mantissa, shift))
+    m = Multiplier.of(1 / np.float64(np.sqrt(np.float32(ti.scale)) * np.float32(to.scale)))
+    down = m.shift - _RSQRT_SHIFT
+    codes = double(root, Multiplier(m.real * 2.0**-_RSQRT_SHIFT, m.mantissa, down))
+    low, high = to.code_range
+    table = np.where(centred == 0, high, np.clip(codes + to.zero_point, low, high))
+    return look_up(x, table.astype(to.numpy_dtype))
+
+
+def rsqrt_int16(call: Call, x: Array) -> Array:
+    """``1 / sqrt(si * x)`` interpolated in a table; 0 gives the highest number.
+
+    x: int16 of any shape. ``GenericPrepare`` and ``RsqrtEvalQuantizedInt16`` in
+    ``tflite/kernels/elementwise.cc``.
+
+    Raises:
+        NotReplayed: a negative number, for which the kernel stops the run.
+    """
+    _check_not_negative(call, x)
+    highest = np.float32(2**15 - 1) * np.float32(call.output.scale)
+
+    def function(real: Array) -> Array:
+        positive = np.where(real > 0, real, np.float32(1))
+        return np.where(real > 0, np.float32(1) / np.sqrt(positive), highest)
+
+    return by_float_table(call, x, function)
+
+
+def _check_not_negative(call: Call, x: Array) -> None:
+    if (x < call.input(0).zero_point).any():
+        raise NotReplayed(f"{call.op.name} of a negative number: the kernel stops the run")
+
+
+CARDS = (
+    Card(
+        "SQRT",
+        {
+            "xnnpack": (xnnpack_approximated(sqrt_float),),
+            "reference": (
+                Row(FLOAT, sqrt_float, algorithm=EXACT, source=_SOURCE, since=MEASURED),
+                finished(FLOAT, sqrt_float, LIKE_LIBM, _SOURCE, APPROXIMATED),
+                finished(SIGNED, sqrt, "float32 root and quotient, truncated", _SOURCE),
+            ),
+        },
+    ),
+    Card(
+        "RSQRT",
+        {
+            "xnnpack": (xnnpack_approximated(rsqrt_float),),
+            "reference": (
+                Row(
+                    INT8,
+                    rsqrt,
+                    multiplier="float64 1/(float32 sqrt(si)*so)",
+                    algorithm="double, fixed point",
+                    source=_SOURCE,
+                ),
+                Row(INT16, rsqrt_int16, algorithm=INTERPOLATED, source=_SOURCE, since=NOT_TFLM),
+                finished(FLOAT, rsqrt_float, EXACT, _SOURCE),
+            ),
+        },
+    ),
+)

@@ -1,0 +1,184 @@
+"""The seam between an op's two halves: the one place where a row's kernel is called.
+
+The first half gives exact accumulators with their multiplier, zero point and clamp; the second
+requantizes them by the rule in force. Rules are swapped here, elements explained, vectors cut and
+mistakes made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import RULES, Accumulation, Array, Rule, requantize
+from tflreplay.model import Operator, Subgraph, Tensor
+from tflreplay.ops import card
+from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.ledger import Terms
+from tflreplay.ops.base.lookup import look_up_pairs, pair_codes
+from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.session import Session
+
+Tensors = Mapping[int, Array]
+FirstHalf = Accumulation | Array | tuple[Array, ...]
+
+_BUDGET = 1 << 28  # three times the accumulators of an EfficientNet-B0
+
+
+class FirstHalves:
+    """Accumulators of whole layers, kept for whoever asks for them next.
+
+    The least lately made are dropped where all together take more than ``budget`` bytes.
+    """
+
+    def __init__(self, budget: int = _BUDGET) -> None:
+        self._left = budget
+        self._kept: dict[object, tuple[Sequence[Array | None], Accumulation]] = {}
+
+    def of(self, call: Call, arrays: Sequence[Array | None]) -> FirstHalf:
+        """As :func:`first_half`, which is asked only where other arrays were the last ones."""
+        key = (call.graph, call.op.index, call.engine, *_first_half_key(call))
+        kept = self._kept.get(key)
+        if kept is not None and all(map(_same, kept[0], arrays)):
+            return kept[1]
+        result = first_half(call, arrays)
+        if isinstance(result, Accumulation) and not _remembers(call):
+            self._keep(key, arrays, result)
+        return result
+
+    def _keep(self, key: object, arrays: Sequence[Array | None], made: Accumulation) -> None:
+        self._drop(key)
+        self._kept[key] = arrays, made
+        self._left -= made.values.nbytes
+        while self._left < 0:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: object) -> None:
+        if key in self._kept:
+            self._left += self._kept.pop(key)[1].values.nbytes
+
+
+def _first_half_key(call: Call) -> tuple[object, ...]:
+    """What of a row decides its first half; the rule too, where the kernel applies it itself."""
+    row = call.row
+    once = card(call.op.name).sums_once or isinstance(row.ledger, Terms)
+    return row.kernel, row.multiplier, row.clamp, None if once else call.rule
+
+
+def _remembers(call: Call) -> bool:
+    return any(tensor is not None and tensor.is_variable for tensor in call.inputs)
+
+
+def _same(a: Array | None, b: Array | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return a is b or (a.dtype == b.dtype and np.array_equal(a, b))
+
+
+def run_op(
+    graph: Subgraph,
+    op: Operator,
+    tensors: Tensors,
+    engine: Engine,
+    row: Row,
+    session: Session | None = None,
+    run: Callable[[int, Sequence[Array]], tuple[Array, ...]] | None = None,
+    halves: FirstHalves | None = None,
+) -> dict[int, Array]:
+    """One op on the given tensors, in the arithmetic of ``row``: its outputs by tensor index.
+
+    ``session`` and ``run`` are for ops with variables, and for those that run other subgraphs.
+    ``halves`` knows accumulators that were made before, and keeps the new ones.
+
+    Raises:
+        NotReplayed: no exact kernel for this op, or an input tensor is not known.
+    """
+    call, arrays = call_of(graph, op, tensors, engine, row, session)
+    if run is not None:
+        call = replace(call, run=run)
+    results = _by_pairs(call, arrays) or _finished(
+        first_half(call, arrays) if halves is None else halves.of(call, arrays), call.rule
+    )
+    return dict(zip(op.outputs, results, strict=True))
+
+
+def call_of(
+    graph: Subgraph,
+    op: Operator,
+    tensors: Tensors,
+    engine: Engine,
+    row: Row,
+    session: Session | None = None,
+) -> tuple[Call, list[Array | None]]:
+    """What the kernel of ``row`` is handed; see :func:`first_half`.
+
+    Raises:
+        NotReplayed: an input tensor is not known.
+    """
+    inputs = tuple(graph.tensors[index] if index >= 0 else None for index in op.inputs)
+    outputs = tuple(graph.tensors[index] for index in op.outputs)
+    session = session or Session()
+    arrays = [
+        None if tensor is None else value(graph, tensor, tensors, session) for tensor in inputs
+    ]
+    rule = RULES[row.rule or "double"]
+    intermediates = tuple(graph.tensors[index] for index in op.intermediates)
+    call = Call(
+        op, inputs, outputs, engine, row, rule, session, graph.index, intermediates=intermediates
+    )
+    return call, arrays
+
+
+def first_half(call: Call, arrays: Sequence[Array | None]) -> FirstHalf:
+    """What the row's kernel gives: accumulators, and how they become codes; or finished arrays."""
+    return call.row.kernel(call, *arrays)
+
+
+def compute(call: Call, arrays: Sequence[Array | None]) -> tuple[Array, ...]:
+    """Both halves of the kernel: every output of the op."""
+    return _finished(first_half(call, arrays), call.rule)
+
+
+def _finished(result: FirstHalf, rule: Rule) -> tuple[Array, ...]:
+    if isinstance(result, Accumulation):
+        result = requantize(result, rule)
+    return result if isinstance(result, tuple) else (result,)
+
+
+def _by_pairs(call: Call, arrays: Sequence[Array | None]) -> tuple[Array, ...] | None:
+    """The output looked up by pairs of codes, where that is possible and cheaper; else None.
+
+    A table of all 65,536 pairs costs as many computations as it has entries.
+    """
+    if not call.row.pairwise:
+        return None
+    a, b = arrays
+    assert a is not None
+    assert b is not None
+    if a.shape != b.shape or (a.itemsize, b.itemsize) != (1, 1) or a.size <= 2 * 65536:
+        return None
+    (table,) = compute(call, pair_codes(a.dtype, b.dtype))
+    return (look_up_pairs(a, b, table),)
+
+
+def value(graph: Subgraph, tensor: Tensor, tensors: Tensors, session: Session) -> Array:
+    if tensor.data is not None:
+        return tensor.data
+    if tensor.is_variable:
+        kept = session.variables.get((graph.index, tensor.index))
+        return _blank(tensor) if kept is None else kept
+    if tensor.index in tensors:
+        return tensors[tensor.index]
+    if 0 in tensor.shape and not any(tensor.index in op.outputs for op in graph.operators):
+        return np.empty(tensor.shape, tensor.numpy_dtype)  # a constant that holds nothing
+    raise NotReplayed(f"its input, tensor {tensor.label}, is not known")
+
+
+def _blank(tensor: Tensor) -> Array:
+    """A variable tensor before the first inference: ``ResetVariableTensors``, ``subgraph.cc``."""
+    zero = tensor.zero_point if tensor.dtype == "int8" and tensor.quantization else 0
+    return np.full(tensor.shape, zero, tensor.numpy_dtype)

@@ -1,0 +1,273 @@
+"""SOFTMAX: exp(beta * x) divided by its sum along the last axis."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tflreplay.ground import functions
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.fixed_point import bit_length, exp_on_negative_values, reciprocal
+from tflreplay.ground.libm import libm
+from tflreplay.ground.rounding import (
+    Array,
+    Multiplier,
+    double,
+    high_mul,
+    round_half_away,
+    rounding_divide_by_pot,
+)
+from tflreplay.ops.base.call import Call, same_type
+from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.conditions import Site, condition, every
+from tflreplay.ops.base.float_table import Function, interpolate, interpolation_table
+from tflreplay.ops.base.last_axis import ONE_Q26, scaled_differences, sum_in_order
+from tflreplay.ops.base.predicates import few_dimensions
+from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT16
+from tflreplay.ops.base.words import (
+    EXACT,
+    LIKE_LIBM,
+    MICRO,
+    OPTIMIZED_HEADER,
+    REFERENCE_OPS,
+    SUMMED,
+    finished,
+)
+
+_ONE_Q19 = 1 << 19  # the sum is Q12.19
+
+
+# ---- reference kernels: 8 bits and float32 ----------------------------------------------------
+
+
+def softmax(call: Call, x: Array) -> Array:
+    """Softmax of the last axis in gemmlowp's fixed point.
+
+    x: int8 or uint8 of rank 1 or more. With ``e = exp(beta * si * (x - max))`` in Q0.31, 0 below
+    the smallest difference that Q5.26 holds, and ``sum`` the sum of e in Q12.19::
+
+        out = min(rounding_divide_by_pot(high_mul(1 / sum, e), floor(log2 sum) + right) + low, high)
+
+    ``right`` is 23 for an output of 8 bits, which has the scale 1/256, and 15 for one of 16. The
+    output's zero point is taken to be the lowest code. ``Softmax`` in
+    ``tflite/kernels/internal/reference/softmax.h``.
+
+    Raises:
+        NotReplayed: a pair of types that has no kernel, a multiplier or a sum for which the kernel
+            aborts the process.
+    """
+    ti, to = call.input(0), call.output
+    _check_types(call)
+    exponentials = _exponentials(call.option("beta") * ti.scale * ONE_Q26)
+    below_max = x.max(axis=-1, keepdims=True).astype(np.int64) - x
+    e = exponentials[below_max]
+    total = rounding_divide_by_pot(e, 12).sum(axis=-1, keepdims=True)
+    most = 512 if to.numpy_dtype.itemsize == 1 else 4096
+    if (total >= most * _ONE_Q19).any():
+        raise NotReplayed(f"SOFTMAX with a sum of exponentials of {most} or more: the kernel fails")
+    inverse, exponent = reciprocal(total)
+    low, high = to.code_range
+    right = exponent - 19 + 31 - 8 * to.numpy_dtype.itemsize
+    code: Array = rounding_divide_by_pot(high_mul(inverse, e), right) + low
+    return code.clip(max=high).astype(to.numpy_dtype)
+
+
+def _check_types(call: Call) -> None:
+    """Check that the output has the input's type, or 16 bits.
+
+    Raises:
+        NotReplayed: it has another.
+    """
+    source, target = call.input(0).dtype, call.output.dtype
+    if target not in (source, "int16"):
+        raise NotReplayed(f"SOFTMAX from {source} to {target}")
+
+
+def _exponentials(real_multiplier: float) -> Array:
+    """``exp`` in Q0.31 of every difference 0 ... 255 below the maximum."""
+    scaled, reachable = scaled_differences(real_multiplier)
+    return np.where(reachable, exp_on_negative_values(scaled), 0)
+
+
+def softmax_float(call: Call, x: Array) -> Array:
+    """``e / sum(e)``, ``e = exp((x - max) * beta)``: ``.../internal/reference/softmax.h``.
+
+    Every operation is rounded to float32; the sum is taken from left to right.
+    """
+    e = functions.exp((x - x.max(axis=-1, keepdims=True)) * np.float32(call.option("beta")))
+    return np.asarray(e / sum_in_order(e))
+
+
+# ---- int16: the reference kernel and TFLM's, by two interpolated tables -----------------------
+
+_LOW, _HIGH = -(2**15), 2**15 - 1
+Real = np.float32 | np.float64
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """``exp`` from -10 to 0, and ``1 / (1 + y)`` from 0 to 1; both in Q0.15."""
+
+    exp: Array
+    reciprocal: Array
+
+
+def softmax_int16(call: Call, x: Array) -> Array:
+    """``e * r``, ``e = exp(d)`` and ``r = 1 / sum(e)`` from tables in Q0.15.
+
+    x: int16 of rank 1 or more; the output's scale is 2**-15. ``d = double(x - max, beta * si /
+    (10 / 65535))``, so that -65535 stands for -10; the scale's product with beta is rounded to
+    float32, and the tables are computed in float64. ``SoftmaxInt16`` in
+    ``tflite/kernels/internal/reference/softmax.h``.
+    """
+    scale = np.float64(np.float32(call.input(0).scale) * np.float32(call.option("beta")))
+    return _by_tables(call, x, scale, _float64_tables())
+
+
+def tflm_softmax_int16(call: Call, x: Array) -> Array:
+    """As :func:`softmax_int16`, the scale's product with beta in float64, the tables in float32.
+
+    ``CalculateSoftmaxParams`` and ``InitializeLutForInt16`` in
+    ``tensorflow/lite/micro/kernels/softmax_common.cc``.
+    """
+    scale = np.float64(call.input(0).scale) * np.float64(call.option("beta"))
+    return _by_tables(call, x, scale, _float32_tables())
+
+
+def _by_tables(call: Call, x: Array, scale: np.float64, tables: _Tables) -> Array:
+    same_type(call)
+    difference = x.astype(np.int64) - x.max(axis=-1, keepdims=True)
+    difference = double(difference, Multiplier.of(scale / (10.0 / 65535.0)))
+    e = interpolate((difference + _HIGH).clip(_LOW, _HIGH).astype(np.int16), tables.exp)
+    e = e.astype(np.int64)
+    total = e.sum(axis=-1, keepdims=True)
+    bits = bit_length(total)
+    # (1 + y) * 2**16 with y from 0 to 1, then y moved to the middle of int16.
+    mantissa = ((total << (31 - bits)) + (1 << 13)) >> 14
+    argument = (mantissa - (1 << 15) - (1 << 16)).clip(_LOW, _HIGH).astype(np.int16)
+    inverse = interpolate(argument, tables.reciprocal).astype(np.int64)
+    right = bits - 1
+    result: Array = (e * inverse + ((1 << right) >> 1)) >> right
+    return result.clip(0, _HIGH).astype(np.int16)
+
+
+@functools.cache
+def _float64_tables() -> _Tables:
+    def exp(x: Array) -> Array:
+        return np.array([math.exp(value) for value in x.tolist()])
+
+    return _tables(exp, np.float64(1))
+
+
+@functools.cache
+def _float32_tables() -> _Tables:
+    return _tables(functions.exp, np.float32(1))
+
+
+def _tables(exp: Function, one: Real) -> _Tables:
+    """Computed in the type of ``one``."""
+
+    def reciprocal(y: Array) -> Array:
+        return np.asarray(one / (one + y))
+
+    ten, two, codes = (type(one)(number) for number in (10, 2, 65535))
+    return _Tables(
+        interpolation_table(exp, ten / codes, _HIGH, two / codes, 0),
+        interpolation_table(reciprocal, one / codes, _LOW, two / codes, 0),
+    )
+
+
+# ---- optimized kernels ------------------------------------------------------------------------
+
+
+def optimized_softmax(call: Call, x: Array) -> Array:
+    """``p = e * (1 / (sum(e) * so))`` over the last axis, ``e = exp(-si * beta * (max - x))``.
+
+    x: int8 or uint8 of rank 1 or more. Every operation is rounded to float32, the sum from left to
+    right. ``clamp(round_half_away(p) + zo)`` of int8 and int16; of uint8 ``clamp(trunc(p + 0.5))``,
+    whatever the zero point. ``Softmax`` and ``PopulateSoftmaxLookupTable`` in
+    ``tflite/kernels/internal/optimized/optimized_ops.h``.
+
+    Raises:
+        NotReplayed: a pair of types that has no kernel.
+    """
+    ti, to = call.input(0), call.output
+    _check_types(call)
+    scale = -np.float32(ti.scale) * np.float32(call.option("beta"))
+    table = libm("expf", scale * np.arange(256, dtype=np.float32))
+    e = table[x.max(axis=-1, keepdims=True).astype(np.int64) - x]
+    probability: Array = e * (np.float32(1) / (sum_in_order(e) * np.float32(to.scale)))
+    if to.dtype == "uint8":
+        codes = np.trunc(probability + np.float32(0.5))
+    else:
+        codes = round_half_away(probability) + to.zero_point
+    return np.clip(codes, *to.code_range).astype(to.numpy_dtype)
+
+
+# ---- XNNPACK ----------------------------------------------------------------------------------
+
+
+@condition
+def unit_beta(site: Site) -> bool:
+    """beta 1"""
+    return site.op.options.get("beta") == 1
+
+
+CARDS = (
+    Card(
+        "SOFTMAX",
+        {
+            "xnnpack": (
+                Row(
+                    FLOAT,
+                    softmax_float,
+                    algorithm=LIKE_LIBM,
+                    source="src/operators/softmax-nc.c",
+                    when=every(few_dimensions, unit_beta),
+                    tolerance=SUMMED,
+                ),
+            ),
+            "optimized": (
+                finished(FLOAT, softmax_float, LIKE_LIBM, OPTIMIZED_HEADER, SUMMED),
+                Row(
+                    EIGHT_BITS,
+                    optimized_softmax,
+                    multiplier="float32 -si*beta",
+                    algorithm="float32 table and sum, half away",
+                    source=OPTIMIZED_HEADER,
+                ),
+            ),
+            "reference": (
+                Row(
+                    INT16,
+                    softmax_int16,
+                    multiplier="float64 (float32 si*beta)/(10/65535)",
+                    algorithm="interpolated tables",
+                    source=f"{REFERENCE_OPS}softmax.h",
+                ),
+                finished(FLOAT, softmax_float, EXACT, f"{REFERENCE_OPS}softmax.h"),
+                Row(
+                    EIGHT_BITS,
+                    softmax,
+                    multiplier="float64 beta*si*2**26",
+                    algorithm="fixed point",
+                    source=f"{REFERENCE_OPS}softmax.h",
+                ),
+            ),
+            "tflm": (
+                Row(
+                    INT16,
+                    tflm_softmax_int16,
+                    multiplier="float64 si*beta/(10/65535)",
+                    algorithm="interpolated float32 tables",
+                    source=f"{MICRO}softmax_common.cc",
+                ),
+            ),
+        },
+        unexplained="each of its codes depends on a whole row through a table of exponentials",
+    ),
+)

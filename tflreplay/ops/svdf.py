@@ -1,0 +1,173 @@
+"""SVDF: a filter bank over the input, and one over what it gave in the last steps.
+
+x: ``(batch, depth)``; feature weights ``(filters, depth)``; time weights ``(filters, memory)``; the
+state, kept, ``(batch, filters * memory)``, its newest entry last; bias ``(units,)`` with ``units =
+filters / rank``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier, wrap32
+from tflreplay.ops.base.call import Call, accumulation
+from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.cell_activations import cell_activated
+from tflreplay.ops.base.conditions import Site, condition
+from tflreplay.ops.base.hybrid import asymmetric, byte_products, symmetric
+from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.sums import exact_matmul
+from tflreplay.ops.base.types import FLOAT, INT8
+from tflreplay.ops.base.words import MICRO, REFERENCE_OPS, SUMMED, UNORDERED_SUMS, finished
+
+_FEATURES, _TIME, _STATE = 1, 2, 4
+_SOURCE = f"{REFERENCE_OPS}svdf.h"
+_SCALES = "float32 s1*s2/ss, float32 ss*st/so"
+
+
+def svdf(
+    call: Call, x: Array, features: Array, time: Array, bias: Array | None, state: Array
+) -> Accumulation:
+    """``sum(state * time) + bias``, the state's newest ``rule(sum((x - zx) * features))``.
+
+    x and features int8, time weights and the state, which saturates, int16, bias int32. A unit's
+    sum runs over ``rank`` filters. ``EvalIntegerSVDF`` in
+    ``tflite/kernels/internal/reference/svdf.h``; the fused activation and the state's zero point
+    are not looked at.
+    """
+    for position in (_TIME, _STATE):
+        if call.input(position).dtype != "int16":
+            raise NotReplayed(
+                f"SVDF with int8 activations and a tensor of {call.input(position).dtype} as input "
+                f"{position}: its kernel reads int16, past the end of the data"
+            )
+    return _svdf(call, x, features, time, bias, state, 0)
+
+
+def _svdf(
+    call: Call,
+    x: Array,
+    features: Array,
+    time: Array,
+    bias: Array | None,
+    state: Array,
+    zero_point: int,
+) -> Accumulation:
+    if features.dtype != np.int8:
+        raise NotReplayed(f"SVDF of int8 activations by {features.dtype} weights")
+    source, weights = call.input(0), call.input(_FEATURES)
+    kept, times = call.input(_STATE), call.input(_TIME)
+    sums = exact_matmul(x, features.T, source.zero_point, None).astype(np.int64)
+    newest = call.rule(sums, Multiplier.of(_ratio(source.scale, weights.scale, kept.scale)))
+    # Saturated, and then moved by the zero point in a register of the state's type.
+    newest = (wrap32(newest).clip(*kept.code_range) + zero_point).astype(kept.numpy_dtype)
+    memory = _remember(call, state, newest, time)
+    total = wrap32(((memory.astype(np.int64) - zero_point) * time).sum(axis=-1))
+    total = wrap32(_by_unit(call, total).sum(axis=-1))
+    if bias is not None:
+        total = wrap32(total + bias)
+    return accumulation(
+        call, total, Multiplier.of(_ratio(kept.scale, times.scale, call.output.scale))
+    )
+
+
+def _ratio(a: float, b: float, c: float) -> Any:
+    return np.float32(a) * np.float32(b) / np.float32(c)
+
+
+def _remember(call: Call, state: Array, newest: Array, time: Array) -> Array:
+    """The state ``(batch, filters, memory)`` after the newest values ``(batch, filters)``: kept."""
+    old = state.reshape(*newest.shape, time.shape[1])
+    memory = np.concatenate([old[..., 1:], newest[..., None]], axis=-1)
+    call.keep(_STATE, memory.reshape(state.shape))
+    return memory
+
+
+def _by_unit(call: Call, filters: Array) -> Array:
+    return filters.reshape(len(filters), -1, call.option("rank"))
+
+
+def svdf_float(
+    call: Call, x: Array, features: Array, time: Array, bias: Array | None, state: Array
+) -> Array:
+    """``activation(sum(state * time) + bias)``, the state's newest ``sum(x * features)``.
+
+    All float32. ``EvalFloatSVDF`` in ``tflite/kernels/internal/reference/svdf.h``.
+    """
+    newest = x.astype(np.float64) @ features.T.astype(np.float64)
+    return _finished(call, newest.astype(np.float32), time, bias, state)
+
+
+@condition
+def int8_features(site: Site) -> bool:
+    """int8 weights"""
+    return site.input(_FEATURES).dtype == "int8"
+
+
+def svdf_hybrid(
+    call: Call, x: Array, features: Array, time: Array, bias: Array | None, state: Array
+) -> Array:
+    """As :func:`svdf_float`, by int8 weights: x is quantized, a row at a time.
+
+    ``EvalHybridSVDF`` in ``tflite/kernels/internal/reference/svdf.h``.
+    """
+    quantize = asymmetric if call.option("asymmetric_quantize_inputs") else symmetric
+    rows = quantize(x)
+    sums = byte_products(rows.codes, features)
+    sums -= rows.zero_point[:, None] * features.sum(axis=1, dtype=np.int64)
+    scale = rows.scale * np.float32(call.input(_FEATURES).scale)
+    newest = sums.astype(np.float32) * scale[:, None]
+    times = time.astype(np.float32) * np.float32(call.input(_TIME).scale)
+    return _finished(call, newest, times, bias, state)
+
+
+def _finished(call: Call, newest: Array, time: Array, bias: Array | None, state: Array) -> Array:
+    memory = _remember(call, state, newest, time)
+    total = (memory.astype(np.float64) * time).sum(axis=-1)
+    total = _by_unit(call, total).sum(axis=-1)
+    total = total if bias is None else total + bias
+    return cell_activated(call, total.astype(np.float32))
+
+
+# ---- TFLM -------------------------------------------------------------------------------------
+
+
+def tflm_svdf(
+    call: Call, x: Array, features: Array, time: Array, bias: Array | None, state: Array
+) -> Accumulation:
+    """As :func:`svdf`, time weights and state both int8 or both int16, the state's zero point kept.
+
+    ``EvalIntegerSvdfReference`` in ``tensorflow/lite/micro/kernels/svdf_common.cc``.
+    """
+    if call.input(_TIME).dtype != call.input(_STATE).dtype:
+        raise NotReplayed(
+            f"SVDF by {call.input(_TIME).dtype} time weights with a state of "
+            f"{call.input(_STATE).dtype}"
+        )
+    return _svdf(call, x, features, time, bias, state, call.input(_STATE).zero_point)
+
+
+CARDS = (
+    Card(
+        "SVDF",
+        {
+            "reference": (
+                Row(INT8, svdf, "double", _SCALES, source=_SOURCE),
+                Row(
+                    FLOAT,
+                    svdf_hybrid,
+                    algorithm=f"int8 codes of the input; {UNORDERED_SUMS}",
+                    source=_SOURCE,
+                    when=int8_features,
+                    tolerance=SUMMED,
+                ),
+                finished(FLOAT, svdf_float, UNORDERED_SUMS, _SOURCE, SUMMED),
+            ),
+            "tflm": (Row(INT8, tflm_svdf, "double", _SCALES, source=f"{MICRO}svdf_common.cc"),),
+        },
+        stateful=True,
+    ),
+)

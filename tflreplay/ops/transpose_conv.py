@@ -1,0 +1,232 @@
+"""TRANSPOSE_CONV: every input element times every tap, added up where it lands.
+
+Of int8 and uint8 activations the sums are int32. Of int16 by int8 (16x8) they are int64 and
+requantized by ``reduced16``; where the options declare an int32 bias, int32 and by ``double``. TFLM
+has int64 sums of int16 always.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.rounding import Accumulation, Array
+from tflreplay.ground.window import window
+from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.conditions import Condition, Site, condition, every
+from tflreplay.ops.base.floating import check_float32, rounded_sums
+from tflreplay.ops.base.precision import Precision
+from tflreplay.ops.base.predicates import image, one_input, plain_activation
+from tflreplay.ops.base.roles import Roles
+from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.sums import Sums, accumulator_bits, centred_weights, weighted_accumulation
+from tflreplay.ops.base.types import INT8, INT16, UINT8
+from tflreplay.ops.base.weighted_rows import floating_row, xnnpack_row
+from tflreplay.ops.base.weights import (
+    as_many_scales,
+    has_zero_point,
+    int32_sums,
+    may_wrap,
+    per_tensor,
+    static_bias,
+    static_weights,
+)
+from tflreplay.ops.base.words import (
+    INTEGER_OPS,
+    MICRO,
+    OPTIMIZED_HEADER,
+    OPTIMIZED_INTEGER_OPS,
+    REFERENCE_OPS,
+)
+
+# ---- reference, optimized and XNNPACK's kernels -----------------------------------------------
+
+
+def transpose_conv(
+    call: Call, shape: Array, weights: Array, x: Array, bias: Array | None = None
+) -> Accumulation:
+    """``acc[b, y, x, o] = sum_{i, j, c} (in[b, (y+p-i)/s, (x+p-j)/s, c] - zx)
+    * (w[o, i, j, c] - zw) + bias[o]``, over the i and j that both divide and lie inside.
+
+    shape: int32 ``(4,)``, the output's; weights OHWI, uint8 for uint8, else int8, per-channel
+    scales along O or one scale; x: int8, uint8 or int16 NHWC; bias ``(O,)``, int32 or, for int16,
+    int64. The accumulator is as wide as the bias. ``TransposeConv`` in
+    ``tflite/kernels/internal/reference/integer_ops/transpose_conv.h``, which ignores the weights'
+    zero point, and in ``.../reference/transpose_conv.h``, which does not.
+    """
+    x_tensor, w_tensor = call.input(2), call.input(1)
+    if w_tensor.dtype == "int4":
+        raise NotReplayed(f"{call.op.name} of {x_tensor.dtype} activations by int4 weights")
+    bits = accumulator_bits(call, x_tensor, bias)
+    centred = centred_weights(call, x_tensor, w_tensor, weights)
+    # Elements meet different numbers of taps, so the zero point is subtracted beforehand: 9 bits.
+    matrix = centred.reshape(len(weights), -1).T
+    sums = Sums.of(matrix, 0, bias, np.dtype(np.int16), bits)
+    codes = x.astype(sums.dtype) - x_tensor.zero_point
+    values = _scattered(call, shape, codes, centred.astype(sums.dtype))
+    values += sums.constant.astype(sums.dtype)
+    return weighted_accumulation(call, x_tensor, sums.wrapped(values), bits)
+
+
+def transpose_conv_float(
+    call: Call, shape: Array, weights: Array, x: Array, bias: Array | None = None
+) -> Array:
+    """As :func:`transpose_conv`, all float32.
+
+    ``TransposeConv`` in ``tflite/kernels/internal/reference/transpose_conv.h``.
+    """
+    check_float32(call, 2, 1)
+    sums = _scattered(call, shape, x.astype(np.float64), weights.astype(np.float64))
+    return rounded_sums(call, sums, bias)
+
+
+def _scattered(call: Call, shape: Array, x: Array, weights: Array) -> Array:
+    """Every element of x times every tap, added up where it lands: of ``shape``, in x's dtype.
+
+    Raises:
+        NotReplayed: an output of this shape does not belong to x.
+    """
+    batch, height, width, channels = (int(size) for size in shape)
+    _, in_height, in_width, _ = x.shape
+    _, kernel_height, kernel_width, _ = weights.shape
+    # The windows of the convolution that leads from the output back to x.
+    padding = call.option("padding")
+    rows = window(height, kernel_height, call.option("stride_h"), 1, padding)
+    columns = window(width, kernel_width, call.option("stride_w"), 1, padding)
+    if (rows.outputs, columns.outputs) != (in_height, in_width):
+        raise NotReplayed(f"{call.op.name} to {height}x{width} from {in_height}x{in_width}")
+    full = np.zeros(
+        (
+            batch,
+            rows.before + height + rows.after,
+            columns.before + width + columns.after,
+            channels,
+        ),
+        x.dtype,
+    )
+    for i in range(kernel_height):
+        for j in range(kernel_width):
+            bottom = i + (in_height - 1) * rows.stride + 1
+            right = j + (in_width - 1) * columns.stride + 1
+            full[:, i : bottom : rows.stride, j : right : columns.stride] += x @ weights[:, i, j].T
+    return full[:, rows.before :, columns.before :][:, :height, :width]
+
+
+@condition
+def int32_sums_and_no_zero_point(site: Site) -> bool:
+    """quantized_bias_type INT32, weights without a zero point"""
+    return int32_sums(site) and not has_zero_point(site.weights)
+
+
+@condition
+def transposing(site: Site) -> bool:
+    """constant output shape; no bias, or a constant int32 one with scales; SAME: strides no larger
+    than the kernel; VALID: outputs no smaller"""
+    given = [site.bias] if site.bias is not None else []
+    if not site.input(0).is_constant or not all(map(static_bias, given)):
+        return False
+    kernel = image(site.weights)[1:3]
+    if site.op.options.get("padding") == "SAME":
+        strides = site.op.options.get("stride_h", 0), site.op.options.get("stride_w", 0)
+        return all(size >= stride for size, stride in zip(kernel, strides, strict=True))
+    outputs = image(site.output)[1:3]
+    return all(size <= output for size, output in zip(kernel, outputs, strict=True))
+
+
+# ---- TFLM -------------------------------------------------------------------------------------
+
+
+def tflm_transpose_conv(
+    call: Call, shape: Array, weights: Array, x: Array, bias: Array | None = None
+) -> Accumulation:
+    """As :func:`transpose_conv`, in an int64 accumulator.
+
+    x: int16; bias int64 or int16. ``tensorflow/lite/micro/kernels/transpose_conv.cc``.
+
+    Raises:
+        NotReplayed: an int32 bias, which TFLM reads as int64.
+    """
+    if bias is not None and bias.dtype == np.int32:
+        raise NotReplayed(f"{call.op.name} on int16: TFLM reads the int32 bias as int64")
+    wide = np.zeros(len(weights), np.int64) if bias is None else bias.astype(np.int64)
+    return transpose_conv(call, shape, weights, x, wide)
+
+
+# XNNPACK takes int8 weights of several scales.
+_SEVERAL_SCALES_SINCE = {"litert": "0", "tensorflow": "2.18.1"}
+# Which ops XNNPACK takes.
+_TAKEN = every(one_input, plain_activation, static_weights(0), transposing)
+_SEVERAL_SCALES = every(_TAKEN, as_many_scales)
+_ONE_SCALE = every(_TAKEN, per_tensor)
+_WRAPPING = "float-even32-wrapping"
+
+
+def _row(
+    types: tuple[str, ...],
+    rule: str,
+    multiplier: Precision,
+    source: str,
+    when: Condition | None = None,
+) -> Row:
+    return Row(types, transpose_conv, rule, multiplier, source=source, when=when)
+
+
+CARDS = (
+    Card(
+        "TRANSPOSE_CONV",
+        {
+            "xnnpack": (
+                xnnpack_row(
+                    transpose_conv,
+                    every(_SEVERAL_SCALES, may_wrap),
+                    _WRAPPING,
+                    types=INT8,
+                    since=_SEVERAL_SCALES_SINCE,
+                ),
+                xnnpack_row(
+                    transpose_conv, _SEVERAL_SCALES, types=INT8, since=_SEVERAL_SCALES_SINCE
+                ),
+                xnnpack_row(transpose_conv, every(_ONE_SCALE, may_wrap), _WRAPPING, types=INT8),
+                xnnpack_row(transpose_conv, _ONE_SCALE),
+            ),
+            "optimized": (
+                _row(INT8, "neon8", Precision.FLOAT64, f"{OPTIMIZED_INTEGER_OPS}transpose_conv.h"),
+                _row(UINT8, "neon16-flat", Precision.FLOAT32_PRODUCT, OPTIMIZED_HEADER),
+                _row(
+                    INT16,
+                    "neon8",
+                    Precision.FLOAT64,
+                    f"{OPTIMIZED_INTEGER_OPS}transpose_conv.h",
+                    int32_sums_and_no_zero_point,
+                ),
+            ),
+            "reference": (
+                _row(INT8, "double", Precision.FLOAT64, f"{INTEGER_OPS}transpose_conv.h"),
+                _row(
+                    UINT8, "double", Precision.FLOAT32_PRODUCT, f"{REFERENCE_OPS}transpose_conv.h"
+                ),
+                _row(
+                    INT16,
+                    "double",
+                    Precision.FLOAT64,
+                    f"{INTEGER_OPS}transpose_conv.h",
+                    int32_sums,
+                ),
+                _row(INT16, "reduced16", Precision.FLOAT64, f"{INTEGER_OPS}transpose_conv.h"),
+                floating_row(transpose_conv_float, f"{REFERENCE_OPS}transpose_conv.h"),
+            ),
+            "tflm": (
+                Row(
+                    INT16,
+                    tflm_transpose_conv,
+                    "reduced16",
+                    Precision.FLOAT64,
+                    source=f"{MICRO}transpose_conv.cc",
+                ),
+            ),
+        },
+        Roles(activation=2, weights=1, bias=3, shape=0),
+        sums_once=True,
+    ),
+)

@@ -1,0 +1,1 @@
+"""What ``tflreplay rules`` prints: an engine's table, or a model's rule sheet."""

@@ -1,0 +1,60 @@
+"""An engine's arithmetic in words: what ``tflreplay rules`` prints."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from tflreplay.ground.engine import Engine
+from tflreplay.ops import LAYERS, Row, home, rows
+
+_WIDTH = 96
+_INDENT = 14
+
+
+def render(engine: Engine) -> str:
+    """The rows of the engine's version, in the order in which they are tried."""
+    layers = " over ".join(LAYERS[engine.name])
+    title = f"{engine.name} kernels of {engine.runtime} {engine.version} ({layers})"
+    return "\n\n".join([title, *_reached(engine)])
+
+
+def _reached(engine: Engine) -> Iterator[str]:
+    """The version's rows, less those that an earlier row leaves nothing."""
+    seen: list[tuple[str, Row]] = []
+    for op, row in rows(engine):
+        earlier = (other for name, other in seen if name == op)
+        if row.in_version(engine) and not any(_covers(other, row) for other in earlier):
+            seen.append((op, row))
+            yield _paragraph(op, row)
+
+
+def _covers(earlier: Row, row: Row) -> bool:
+    return set(row.types) <= set(earlier.types) and earlier.when in (None, row.when)
+
+
+def _paragraph(op: str, row: Row) -> str:
+    title = f"{op} ({', '.join(row.types)}): {', '.join(filter(None, (row.rule, row.algorithm)))}"
+    details = (
+        ("multiplier", str(row.multiplier)),
+        ("where", str(row.when or "")),
+        ("clamp", str(row.clamp) if row.rule else ""),
+        ("formula", _formula(op, row)),
+        ("source", row.source),
+    )
+    lines = [textwrap.fill(title, _WIDTH, subsequent_indent="    ")]
+    for name, text in details:
+        if text:
+            first = f"  {name}".ljust(_INDENT)
+            lines.append(
+                textwrap.fill(text, _WIDTH, initial_indent=first, subsequent_indent=" " * _INDENT)
+            )
+    return "\n".join(lines)
+
+
+def _formula(op: str, row: Row) -> str:
+    """The file and the function; of a kernel made by another function, the file of the card."""
+    kernel = row.kernel
+    if "<locals>" in kernel.__qualname__:
+        return f"tflreplay/ops/{home(op)}"
+    return f"{kernel.__module__.replace('.', '/')}.py: {kernel.__qualname__}"

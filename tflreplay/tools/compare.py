@@ -1,0 +1,66 @@
+"""``tflreplay compare``: several sources of a model's tensors against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from tflreplay.ground.errors import InputError
+from tflreplay.ground.machine import Machine, sources_note, tables_note
+from tflreplay.ground.rounding import Array
+from tflreplay.judgement.agreement import Agreement, agree
+from tflreplay.judgement.run import whose
+from tflreplay.model import Model
+from tflreplay.runtimes import Capture
+from tflreplay.runtimes.inputs import Inputs
+from tflreplay.tools.sources import obtain
+
+
+def compare_sources(
+    model: Model, inputs: Inputs, sources: Sequence[str], threads: int = 1, command: str = ""
+) -> Agreement:
+    """Compare several sources of a model's tensors with each other.
+
+    Args:
+        model: what :func:`tflreplay.load` gives.
+        inputs: what :func:`tflreplay.read_inputs` gives.
+        sources: each ``ENGINE``, ``RUNTIME[==VERSION]:ENGINE``, ``replay:ENGINE`` or the path of
+            saved tensors.
+        threads: the runtimes' threads.
+        command: what to type to do the same again, for the report.
+
+    Raises:
+        CaptureError, InputError: a source is unknown, or gives nothing.
+    """
+    if len(sources) < 2:
+        raise InputError("--sources: give at least two, between commas, to compare with each other")
+    found: dict[str, tuple[Mapping[int, Array], str, Machine]] = {}
+    notes: list[str] = []
+    failures: list[str] = []
+    for source in sources:
+        if not source:
+            raise InputError("--sources: a name is empty; name each source once, between commas")
+        if source in found:
+            raise InputError(f"--sources: {source} is given twice")
+        obtained = obtain(model, inputs, source, threads)
+        if isinstance(obtained, Capture):
+            told = filter(None, (obtained.note, *obtained.problems))
+            notes += [f"{source}: {note}" for note in told]
+            failures += [f"{source}: {obtained.failure}"] if obtained.failure else []
+            words = whose(obtained.runtime, obtained.version, obtained.engine)
+            obtained = obtained.tensors, words, obtained.machine
+        elif note := tables_note():
+            notes.append(f"{source}: {note}")
+        found[source] = obtained
+    machines = {source: machine for source, (_, _, machine) in found.items()}
+    if note := sources_note(machines):
+        notes.append(note)
+    return replace(
+        agree(model, {source: tensors for source, (tensors, _, _) in found.items()}),
+        origins=tuple(words for _, words, _ in found.values()),
+        machines=tuple(machines.values()),
+        inputs=inputs.notes,
+        notes=tuple(notes),
+        failures=tuple(failures),
+        command=command,
+    )

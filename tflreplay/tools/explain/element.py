@@ -1,0 +1,54 @@
+"""``tflreplay explain MODEL``: one element of a captured layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tflreplay.ground.machine import replay_notes
+from tflreplay.judgement.run import whose
+from tflreplay.model import Model
+from tflreplay.runtimes import Capture
+from tflreplay.runtimes.inputs import Inputs
+from tflreplay.tools.explain.layer import explain, explained_row
+from tflreplay.tools.explain.records import Explanation
+from tflreplay.tools.sources import captured_later, engine_of
+
+
+def explain_element(
+    model: Model,
+    inputs: Inputs,
+    op_index: int,
+    index: Sequence[int],
+    runtime: str | None = None,
+    engine: str | None = None,
+    *,
+    threads: int = 1,
+    against: Capture | None = None,
+) -> Explanation:
+    """Capture a model's tensors and explain one output element of an op; see
+    :func:`tflreplay.explain`.
+
+    Args:
+        model: what :func:`tflreplay.load` gives.
+        inputs: what :func:`tflreplay.read_inputs` gives.
+        op_index: the op, and ``index``: which element of its output.
+        runtime, engine, threads, against: as for :func:`tflreplay.run`.
+
+    Raises:
+        CaptureError, InputError, NotReplayed: nothing is captured, there is no such element, or the
+            op cannot be explained.
+    """
+    ours = engine_of(runtime, engine, None, threads, against)
+    explained_row(model, ours, op_index)  # what cannot be explained need not be captured
+    captured = captured_later(model, inputs, runtime, engine, threads, against)()
+    tensors = dict(inputs.arrays) | captured.tensors
+    found = explain(model, tensors, ours, op_index, index)
+    notes = (
+        *(f"input: {note}" for note in inputs.notes),
+        *replay_notes(captured.machine, ours.machine),
+        captured.note,
+        *captured.problems,
+    )
+    source = whose(captured.runtime, captured.version, captured.engine)
+    return replace(found, source=source, notes=tuple(filter(None, notes)))

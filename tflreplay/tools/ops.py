@@ -1,0 +1,115 @@
+"""``tflreplay ops``: which ops are replayed, in which engines, and what every tool does with them.
+
+It comes from the cards alone. A kernel may still refuse a request that its engine answers wrongly;
+the replay then says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tflreplay.ground.engine import Engine
+from tflreplay.judgement.diagnosis.mistakes import tried_on
+from tflreplay.model import Model, Operator, Subgraph
+from tflreplay.ops import CARDS, LAYERS, Card, row_of
+from tflreplay.ops.base.row import Row
+from tflreplay.replayer.loop import failure
+from tflreplay.runtimes import RUNTIMES
+from tflreplay.tools.probe.cases import cases
+
+# The order in which types are listed; others follow by name.
+_ORDER = ("int8", "uint8", "int16", "int32", "int64", "bool", "float16", "float32")
+
+
+@dataclass(frozen=True)
+class Citizen:
+    """What is done with one op.
+
+    ``takers`` holds for each type of activations the engines that replay it; one with an asterisk
+    does so under conditions. ``mistakes`` counts the kinds of porting mistakes that are tried on
+    it. ``told_apart`` says how inputs are found that tell its candidates apart; it is empty where
+    there is one way only to compute the op.
+    """
+
+    op: str
+    takers: Mapping[str, tuple[str, ...]]
+    explained: bool
+    mistakes: int
+    told_apart: str
+    probed: bool
+    extracted: bool
+
+
+def engines(engine: Engine) -> list[Engine]:
+    """All engines of its runtime and version."""
+    return [replace(engine, name=name) for name in RUNTIMES[engine.runtime].engines]
+
+
+def citizens(engine: Engine) -> tuple[Citizen, ...]:
+    """Every op that an engine of this runtime and version replays, by name."""
+    probed = {op.name for op in cases().model.main.operators}
+    return tuple(
+        Citizen(
+            op,
+            takers,
+            card.explained,
+            len(tried_on(card)),
+            _told_apart(card),
+            op in probed,
+            card.extracted,
+        )
+        for op, card in sorted(CARDS.items())
+        if (takers := _takers(card, engines(engine)))
+    )
+
+
+def _takers(card: Card, engines: Sequence[Engine]) -> dict[str, tuple[str, ...]]:
+    by_engine = {engine.name: _rows(card, engine) for engine in engines}
+    names = {name for rows in by_engine.values() for row in rows for name in row.types}
+    listed = [name for name in _ORDER if name in names]
+    return {
+        dtype: tuple(
+            engine + ("*" if all(row.when for row in taken) else "")
+            for engine, rows in by_engine.items()
+            if (taken := [row for row in rows if row.takes(dtype)])
+        )
+        for dtype in listed + sorted(names - set(listed))
+    }
+
+
+def _rows(card: Card, engine: Engine) -> list[Row]:
+    return [row for row in card.rows(*LAYERS[engine.name]) if row.in_version(engine)]
+
+
+def _told_apart(card: Card) -> str:
+    rows = list(card.rows())
+    if not any(row.rule for row in rows):
+        return ""
+    if card.fields is not None:
+        return "solved"
+    return "pairs" if any(row.pairwise for row in rows) else "random"
+
+
+@dataclass(frozen=True)
+class ModelOps:
+    """A model's operators, and why each engine does not replay one; empty where it does."""
+
+    ops: Sequence[tuple[Subgraph, Operator]]
+    reasons: Mapping[str, Sequence[str]]
+
+
+def of_model(model: Model, engine: Engine) -> ModelOps:
+    """The operators of all subgraphs, by every engine of the runtime."""
+    ops = [(graph, op) for graph in model.subgraphs for op in graph.operators]
+    return ModelOps(
+        ops, {one.name: [_reason(one, graph, op) for graph, op in ops] for one in engines(engine)}
+    )
+
+
+def _reason(engine: Engine, graph: Subgraph, op: Operator) -> str:
+    try:
+        row_of(engine, graph, op)
+    except Exception as error:  # one broken op must not take the others' rows away
+        return failure(op, error)
+    return ""
