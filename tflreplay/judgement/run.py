@@ -17,8 +17,7 @@ from tflreplay.judgement.detail import Detail
 from tflreplay.judgement.diagnosis import Verdict, summarize
 from tflreplay.judgement.expectations import Expectations
 from tflreplay.model import Model
-
-_RUNTIMES = {"litert": "LiteRT", "tensorflow": "TensorFlow", "tflm": "TFLM"}
+from tflreplay.runtimes import RUNTIMES
 
 
 class Provenance(Protocol):
@@ -52,7 +51,7 @@ class Provenance(Protocol):
 
 def whose(runtime: str, version: str, engine: str) -> str:
     """Whose kernels, in words: ``LiteRT 2.3.0 reference kernels``; each part may be empty."""
-    name = _RUNTIMES.get(runtime, runtime)
+    name = RUNTIMES[runtime].title if runtime in RUNTIMES else runtime
     return " ".join(filter(None, [name, version, engine and f"{engine} kernels"]))
 
 

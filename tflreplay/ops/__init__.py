@@ -15,11 +15,23 @@ from types import MappingProxyType
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.model import Operator, Subgraph
-from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.card import BY_ONE_RULE, Card
 from tflreplay.ops.base.conditions import Site
 from tflreplay.ops.base.row import NotModelled, Row
 
-__all__ = ["CARDS", "LAYERS", "Card", "Row", "Site", "card", "home", "row_of", "rows", "site"]
+__all__ = [
+    "CARDS",
+    "LAYERS",
+    "OWN_TABLES",
+    "Card",
+    "Row",
+    "Site",
+    "card",
+    "home",
+    "row_of",
+    "rows",
+    "site",
+]
 
 # For each engine the tables to look in, the first one first.
 LAYERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -33,6 +45,9 @@ LAYERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "single": ("single", "reference"),
     }
 )
+
+# The engines that have rows of their own.
+OWN_TABLES = tuple(name for name in LAYERS if name not in BY_ONE_RULE)
 
 # Every file beside this one that holds cards: to add an op, add a file.
 _FAMILIES = tuple(

@@ -13,7 +13,7 @@ from tflreplay.ground.engine import Engine
 from tflreplay.judgement.diagnosis.mistakes import tried_on
 from tflreplay.model import Model, Operator, Subgraph
 from tflreplay.ops import CARDS, LAYERS, Card, row_of
-from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.row import NotModelled, Row
 from tflreplay.replayer.loop import failure
 from tflreplay.runtimes import RUNTIMES
 from tflreplay.tools.probe.cases import cases
@@ -65,21 +65,31 @@ def citizens(engine: Engine) -> tuple[Citizen, ...]:
 
 
 def _takers(card: Card, engines: Sequence[Engine]) -> dict[str, tuple[str, ...]]:
-    by_engine = {engine.name: _rows(card, engine) for engine in engines}
-    names = {name for rows in by_engine.values() for row in rows for name in row.types}
+    by_engine = {engine.name: _entries(card, engine) for engine in engines}
+    rows = [entry for entries in by_engine.values() for entry in entries if isinstance(entry, Row)]
+    names = {name for row in rows for name in row.types}
     listed = [name for name in _ORDER if name in names]
     return {
         dtype: tuple(
-            engine + ("*" if all(row.when for row in taken) else "")
-            for engine, rows in by_engine.items()
-            if (taken := [row for row in rows if row.takes(dtype)])
+            engine + ("*" if _conditional(taken) else "")
+            for engine, entries in by_engine.items()
+            if (taken := [entry for entry in entries if entry.takes(dtype)])
+            and any(isinstance(entry, Row) for entry in taken)
         )
         for dtype in listed + sorted(names - set(listed))
     }
 
 
-def _rows(card: Card, engine: Engine) -> list[Row]:
-    return [row for row in card.rows(*LAYERS[engine.name]) if row.in_version(engine)]
+def _entries(card: Card, engine: Engine) -> list[Row | NotModelled]:
+    every = (entry for table in LAYERS[engine.name] for entry in card.entries(table))
+    return [entry for entry in every if entry.in_version(engine)]
+
+
+def _conditional(entries: Sequence[Row | NotModelled]) -> bool:
+    """True where some operators are not replayed."""
+    return all(entry.when for entry in entries) or any(
+        isinstance(entry, NotModelled) for entry in entries
+    )
 
 
 def _told_apart(card: Card) -> str:

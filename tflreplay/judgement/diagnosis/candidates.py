@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tflreplay.ground.engine import Engine
 from tflreplay.model import Operator, Subgraph
-from tflreplay.ops import Row, card, row_of, site
+from tflreplay.ops import OWN_TABLES, Row, card, row_of, site
 
 # Tried on every op that requantizes by a rule, in this order.
 RULES_TRIED = (
@@ -25,7 +25,6 @@ RULES_TRIED = (
 )
 # Of these, the ones that round the whole product once; they differ at ties and in precision.
 ROUND_ONCE = tuple(n for n in RULES_TRIED if n not in ("double", "double-up", "reduced16"))
-_ENGINES = ("reference", "optimized", "xnnpack", "tflm")
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def base_row(engine: Engine, graph: Subgraph, op: Operator) -> Row | None:
 
 def _rows(engine: Engine, graph: Subgraph, op: Operator) -> Iterator[tuple[str, Row]]:
     """Rows of any version of any engine that would take this op, with the engine's name."""
-    for name in _ENGINES:
+    for name in OWN_TABLES:
         place = site(replace(engine, name=name), graph, op)
         for row in card(op.name).rows(name):
             if row.takes(place.dtype) and (row.when is None or row.when(place)):

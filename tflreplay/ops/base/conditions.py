@@ -87,10 +87,14 @@ class Site:
 
 @dataclass(frozen=True)
 class Condition:
-    """A predicate; ``text`` is what a printed table shows of it."""
+    """A predicate; ``text`` is what a printed table shows of it.
+
+    ``parts`` are the predicates that it consists of, where it consists of several.
+    """
 
     text: str
     test: Callable[[Site], bool]
+    parts: tuple[Condition, ...] = ()
 
     def __call__(self, site: Site) -> bool:
         try:
@@ -109,7 +113,9 @@ def condition(test: Callable[[Site], bool]) -> Condition:
 
 def every(*conditions: Condition) -> Condition:
     """All of the conditions, tried in this order up to the first that fails."""
+    parts = tuple(part for each in conditions for part in each.parts or (each,))
     return Condition(
-        "; ".join(str(each) for each in conditions),
-        lambda site: all(each(site) for each in conditions),
+        "; ".join(str(part) for part in parts),
+        lambda site: all(part(site) for part in parts),
+        parts,
     )

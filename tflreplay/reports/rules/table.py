@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from tflreplay.ground.engine import Engine
 from tflreplay.ops import LAYERS, Row, home, rows
+from tflreplay.ops.base.conditions import Condition
 
 _WIDTH = 96
 _INDENT = 14
@@ -30,7 +31,12 @@ def _reached(engine: Engine) -> Iterator[str]:
 
 
 def _covers(earlier: Row, row: Row) -> bool:
-    return set(row.types) <= set(earlier.types) and earlier.when in (None, row.when)
+    """True where the earlier row takes whatever the later one would."""
+    return set(row.types) <= set(earlier.types) and _asked(earlier) <= _asked(row)
+
+
+def _asked(row: Row) -> set[Condition]:
+    return set() if row.when is None else set(row.when.parts or (row.when,))
 
 
 def _paragraph(op: str, row: Row) -> str:

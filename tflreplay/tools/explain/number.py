@@ -13,14 +13,13 @@ import numpy as np
 from tflreplay.ground.errors import InputError, NotReplayed
 from tflreplay.ground.rounding import INT32_MAX, INT32_MIN, RULES, Multiplier, Rule
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED
-from tflreplay.ops import CARDS
+from tflreplay.ops import CARDS, OWN_TABLES
 from tflreplay.ops.base.ledger import Sum
 from tflreplay.ops.base.precision import Precision
 from tflreplay.tools.explain.layer import finished
 from tflreplay.tools.explain.records import Exact, Explanation, Outcome, Parameters, Scaling
 from tflreplay.tools.explain.steps import FLOORED
 
-_ENGINES = ("reference", "optimized", "xnnpack", "tflm")
 # The range of shifts that QuantizeMultiplier gives and every rule can take.
 _SHIFTS = (-31, 30)
 
@@ -158,7 +157,7 @@ def _fitting(name: str, real: float) -> Multiplier:
 def _users(rule: str, how: str) -> str:
     """Who computes by this rule and this multiplier: engines, each with its ops."""
     users = []
-    for engine in _ENGINES:
+    for engine in OWN_TABLES:
         names = []
         for card in CARDS.values():
             found = [r for r in card.rows(engine) if (r.rule, str(r.multiplier)) == (rule, how)]
