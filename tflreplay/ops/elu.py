@@ -10,7 +10,8 @@ from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.float_table import by_float_table, by_xnnpack_table
 from tflreplay.ops.base.plain import elementwise
-from tflreplay.ops.base.predicates import few_dimensions, unary
+from tflreplay.ops.base.plain_rows import xnnpack_approximated
+from tflreplay.ops.base.predicates import unary
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.types import FLOAT, INT8
 from tflreplay.ops.base.words import (
@@ -60,14 +61,7 @@ CARDS = (
         "ELU",
         {
             "xnnpack": (
-                Row(
-                    FLOAT,
-                    elu_float,
-                    algorithm=LIKE_LIBM,
-                    source="src/configs/unary-elementwise-config.c",
-                    when=few_dimensions,
-                    tolerance=APPROXIMATED,
-                ),
+                xnnpack_approximated(elu_float),
                 Row(
                     INT8,
                     xnnpack_elu,

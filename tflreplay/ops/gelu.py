@@ -9,8 +9,7 @@ from tflreplay.ground.rounding import Array
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.float_table import by_float_table
-from tflreplay.ops.base.predicates import few_dimensions
-from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.plain_rows import xnnpack_approximated
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT16
 from tflreplay.ops.base.words import (
     APPROXIMATED,
@@ -44,16 +43,7 @@ CARDS = (
     Card(
         "GELU",
         {
-            "xnnpack": (
-                Row(
-                    FLOAT,
-                    gelu_float,
-                    algorithm=LIKE_LIBM,
-                    source="src/configs/unary-elementwise-config.c",
-                    when=few_dimensions,
-                    tolerance=APPROXIMATED,
-                ),
-            ),
+            "xnnpack": (xnnpack_approximated(gelu_float),),
             "reference": (
                 finished(EIGHT_BITS, gelu, TABLE, "activations.cc"),
                 finished(INT16, gelu, INTERPOLATED, "activations.cc"),

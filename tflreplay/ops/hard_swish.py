@@ -11,13 +11,12 @@ from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.lookup import centred_codes, look_up
 from tflreplay.ops.base.loops import vector_body
 from tflreplay.ops.base.plain import elementwise
-from tflreplay.ops.base.predicates import few_dimensions
+from tflreplay.ops.base.plain_rows import xnnpack_approximated
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT
 from tflreplay.ops.base.words import (
     APPROXIMATED,
     EXACT,
-    LIKE_LIBM,
     MEASURED,
     OPTIMIZED_HEADER,
     REFERENCE_OPS,
@@ -118,16 +117,7 @@ CARDS = (
     Card(
         "HARD_SWISH",
         {
-            "xnnpack": (
-                Row(
-                    FLOAT,
-                    hard_swish_float,
-                    algorithm=LIKE_LIBM,
-                    source="src/configs/unary-elementwise-config.c",
-                    when=few_dimensions,
-                    tolerance=APPROXIMATED,
-                ),
-            ),
+            "xnnpack": (xnnpack_approximated(hard_swish_float),),
             "optimized": (_optimized(MEASURED, 0.0), _optimized({}, APPROXIMATED)),
             "reference": (
                 finished(FLOAT, hard_swish_float, EXACT, "activations.cc"),

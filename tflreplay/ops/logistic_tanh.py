@@ -22,9 +22,10 @@ from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.float_table import by_float_table, by_xnnpack_table
 from tflreplay.ops.base.lookup import centred_codes, look_up
 from tflreplay.ops.base.plain import elementwise
-from tflreplay.ops.base.predicates import few_dimensions, unary
+from tflreplay.ops.base.plain_rows import xnnpack_approximated
+from tflreplay.ops.base.predicates import unary
 from tflreplay.ops.base.rescaling import power_of_two
-from tflreplay.ops.base.row import Kernel, Row
+from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.sigmoid16 import interpolated_logistic, interpolated_tanh
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT8, INT16
 from tflreplay.ops.base.words import (
@@ -261,23 +262,12 @@ def _by_fixed_point(call: Call, x: Array, function: Callable[[Array], Array]) ->
     return look_up(x, codes.astype(call.output.numpy_dtype))
 
 
-def _approximated(kernel: Kernel) -> Row:
-    return Row(
-        FLOAT,
-        kernel,
-        algorithm=LIKE_LIBM,
-        source="src/configs/unary-elementwise-config.c",
-        when=few_dimensions,
-        tolerance=APPROXIMATED,
-    )
-
-
 CARDS = (
     Card(
         "LOGISTIC",
         {
             "xnnpack": (
-                _approximated(xnnpack_logistic_float),
+                xnnpack_approximated(xnnpack_logistic_float),
                 Row(
                     EIGHT_BITS,
                     xnnpack_logistic,
@@ -321,7 +311,7 @@ CARDS = (
         "TANH",
         {
             "xnnpack": (
-                _approximated(tanh_float),
+                xnnpack_approximated(tanh_float),
                 Row(
                     EIGHT_BITS,
                     xnnpack_tanh,

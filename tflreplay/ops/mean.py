@@ -336,7 +336,6 @@ CARDS = (
             ),
         },
         sums_once=True,
-        reduces=True,
         slips=frozenset({Slip.QUOTIENT, Slip.SUM}),
         worst=Worst.AT_ENDS,
         fields=Fields(_fields, _ones),

@@ -50,7 +50,6 @@ class Card:
     - ``pair``: it takes two broadcast inputs, element by element; ``sign`` says with which sign it
       adds the second one, where it adds.
     - ``unary``: an output is a function of one input code.
-    - ``reduces``: it goes along the axes that its second input names.
     - ``depthwise``: an output channel sees one input channel.
     - ``runs_subgraphs``: it runs other subgraphs of the model; ``stateful``: it keeps variables
       from one inference to the next.
@@ -75,7 +74,6 @@ class Card:
     sums_once: bool = False
     pair: bool = False
     unary: bool = False
-    reduces: bool = False
     depthwise: bool = False
     runs_subgraphs: bool = False
     stateful: bool = False
