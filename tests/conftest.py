@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import selected_rows
 from tflreplay.model import Model, load
 from tflreplay.runtimes import Capture, capture
 from tflreplay.runtimes.inputs import Inputs, random_inputs
@@ -14,6 +15,10 @@ MODELS = Path(__file__).parent.parent / "models"
 EFFICIENTNET = MODELS / "efficientnet_b0_int8.tflite"
 SEVEN_OPS = MODELS / "seven_ops_int8.tflite"
 IMAGE = MODELS / "img.npy"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    selected_rows.watch(config)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from tests.selected_rows import CONFIRMED
 from tflreplay.ground.engine import Engine
 from tflreplay.model import parse
 from tflreplay.replayer.loop import replay
@@ -154,7 +155,9 @@ def run_engine(
     for detail, array in zip(interpreter.get_input_details(), inputs, strict=True):
         interpreter.set_tensor(detail["index"], array)
     interpreter.invoke()
-    return [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
+    outputs = [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
+    CONFIRMED.engine_gave(engine, outputs)
+    return outputs
 
 
 def run_replay(

@@ -96,6 +96,46 @@ def test_no_op_is_asked_for_by_name_outside_of_the_cards() -> None:
                 )
 
 
+# What a row says in words, for people. (``clamp`` and a weighted op's multiplier are enums.)
+WORDS = {"algorithm", "clamp", "multiplier", "source"}
+
+
+def words_read(node: ast.AST) -> bool:
+    """True of a row's words beside a text, or made one; and of a search in them."""
+    fields = {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)} & WORDS
+    if isinstance(node, ast.Compare):
+        texts = (
+            isinstance(n, ast.JoinedStr)
+            or (isinstance(n, ast.Constant) and isinstance(n.value, str))
+            or (isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "str")
+            for n in ast.walk(node)
+        )
+        return bool(fields) and any(texts)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        of = node.func.value
+        return isinstance(of, ast.Attribute) and of.attr in WORDS and hasattr(str, node.func.attr)
+    return False
+
+
+def test_no_code_depends_on_words() -> None:
+    for path, tree in MODULES.items():
+        found = [node.lineno for node in ast.walk(tree) if words_read(node)]
+        assert not found, (path, found)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "row.algorithm == 'copy'",
+        "'float64' in call.row.multiplier",
+        "row.source.startswith('src/')",
+        "str(row.clamp) == words",
+    ],
+)
+def test_words_that_are_read_are_found(code: str) -> None:
+    assert words_read(ast.parse(code, mode="eval").body)
+
+
 def test_kernels_are_called_at_the_seam_only() -> None:
     for path, tree in MODULES.items():
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]

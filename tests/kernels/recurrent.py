@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+from tests.selected_rows import CONFIRMED
 from tests.single_op import RESOLVERS
 from tflreplay.ground.engine import Engine
 from tflreplay.model import parse
@@ -29,6 +30,7 @@ def litert(content: bytes, inputs: Sequence[np.ndarray], engine: Engine) -> list
         interpreter.set_tensor(source["index"], array)
         interpreter.invoke()
         outputs.append(interpreter.get_tensor(target["index"]))
+    CONFIRMED.engine_gave(engine, outputs)
     return outputs
 
 

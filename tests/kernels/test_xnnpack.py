@@ -217,10 +217,10 @@ def kernel_in(content: bytes, runtime: str, version: str) -> object:
         ("litert", "2.3.0", xnnpack_mean),
         ("litert", "2.1.3", xnnpack_mean),
         ("litert", "2.1.2", xnnpack_mean_half_away),
-        ("litert", "1.1.2", xnnpack_mean_half_away),
+        ("litert", "1.1.1", xnnpack_mean_half_away),
         ("litert", "1.0.1", xnnpack_spatial_mean),
         ("tensorflow", "2.21.0", xnnpack_mean_half_away),
-        ("tensorflow", "2.19.1", xnnpack_mean_half_away),
+        ("tensorflow", "2.19.0", xnnpack_mean_half_away),
         ("tensorflow", "2.18.1", xnnpack_spatial_mean),
     ],
 )

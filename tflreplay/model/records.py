@@ -119,7 +119,8 @@ class Tensor:
         """The constant value, read-only, of shape ``shape``; None for an activation.
 
         Raises:
-            NotReplayed: numpy has no such type, or the values are stored as a sparse matrix.
+            NotReplayed: numpy has no such type, the values are stored as a sparse matrix, or there
+                are none, of a shape that is too large for numpy.
         """
         if self.raw is None:
             return None
@@ -132,7 +133,10 @@ class Tensor:
             array = unpack_bits(self.raw, PACKED_BITS[self.dtype], dtype)
         else:
             array = np.frombuffer(self.raw, dtype)
-        array = array[: math.prod(self.shape)].reshape(self.shape)
+        try:
+            array = array[: math.prod(self.shape)].reshape(self.shape)
+        except ValueError as error:
+            raise NotReplayed(f"tensor {self.label} of shape {list(self.shape)}: {error}") from None
         array.flags.writeable = False
         return array
 

@@ -10,7 +10,7 @@ from tflreplay.ground.rounding import Accumulation, Array, Multiplier
 from tflreplay.ops.base.call import Call, accumulation, same_type
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.plain import elementwise
-from tflreplay.ops.base.predicates import few_dimensions
+from tflreplay.ops.base.predicates import unary_rank
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.types import FLOAT, SIGNED, UNQUANTIZED
 from tflreplay.ops.base.words import EXACT, MICRO, MICRO_FLOAT64, RATIO, REFERENCE_OPS, finished
@@ -84,7 +84,7 @@ CARDS = (
                     xnnpack_neg,
                     algorithm=EXACT,
                     source="src/f32-vneg/",
-                    when=few_dimensions,
+                    when=unary_rank,
                 ),
             ),
             "reference": (

@@ -26,7 +26,7 @@ from tflreplay.ops.base.lines import of_pair
 from tflreplay.ops.base.loops import Loop, inner_loop, narrowed, vector_body
 from tflreplay.ops.base.plain import elementwise, with_activation
 from tflreplay.ops.base.plain_rows import xnnpack_flushed
-from tflreplay.ops.base.predicates import binary, scale_ratio
+from tflreplay.ops.base.predicates import binary, ratio
 from tflreplay.ops.base.rescaling import (
     Rescale,
     common_scale,
@@ -36,7 +36,7 @@ from tflreplay.ops.base.rescaling import (
 )
 from tflreplay.ops.base.row import Clamp, Row
 from tflreplay.ops.base.terms import Arrays, Index, operand, sum_of_terms
-from tflreplay.ops.base.types import EIGHT_BITS, INT16, SIGNED, UNQUANTIZED
+from tflreplay.ops.base.types import EIGHT_BITS, INT8, INT16, UNQUANTIZED
 from tflreplay.ops.base.words import (
     INTEGER_OPS,
     MICRO,
@@ -46,9 +46,15 @@ from tflreplay.ops.base.words import (
     finished,
 )
 
-_SCALES = "float64 s/(2*max(s1, s2)); float64 2*max(s1, s2)/(float32 2**20*so)"
-_SCALES_16 = "float64 s/(2*max(s1, s2)); float64 2*max(s1, s2)/(float32 2**15*so)"
-_XNNPACK_SCALES = "float32 si/so, to 21 bits"
+_SCALES, _SCALES_16 = (
+    f"float64 s/(2*max(s1, s2)); float64 2*max(s1, s2)/(float32 {shifted}*so)"
+    for shifted in ("2**20", "2**15")
+)
+_MICRO_SCALES, _MICRO_SCALES_16 = (
+    f"float32 s/(2*max(s1, s2)); float32 2*max(s1, s2)/({shifted}*so)"
+    for shifted in ("2**20", "2**15")
+)
+_XNNPACK_SCALES = "float32 s/so, to 21 bits"
 
 
 # ---- reference kernels ------------------------------------------------------------------------
@@ -250,7 +256,14 @@ def _xnnpack_terms(call: Call, arrays: Arrays, index: Index, sign: str) -> Sum:
     )
 
 
-_xnnpack_ratios = every(binary, scale_ratio(2.0**-10, 256, 0, 1))
+@condition
+def sum_ratios(site: Site) -> bool:
+    """2**-10 <= s1/so, s2/so < 256"""
+    ratios = (ratio(site.input(position), site.output) for position in (0, 1))
+    return all(2.0**-10 <= each < 256 for each in ratios)
+
+
+_xnnpack_ratios = every(binary, sum_ratios)
 
 
 # ---- TFLM -------------------------------------------------------------------------------------
@@ -286,6 +299,33 @@ _ADD_POWERS_OF_TWO = Row(
     source=f"{REFERENCE_OPS}add.h",
     when=powers_of_two,
 )
+
+
+def _tflm_sub(types: tuple[str, ...], newer: str, older: str) -> tuple[Row, Row]:
+    """The rows of the newer and of the older wheels, and how each computes the multipliers."""
+    source = f"{MICRO}sub_common.cc"
+    return (
+        Row(
+            types,
+            sub,
+            "double",
+            newer,
+            source=source,
+            pairwise=True,
+            since=MICRO_FLOAT64,
+            ledger=RescaledInputs(-1),
+        ),
+        Row(
+            types,
+            tflm_sub,
+            "double",
+            older,
+            source=source,
+            pairwise=True,
+            ledger=RescaledInputs(-1, np.float32),
+        ),
+    )
+
 
 CARDS = (
     Card(
@@ -405,26 +445,13 @@ CARDS = (
                     ledger=RescaledInputs(-1),
                 ),
             ),
-            "tflm": (
-                Row(
-                    SIGNED,
-                    sub,
-                    "double",
-                    _SCALES,
-                    source=f"{MICRO}sub_common.cc",
-                    pairwise=True,
-                    since=MICRO_FLOAT64,
-                    ledger=RescaledInputs(-1),
-                ),
-                Row(
-                    SIGNED,
-                    tflm_sub,
-                    "double",
-                    "float32 s/(2*max(s1, s2)); float32 2*max(s1, s2)/(2**20*so)",
-                    source=f"{MICRO}sub_common.cc",
-                    pairwise=True,
-                    ledger=RescaledInputs(-1, np.float32),
-                ),
+            "tflm": tuple(
+                row
+                for types, newer, older in (
+                    (INT8, _SCALES, _MICRO_SCALES),
+                    (INT16, _SCALES_16, _MICRO_SCALES_16),
+                )
+                for row in _tflm_sub(types, newer, older)
             ),
         },
         pair=True,

@@ -22,7 +22,7 @@ from tflreplay.ops.base.weighted_rows import floating_row, xnnpack_row
 from tflreplay.ops.base.weights import (
     int8_zero_point,
     may_wrap,
-    no_int8_zero_point,
+    no_zero_point,
     per_tensor,
 )
 from tflreplay.ops.base.words import OPTIMIZED_OPS, REFERENCE_OPS
@@ -121,13 +121,13 @@ def int8_matrices(site: Site) -> bool:
 
 
 # XNNPACK took no int8 before; LiteRT 239a8f3be gave up the optimized kernel.
-_TAKEN_SINCE = {"litert": "2.0.3", "tensorflow": "2.21.0"}
+_TAKEN_SINCE = {"litert": "2.0.2", "tensorflow": "2.21.0"}
 # LiteRT 3d796311b.
 _ZERO_POINT_CORRECTED = {"litert": "2.1.3", "tensorflow": "2.22.0"}
-# LiteRT b5d47c827 and ceaf89c65.
-_NEWEST = {"litert": "2.3.0", "tensorflow": "2.22.0"}
+# Batches are no longer mixed up.
+_NEWEST = {"litert": "2.1.5", "tensorflow": "2.22.0"}
 # Which ops XNNPACK takes.
-_TAKEN = every(int8_matrices, no_int8_zero_point)
+_TAKEN = every(int8_matrices, no_zero_point)
 
 
 def _row(types: tuple[str, ...], rule: str, since: Versions | None = None) -> Row:

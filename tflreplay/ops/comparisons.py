@@ -18,7 +18,7 @@ from tflreplay.ops.base.words import NOT_TFLM, REFERENCE_OPS, finished
 
 _SOURCE = f"{REFERENCE_OPS}comparisons.h"
 _TO_ONE_SCALE = "double, to a scale of 2**-8"
-# LiteRT 8a6c60a8e: EQUAL and NOT_EQUAL compared raw codes before.
+# LiteRT 8a6c60a8e: EQUAL compared raw codes before, NOT_EQUAL took none of 16 bits.
 _SIXTEEN_BITS = {"litert": "2.1.0", "tensorflow": "2.21.0"}
 
 _LEFT_SHIFT = 8  # of the inputs, before they are rescaled
@@ -48,8 +48,8 @@ def _real(tensor: Tensor, codes: Array) -> Array:
     return look_up(codes, divide_by_any_pot(product, -multiplier.shift))
 
 
-def _equality(op: str, compare: np.ufunc) -> Card:
-    """EQUAL and NOT_EQUAL: they take truth values too, and rescale 16-bit codes."""
+def _equality(op: str, compare: np.ufunc, *older: Row) -> Card:
+    """They take truth values too, and rescale 16-bit codes; ``older`` did not."""
     by_scale, raw = rescaled(compare), elementwise(compare)
     rows = (
         finished(EIGHT_BITS, by_scale, _TO_ONE_SCALE, _SOURCE),
@@ -60,7 +60,7 @@ def _equality(op: str, compare: np.ufunc) -> Card:
             source=_SOURCE,
             since=_SIXTEEN_BITS,
         ),
-        finished(INT16, raw, "raw codes", _SOURCE),
+        *older,
         finished(UNQUANTIZED, raw, "compared", _SOURCE),
         finished(BOOL, raw, "raw codes", _SOURCE),
     )
@@ -79,7 +79,17 @@ def _order(op: str, compare: np.ufunc, since: Versions | None = None) -> Card:
 
 
 CARDS = (
-    _equality("EQUAL", np.equal),
+    _equality(
+        "EQUAL",
+        np.equal,
+        Row(
+            INT16,
+            elementwise(np.equal),
+            algorithm="raw codes",
+            source=_SOURCE,
+            since=NOT_TFLM,
+        ),
+    ),
     _equality("NOT_EQUAL", np.not_equal),
     _order("LESS", np.less),
     _order("LESS_EQUAL", np.less_equal),

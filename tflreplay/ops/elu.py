@@ -56,6 +56,14 @@ def xnnpack_elu_half_away(call: Call, x: Array) -> Array:
     return by_xnnpack_table(call, x, functions.elu, round_half_away)
 
 
+def xnnpack_elu_before_zero_point(call: Call, x: Array) -> Array:
+    """``clamp(round_half_even(f * (1 / so)) + zo)`` in float32, f as in :func:`elu`.
+
+    x: int8 of any shape. ``src/operators/elu-nc.c``.
+    """
+    return by_xnnpack_table(call, x, functions.elu, np.rint, zero_point_inside=False)
+
+
 CARDS = (
     Card(
         "ELU",
@@ -77,6 +85,14 @@ CARDS = (
                     source="src/reference/unary-elementwise.cc",
                     when=unary,
                     since=XNNPACK_HALF_AWAY,
+                ),
+                Row(
+                    INT8,
+                    xnnpack_elu_before_zero_point,
+                    algorithm="float32 expm1 and product, half even before the zero point",
+                    source="src/operators/elu-nc.c",
+                    when=unary,
+                    until=XNNPACK_HALF_AWAY,
                 ),
             ),
             "optimized": (

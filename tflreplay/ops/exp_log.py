@@ -12,7 +12,7 @@ from tflreplay.ops.base.float_table import by_float_table
 from tflreplay.ops.base.plain import elementwise
 from tflreplay.ops.base.plain_rows import xnnpack_approximated
 from tflreplay.ops.base.types import FLOAT, INT8, INT16
-from tflreplay.ops.base.words import EXACT, INTERPOLATED, TABLE, finished
+from tflreplay.ops.base.words import EXACT, INTERPOLATED, TABLE, XNNPACK_UNARY, finished
 
 
 def exp(call: Call, x: Array) -> Array:
@@ -44,11 +44,14 @@ def log(call: Call, x: Array) -> Array:
 
 log_float = elementwise(functions.log)
 
+# XNNPACK took no LOG before.
+_LOG_TAKEN_SINCE = {"litert": "2.1.6", "tensorflow": "2.22.0"}
+
 CARDS = (
     Card(
         "EXP",
         {
-            "xnnpack": (xnnpack_approximated(exp_float),),
+            "xnnpack": (xnnpack_approximated(exp_float, since=XNNPACK_UNARY),),
             "reference": (
                 finished(INT8, exp, TABLE, "exp.cc"),
                 finished(INT16, exp, INTERPOLATED, "exp.cc"),
@@ -59,7 +62,7 @@ CARDS = (
     Card(
         "LOG",
         {
-            "xnnpack": (xnnpack_approximated(log_float),),
+            "xnnpack": (xnnpack_approximated(log_float, since=_LOG_TAKEN_SINCE),),
             "reference": (
                 finished(INT8, log, TABLE, "elementwise.cc"),
                 finished(INT16, log, INTERPOLATED, "elementwise.cc"),

@@ -7,7 +7,7 @@ import numpy as np
 from tflreplay.ground.rounding import Array
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.plain import elementwise
-from tflreplay.ops.base.predicates import few_dimensions
+from tflreplay.ops.base.predicates import unary_rank
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.types import FLOAT
 from tflreplay.ops.base.words import EXACT, MICRO, finished
@@ -45,7 +45,7 @@ CARDS = (
                     xnnpack_round,
                     algorithm=EXACT,
                     source="src/f32-vrnd/",
-                    when=few_dimensions,
+                    when=unary_rank,
                 ),
             ),
             "optimized": (finished(FLOAT, round_half_even, EXACT, "round.cc"),),

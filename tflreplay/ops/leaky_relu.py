@@ -10,7 +10,7 @@ from tflreplay.ops.base.card import Card, Worst
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.ledger import Slopes, Sum, Terms
 from tflreplay.ops.base.lookup import centred_codes, look_up
-from tflreplay.ops.base.predicates import few_dimensions, normal, ratio, requantizable
+from tflreplay.ops.base.predicates import eight_bit_ratio, normal, ratio, unary, unary_rank
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.terms import Arrays, Index, by_eight_bits, centred, input_code
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT16, SIGNED
@@ -103,18 +103,17 @@ def xnnpack_leaky_relu_float(call: Call, x: Array) -> Array:
 
 @condition
 def slope_ratio(site: Site) -> bool:
-    """alpha normal, 1/256 <= |alpha*si/so|, -128 < alpha*si/so <= 128"""
-    alpha = np.float32(site.op.options.get("alpha", 0))
-    slope = ratio(site.activation, site.output) * alpha
+    """1/256 <= |alpha*si/so|, 1/256 - 128 <= alpha*si/so <= 128"""
+    with np.errstate(all="ignore"):
+        slope = ratio(site.activation, site.output) * np.float32(site.option("alpha"))
     # The lowest is -(2**15 - 1) / 256, a multiplier of 16 bits.
-    in_range = -127.99609375 <= slope <= 128 and abs(slope) >= 1 / 256
-    return bool(in_range and normal(np.abs(alpha)))
+    return bool(1 / 256 - 128 <= slope <= 128 and abs(slope) >= 1 / 256)
 
 
 @condition
 def normal_alpha(site: Site) -> bool:
     """alpha normal"""
-    return normal(np.abs(np.float32(site.op.options.get("alpha", 0))))
+    return normal(np.abs(np.float32(site.option("alpha"))))
 
 
 # ---- TFLM -------------------------------------------------------------------------------------
@@ -145,7 +144,7 @@ CARDS = (
                     xnnpack_leaky_relu_float,
                     algorithm=EXACT,
                     source="src/f32-vlrelu/",
-                    when=every(few_dimensions, normal_alpha),
+                    when=every(unary_rank, normal_alpha),
                 ),
                 Row(
                     EIGHT_BITS,
@@ -154,7 +153,7 @@ CARDS = (
                     "float32 si/so, float32 (si/so)*alpha where x < zi, to 8 fractional bits",
                     "fixed point",
                     "src/microparams-init.c",
-                    when=every(requantizable, slope_ratio),
+                    when=every(unary, eight_bit_ratio, normal_alpha, slope_ratio),
                     ledger=Terms(_xnnpack_terms),
                 ),
             ),

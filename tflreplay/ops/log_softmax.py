@@ -40,7 +40,7 @@ def log_softmax(call: Call, x: Array) -> Array:
     """
     same_type(call)
     scale = call.input(0).scale
-    scaled, reachable = scaled_differences(scale * ONE_Q26)
+    scaled, reachable = scaled_differences(scale * ONE_Q26, "LOG_SOFTMAX with a scale")
     exponentials = np.where(reachable, exp_on_negative_values(scaled), 0)
     below_max = x.max(axis=-1, keepdims=True).astype(np.int64) - x
     total = rounding_divide_by_pot(exponentials[below_max], 12).sum(axis=-1, keepdims=True)

@@ -15,10 +15,12 @@ from tflreplay.ground.rounding import (
     Multiplier,
     quantize_multiplier,
     round_half_away,
+    wrap32,
 )
+from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call, accumulation
 from tflreplay.ops.base.card import Card, Slip, Worst
-from tflreplay.ops.base.conditions import Site, condition, every
+from tflreplay.ops.base.conditions import Absent, Site, condition, every
 from tflreplay.ops.base.fields import Field, Fields
 from tflreplay.ops.base.ledger import Sum, Terms
 from tflreplay.ops.base.plain import in_float64
@@ -33,7 +35,7 @@ from tflreplay.ops.base.reduction import (
 )
 from tflreplay.ops.base.row import NotModelled, Row
 from tflreplay.ops.base.terms import Arrays, Codes, Index, grid, sum_of_products
-from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT16, UNQUANTIZED
+from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INDICES, INT16, UNQUANTIZED
 from tflreplay.ops.base.words import (
     APPROXIMATED,
     OPTIMIZED_INTEGER_OPS,
@@ -136,7 +138,7 @@ def spatial_mean(call: Call, x: Array, axes: Array) -> Accumulation:
     offset = np.float32(call.input(0).zero_point) * si / so
     rounded = int(offset + np.copysign(np.float32(0.5), offset))
     sums = x.sum(axis=(1, 2), dtype=np.int64, keepdims=True)
-    result = accumulation(call, sums, multiplier)
+    result = accumulation(call, wrap32(sums), multiplier)
     return replace(
         result,
         zero_point=result.zero_point - rounded,
@@ -169,18 +171,28 @@ def _spatial_terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Su
 
 @condition
 def spatial(site: Site) -> bool:
-    """A reduction of axes 1 and 2 of a 4-D tensor that keeps its rank."""
+    """axes 1 and 2 of a 4-D input, its rank kept"""
     x, axes = site.activation, site.input(1)
-    if len(x.shape) != 4 or not site.op.options.get("keep_dims") or axes.data is None:
+    if len(x.shape) != 4 or not site.option("keep_dims"):
         return False
-    return {int(axis) % 4 for axis in np.ravel(axes.data)} == {1, 2}
+    return {axis % 4 for axis in _known(axes)} == {1, 2}
 
 
 @condition
 def moving_axes(site: Site) -> bool:
-    """A reduction of a 4-D tensor that keeps its rank, over axes that are not constant."""
+    """axes that are not constant, of a 4-D input, its rank kept"""
     x, axes = site.activation, site.input(1)
-    return len(x.shape) == 4 and bool(site.op.options.get("keep_dims")) and axes.data is None
+    return len(x.shape) == 4 and bool(site.option("keep_dims")) and not axes.is_constant
+
+
+def _known(axes: Tensor) -> list[int]:
+    """
+    Raises:
+        Absent: they are not constant integers.
+    """
+    if axes.data is None or axes.dtype not in INDICES:
+        raise Absent
+    return [int(axis) for axis in np.ravel(axes.data)]
 
 
 # ---- XNNPACK ----------------------------------------------------------------------------------
@@ -224,9 +236,7 @@ def xnnpack_spatial_mean(call: Call, x: Array, axes: Array) -> Array:
 def spatial_axes(site: Site) -> bool:
     """axes 1 and 2, or axis 2, of a 4-D input"""
     x, axes = site.activation, site.input(1)
-    if axes.data is None or len(x.shape) != 4:
-        return False
-    return sorted(int(axis) for axis in np.ravel(axes.data)) in ([1, 2], [2])
+    return len(x.shape) == 4 and sorted(_known(axes)) in ([1, 2], [2])
 
 
 # ---- which inputs an output sees --------------------------------------------------------------

@@ -81,7 +81,7 @@ def optimized_mul(call: Call, a: Array, b: Array) -> Array:
 
 @condition
 def may_pass_16_bits(site: Site) -> bool:
-    """The largest product of two centred codes, rescaled, and a zero point may pass 2**15."""
+    """255**2*s1*s2/so > 2**15 - 256"""
     a, b, y = site.input(0).scale, site.input(1).scale, site.output.scale
     with np.errstate(all="ignore"):
         return bool(255 * 255 * a * b / np.float64(y) > 2**15 - 256)
@@ -164,7 +164,7 @@ CARDS = (
                     SIGNED,
                     tflm_mul,
                     "double",
-                    "float64 s1*s2/so",
+                    Precision.FLOAT64,
                     source=f"{MICRO}mul_common.cc",
                     pairwise=True,
                     ledger=Terms(_terms),

@@ -24,7 +24,7 @@ from tflreplay.ops.base.predicates import (
     one_scale,
     ratio,
     requantizable,
-    to_one_scale,
+    to_eight_bits,
 )
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.terms import Arrays, Index, by_eight_bits, centred, input_code
@@ -133,15 +133,9 @@ def optimized_dequantize(call: Call, x: Array) -> Array:
 
 @condition
 def one_scale_each(site: Site) -> bool:
-    """A conversion between real numbers and codes that all have one scale."""
+    """input and output with one scale each, or with none"""
     tensors = (site.activation.quantization, site.output.quantization)
     return not any(quantization and quantization.per_axis for quantization in tensors)
-
-
-@condition
-def to_eight_bits(site: Site) -> bool:
-    """output int8 or uint8"""
-    return site.output.dtype in EIGHT_BITS
 
 
 # ---- XNNPACK ----------------------------------------------------------------------------------
@@ -178,9 +172,21 @@ def _xnnpack_terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Su
 
 
 @condition
+def to_one_scale(site: Site) -> bool:
+    """output with one scale, on axis 0"""
+    return one_scale(site.output)
+
+
+@condition
 def from_one_scale(site: Site) -> bool:
-    """input with one scale, on axis 0; output float32"""
-    return one_scale(site.activation) and site.output.dtype == "float32"
+    """input with one scale, on axis 0"""
+    return one_scale(site.activation)
+
+
+@condition
+def to_float(site: Site) -> bool:
+    """output float32"""
+    return site.output.dtype == "float32"
 
 
 # ---- TFLM -------------------------------------------------------------------------------------
@@ -210,7 +216,7 @@ CARDS = (
                     multiplier="float32 1/so",
                     algorithm="float32 product, half even",
                     source="src/f32-qs8-vcvt/",
-                    when=every(to_one_scale, few_dimensions),
+                    when=every(to_eight_bits, to_one_scale, few_dimensions),
                 ),
                 Row(
                     EIGHT_BITS,
@@ -272,7 +278,7 @@ CARDS = (
                     dequantize,
                     algorithm="float32 product",
                     source="src/qs8-f32-vcvt/",
-                    when=every(from_one_scale, few_dimensions),
+                    when=every(from_one_scale, to_float, few_dimensions),
                 ),
             ),
             "optimized": (

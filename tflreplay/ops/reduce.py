@@ -14,7 +14,7 @@ from tflreplay.ops.base.predicates import constant_axes
 from tflreplay.ops.base.reduction import OPTIMIZED_REDUCE, REFERENCE_REDUCE, by, rows_to_reduce
 from tflreplay.ops.base.row import Kernel, Row
 from tflreplay.ops.base.types import BOOL, FLOAT, RAW, SIGNED, UNQUANTIZED
-from tflreplay.ops.base.words import ZEROS, finished
+from tflreplay.ops.base.words import XNNPACK_UNARY, ZEROS, finished
 
 _PRODUCT_SCALES = "float64 si/so**(1/n), cut to 16 bits"
 
@@ -89,6 +89,7 @@ def _extreme(op: str, position: Callable[..., Array], what: str) -> Card:
                     algorithm=f"{what}, 0 or -0",
                     source="src/operators/reduce-nd.c",
                     when=constant_axes,
+                    since=XNNPACK_UNARY,
                     tolerance=ZEROS,
                 ),
             ),

@@ -15,7 +15,7 @@ from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
-from tflreplay.ops.base.conditions import Site, condition
+from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.predicates import one_scale
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.types import BOOL, EIGHT_BITS, FLOAT, SIGNED, UINT8
@@ -235,10 +235,24 @@ def _xnnpack_taps(inputs: int, outputs: int, aligned: bool, half: bool) -> _Taps
 
 @condition
 def constant_size(site: Site) -> bool:
-    """a constant size; output of rank 4; 8-bit tensors each with one scale, on axis 0"""
+    """a constant size"""
+    return site.input(1).is_constant
+
+
+@condition
+def to_image(site: Site) -> bool:
+    """output of rank 4"""
+    return len(site.output.shape) == 4
+
+
+@condition
+def one_scale_each(site: Site) -> bool:
+    """8-bit tensors each with one scale, on axis 0"""
     x, y = site.activation, site.output
-    plain = all(t.dtype not in EIGHT_BITS or one_scale(t) for t in (x, y))
-    return plain and len(y.shape) == 4 and site.input(1).is_constant
+    return all(tensor.dtype not in EIGHT_BITS or one_scale(tensor) for tensor in (x, y))
+
+
+_taken = every(constant_size, to_image, one_scale_each)
 
 
 CARDS = (
@@ -251,14 +265,14 @@ CARDS = (
                     xnnpack_resize_bilinear,
                     algorithm="float32, by columns, then by rows",
                     source="src/f32-ibilinear/",
-                    when=constant_size,
+                    when=_taken,
                 ),
                 Row(
                     EIGHT_BITS,
                     xnnpack_resize_bilinear_fixed,
                     algorithm="11-bit fixed point, ties up",
                     source="src/s8-ibilinear/",
-                    when=constant_size,
+                    when=_taken,
                 ),
             ),
             "optimized": (

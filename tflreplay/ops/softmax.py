@@ -89,7 +89,7 @@ def _check_types(call: Call) -> None:
 
 def _exponentials(real_multiplier: float) -> Array:
     """``exp`` in Q0.31 of every difference 0 ... 255 below the maximum."""
-    scaled, reachable = scaled_differences(real_multiplier)
+    scaled, reachable = scaled_differences(real_multiplier, "SOFTMAX with beta * scale")
     return np.where(reachable, exp_on_negative_values(scaled), 0)
 
 

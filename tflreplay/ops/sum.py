@@ -41,7 +41,7 @@ from tflreplay.ops.base.words import (
 )
 
 # LiteRT f18e6160e: SUM of one scale summed raw codes before.
-_SIXTEEN_BIT_SUMS = {"litert": "1.3.0", "tensorflow": "2.21.0"}
+_SIXTEEN_BIT_SUMS = {"litert": "1.3.0", "tensorflow": "2.20.0"}
 
 # ---- reference kernels ------------------------------------------------------------------------
 

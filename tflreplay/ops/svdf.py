@@ -103,7 +103,7 @@ def svdf_float(
 
 @condition
 def int8_features(site: Site) -> bool:
-    """int8 weights"""
+    """int8 feature weights"""
     return site.input(_FEATURES).dtype == "int8"
 
 

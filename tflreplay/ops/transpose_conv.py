@@ -25,11 +25,11 @@ from tflreplay.ops.base.types import INT8, INT16, UINT8
 from tflreplay.ops.base.weighted_rows import floating_row, xnnpack_row
 from tflreplay.ops.base.weights import (
     as_many_scales,
-    has_zero_point,
+    bias_or_none,
     int32_sums,
     may_wrap,
+    no_zero_point,
     per_tensor,
-    static_bias,
     static_weights,
 )
 from tflreplay.ops.base.words import (
@@ -114,21 +114,17 @@ def _scattered(call: Call, shape: Array, x: Array, weights: Array) -> Array:
 
 
 @condition
-def int32_sums_and_no_zero_point(site: Site) -> bool:
-    """quantized_bias_type INT32, weights without a zero point"""
-    return int32_sums(site) and not has_zero_point(site.weights)
+def constant_shape(site: Site) -> bool:
+    """constant output shape"""
+    return site.input(site.roles.shape).is_constant
 
 
 @condition
-def transposing(site: Site) -> bool:
-    """constant output shape; no bias, or a constant int32 one with scales; SAME: strides no larger
-    than the kernel; VALID: outputs no smaller"""
-    given = [site.bias] if site.bias is not None else []
-    if not site.input(0).is_constant or not all(map(static_bias, given)):
-        return False
+def no_gaps(site: Site) -> bool:
+    """SAME: strides no larger than the kernel, VALID: outputs no smaller"""
     kernel = image(site.weights)[1:3]
-    if site.op.options.get("padding") == "SAME":
-        strides = site.op.options.get("stride_h", 0), site.op.options.get("stride_w", 0)
+    if site.option("padding") == "SAME":
+        strides = site.option("stride_h"), site.option("stride_w")
         return all(size >= stride for size, stride in zip(kernel, strides, strict=True))
     outputs = image(site.output)[1:3]
     return all(size <= output for size, output in zip(kernel, outputs, strict=True))
@@ -154,9 +150,11 @@ def tflm_transpose_conv(
 
 
 # XNNPACK takes int8 weights of several scales.
-_SEVERAL_SCALES_SINCE = {"litert": "0", "tensorflow": "2.18.1"}
+_SEVERAL_SCALES_SINCE = {"litert": "0", "tensorflow": "2.18.0"}
 # Which ops XNNPACK takes.
-_TAKEN = every(one_input, plain_activation, static_weights(0), transposing)
+_TAKEN = every(
+    one_input, plain_activation, static_weights(0), constant_shape, bias_or_none, no_gaps
+)
 _SEVERAL_SCALES = every(_TAKEN, as_many_scales)
 _ONE_SCALE = every(_TAKEN, per_tensor)
 _WRAPPING = "float-even32-wrapping"
@@ -198,7 +196,7 @@ CARDS = (
                     "neon8",
                     Precision.FLOAT64,
                     f"{OPTIMIZED_INTEGER_OPS}transpose_conv.h",
-                    int32_sums_and_no_zero_point,
+                    every(int32_sums, no_zero_point),
                 ),
             ),
             "reference": (

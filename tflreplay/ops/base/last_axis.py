@@ -15,9 +15,10 @@ def sum_in_order(x: Array) -> Array:
     return x.cumsum(axis=-1, dtype=np.float32)[..., -1:]
 
 
-def scaled_differences(real_multiplier: float) -> tuple[Array, Array]:
+def scaled_differences(real_multiplier: float, what: str) -> tuple[Array, Array]:
     """The differences 0 ... -255 times the multiplier, in Q5.26, and which of them that holds.
 
+    ``what`` says of which op the multiplier is what.
     ``PreprocessSoftmaxScaling`` and ``CalculateInputRadius`` in
     ``tflite/kernels/internal/quantization_util.cc``.
 
@@ -25,7 +26,7 @@ def scaled_differences(real_multiplier: float) -> tuple[Array, Array]:
         NotReplayed: a multiplier for which the kernel aborts the process.
     """
     if real_multiplier <= 1:
-        raise NotReplayed(f"SOFTMAX with beta * scale of {real_multiplier / ONE_Q26:g}")
+        raise NotReplayed(f"{what} of {real_multiplier / ONE_Q26:g}")
     multiplier = Multiplier.of(min(real_multiplier, 2.0**31 - 1))
     mantissa, shift = int(multiplier.mantissa), int(multiplier.shift)
     difference = -np.arange(256, dtype=np.int64)

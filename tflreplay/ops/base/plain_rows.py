@@ -7,8 +7,8 @@ from collections.abc import Callable
 from tflreplay.ground.rounding import Array
 from tflreplay.ops.base.conditions import every
 from tflreplay.ops.base.plain import flushed
-from tflreplay.ops.base.predicates import few_dimensions, plain_activation
-from tflreplay.ops.base.row import Kernel, Row
+from tflreplay.ops.base.predicates import few_dimensions, plain_activation, unary_rank
+from tflreplay.ops.base.row import Kernel, Row, Versions
 from tflreplay.ops.base.types import FLOAT
 from tflreplay.ops.base.words import APPROXIMATED, LIKE_LIBM
 
@@ -26,13 +26,16 @@ def xnnpack_flushed(
     )
 
 
-def xnnpack_approximated(kernel: Kernel) -> Row:
-    """A function of one number that XNNPACK approximates; ``kernel`` asks the C library for it."""
+def xnnpack_approximated(
+    kernel: Kernel, how: str = LIKE_LIBM, since: Versions | None = None
+) -> Row:
+    """A function of one number that XNNPACK approximates; ``how`` says what ``kernel`` does."""
     return Row(
         FLOAT,
         kernel,
-        algorithm=LIKE_LIBM,
+        algorithm=how,
         source="src/configs/unary-elementwise-config.c",
-        when=few_dimensions,
+        when=unary_rank,
+        since=since or {},
         tolerance=APPROXIMATED,
     )

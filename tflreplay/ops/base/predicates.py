@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from tflreplay.model import Tensor
-from tflreplay.ops.base.conditions import Absent, Condition, Site, condition, every
+from tflreplay.ops.base.conditions import Absent, Site, condition, every
 from tflreplay.ops.base.types import EIGHT_BITS
+from tflreplay.ops.base.words import XNNPACK_UNARY
 
 MAX_RANK = 6  # XNN_MAX_TENSOR_DIMS
 
@@ -34,22 +35,22 @@ def ratio(x: Tensor, y: Tensor) -> np.float32:
 
 @condition
 def one_input(site: Site) -> bool:
-    """input and output of one 8-bit type, each with one scale, on axis 0"""
+    """input and output of one type, each with one scale, on axis 0"""
     x = site.activation
     return all(one_scale(t) and t.dtype == x.dtype for t in (x, *site.outputs))
 
 
 @condition
 def two_inputs(site: Site) -> bool:
-    """both inputs and the output of one 8-bit type, each with one scale, on axis 0"""
+    """both inputs and the output of one type, each with one scale, on axis 0"""
     x, y = site.input(0), site.input(1)
     return all(one_scale(t) and t.dtype == x.dtype for t in (x, y, *site.outputs))
 
 
 @condition
-def to_one_scale(site: Site) -> bool:
-    """output int8 or uint8 with one scale, on axis 0"""
-    return site.output.dtype in EIGHT_BITS and one_scale(site.output)
+def to_eight_bits(site: Site) -> bool:
+    """output int8 or uint8"""
+    return site.output.dtype in EIGHT_BITS
 
 
 @condition
@@ -59,19 +60,21 @@ def few_dimensions(site: Site) -> bool:
 
 
 @condition
+def unary_rank(site: Site) -> bool:
+    """input of rank 6 at most (before LiteRT 1.3.0 and TensorFlow 2.20.0: of any)"""
+    return not site.engine.at_least(XNNPACK_UNARY) or len(site.activation.shape) <= MAX_RANK
+
+
+@condition
 def plain_activation(site: Site) -> bool:
     """fused activation NONE, RELU, RELU6 or RELU_N1_TO_1"""
     return site.op.options.get("fused_activation_function", "NONE") in _ACTIVATIONS
 
 
-def scale_ratio(low: float, high: float, *positions: int, closed: bool = False) -> Condition:
-    """float32 input scale / output scale from ``low`` to ``high``; below it unless ``closed``."""
-
-    def test(site: Site) -> bool:
-        ratios = [ratio(site.input(position), site.output) for position in positions]
-        return all(low <= r and (r <= high if closed else r < high) for r in ratios)
-
-    return Condition(f"{low:g} <= si/so {'<=' if closed else '<'} {high:g}", test)
+@condition
+def eight_bit_ratio(site: Site) -> bool:
+    """1/256 <= si/so <= 128"""
+    return bool(1 / 256 <= ratio(site.activation, site.output) <= 128)
 
 
 @condition
@@ -86,14 +89,15 @@ def constant_axes(site: Site) -> bool:
 @condition
 def overlapping_windows(site: Site) -> bool:
     """strides no larger than the filter"""
-    o = site.op.options
-    return all(o.get(f"stride_{d[0]}", 0) <= o.get(f"filter_{d}", 0) for d in ("height", "width"))
+    return all(
+        site.option(f"stride_{d[0]}") <= site.option(f"filter_{d}") for d in ("height", "width")
+    )
 
 
 # The ops on codes that XNNPACK takes element by element, and those that it requantizes by 8 bits.
-unary = every(one_input, few_dimensions)
+unary = every(one_input, unary_rank)
 binary = every(two_inputs, few_dimensions, plain_activation)
-requantizable = every(unary, scale_ratio(1 / 256, 128, 0, closed=True))
+requantizable = every(one_input, few_dimensions, eight_bit_ratio)
 
 
 def image(tensor: Tensor) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
-from tflreplay.ground.rounding import Array
+from tflreplay.ground.rounding import Array, wrap32
 from tflreplay.ops.base.call import Call
 
 REFERENCE_REDUCE = "internal/reference/reduce.h"
@@ -41,11 +41,11 @@ def rows_to_reduce(call: Call, x: Array, axes: Array) -> tuple[Array, tuple[int,
 
 
 def centred_sums(call: Call, x: Array, axes: Array) -> tuple[Array, int]:
-    """``sum(x) - n * zx`` in int64, and n."""
+    """``sum(x) - n * zx`` as an int32 register holds it, and n."""
     axis, keep = reduced_axes(call, x, axes)
     count = math.prod(x.shape[a] for a in axis)
     sums = x.sum(axis=axis, dtype=np.int64, keepdims=keep)
-    return np.asarray(sums - count * call.input(0).zero_point), count
+    return wrap32(np.asarray(sums - count * call.input(0).zero_point)), count
 
 
 def by(function: np.ufunc, start: int | None = None) -> Callable[..., Array]:
@@ -71,10 +71,10 @@ def by(function: np.ufunc, start: int | None = None) -> Callable[..., Array]:
 
 
 def xnnpack_sums(call: Call, x: Array, axes: Array) -> tuple[Array, int]:
-    """Sums of raw codes in int64, and how many elements are in each."""
+    """Sums of raw codes as an int32 register holds them, and how many elements are in each."""
     axis, keep = reduced_axes(call, x, axes)
     count = math.prod(x.shape[a] for a in axis)
-    return np.asarray(x.sum(axis=axis, dtype=np.int64, keepdims=keep)), count
+    return wrap32(np.asarray(x.sum(axis=axis, dtype=np.int64, keepdims=keep))), count
 
 
 def xnnpack_quantized(

@@ -13,8 +13,8 @@ from tflreplay.ops.base.words import UNORDERED_SUMS, finished
 # most of them away.
 _TOLERANCE = 1e-4
 
-# Before, XNNPACK quantizes the activations of hybrid ops in another way.
-_DYNAMIC = {"litert": "1.2.0", "tensorflow": "2.19.0"}
+# Before, XNNPACK quantizes the activations of hybrid ops in another way: it shows on ties.
+_DYNAMIC = {"litert": "1.4.0", "tensorflow": "2.20.0"}
 
 
 def floating_row(kernel: Kernel, source: str) -> Row:
@@ -42,9 +42,9 @@ def xnnpack_hybrid_row(
     )
 
 
-def before_xnnpack_hybrid(when: Condition, since: Versions | None = None) -> NotModelled:
+def before_xnnpack_hybrid(when: Condition) -> NotModelled:
     """What XNNPACK computed of hybrid ops before :func:`xnnpack_hybrid_row`."""
-    return NotModelled(FLOAT, _before, when=when, since=since or {}, until=_DYNAMIC)
+    return NotModelled(FLOAT, _before, when=when, until=_DYNAMIC)
 
 
 def _before(site: Site) -> str:

@@ -2,51 +2,68 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from tflreplay.model import Tensor
-from tflreplay.ops.base.conditions import Condition, Site, condition
+from tflreplay.ops.base.conditions import Condition, Site, condition, every
 from tflreplay.ops.base.predicates import image, normal
 from tflreplay.ops.base.sums import declared_bits
 
 
 @condition
 def int32_sums(site: Site) -> bool:
-    """quantized_bias_type INT32; in TFLM an int32 bias, if there is any"""
+    """quantized_bias_type INT32 (in TFLM: an int32 bias, if there is any)"""
     bias = site.bias
     return declared_bits(site.engine, site.op, None if bias is None else bias.dtype) == 32
 
 
 @condition
-def without_int64(site: Site) -> bool:
-    """neither bias nor quantized_bias_type INT64, weights without a zero point"""
-    declared = site.op.options.get("quantized_bias_type") == "int64"
-    return not declared and without_int64_bias(site)
+def undeclared_int64(site: Site) -> bool:
+    """quantized_bias_type other than INT64"""
+    return bool(site.op.options.get("quantized_bias_type") != "int64")
 
 
 @condition
-def without_int64_bias(site: Site) -> bool:
-    """no int64 bias, weights without a zero point"""
-    narrow = site.bias is None or site.bias.dtype != "int64"
-    return narrow and not has_zero_point(site.weights)
+def no_int64_bias(site: Site) -> bool:
+    """no int64 bias"""
+    return site.bias is None or site.bias.dtype != "int64"
 
 
-def has_zero_point(weights: Tensor) -> bool:
-    """True of weights with one zero point, which is not 0."""
+@condition
+def no_zero_point(site: Site) -> bool:
+    """weights without a zero point, or with several"""
+    return not _one_zero_point(site.weights)
+
+
+@condition
+def int8_zero_point(site: Site) -> bool:
+    """int8 weights with one zero point other than 0"""
+    return site.weights.dtype == "int8" and _one_zero_point(site.weights)
+
+
+@condition
+def no_int8_zero_point(site: Site) -> bool:
+    """no int8 weights with one zero point other than 0"""
+    return site.weights.dtype != "int8" or not _one_zero_point(site.weights)
+
+
+def _one_zero_point(weights: Tensor) -> bool:
     quantization = weights.quantization
     return quantization is not None and not quantization.per_axis and weights.zero_point != 0
 
 
 @condition
 def per_channel(site: Site) -> bool:
-    """a scale for each output channel"""
+    """weights of several scales"""
     quantization = site.weights.quantization
     return quantization is not None and quantization.per_axis
 
 
 @condition
 def per_tensor(site: Site) -> bool:
-    """one scale for all output channels"""
+    """weights of one scale"""
     quantization = site.weights.quantization
     return quantization is not None and not quantization.per_axis
 
@@ -84,32 +101,22 @@ def int4_weights(site: Site) -> bool:
 
 
 @condition
-def int8_zero_point(site: Site) -> bool:
-    """int8 weights with one zero point other than 0"""
-    return site.weights.dtype == "int8" and has_zero_point(site.weights)
+def of_input_type(site: Site) -> bool:
+    """weights of the input's type"""
+    return site.weights.dtype == site.activation.dtype
 
 
-@condition
-def no_int8_zero_point(site: Site) -> bool:
-    """int8 weights without a zero point"""
-    return not int8_zero_point(site)
+@functools.cache
+def quantized_weights(axis: int) -> Condition:
+    """Constant weights, quantized along ``axis`` if along one."""
+    return Condition(
+        f"constant weights, scales normal, along axis {axis} if several",
+        lambda site: site.weights.is_constant and _scales(site.weights, axis),
+    )
 
 
 def static_weights(axis: int) -> Condition:
-    """Weights of the input's type, quantized along ``axis`` if along one."""
-
-    def test(site: Site) -> bool:
-        w = site.weights
-        return w.dtype == site.activation.dtype and w.is_constant and _scales(w, axis)
-
-    text = f"constant weights of the input's type, scales normal, along axis {axis} if several"
-    return Condition(text, test)
-
-
-@condition
-def quantized_weights(site: Site) -> bool:
-    """constant weights, scales normal, along axis 0 if several"""
-    return site.weights.is_constant and _scales(site.weights, 0)
+    return every(of_input_type, quantized_weights(axis))
 
 
 def _scales(w: Tensor, axis: int) -> bool:
@@ -124,18 +131,22 @@ def _scales(w: Tensor, axis: int) -> bool:
 @condition
 def bias(site: Site) -> bool:
     """a constant int32 bias with scales"""
-    return len(site.op.inputs) == 3 and site.bias is not None and static_bias(site.bias)
+    return len(site.op.inputs) == 3 and site.bias is not None and _is_static_int32(site.bias)
 
 
 @condition
 def bias_or_none(site: Site) -> bool:
-    """no bias, or a constant int32 one with scales, of as many elements as units"""
-    if site.bias is None:
-        return True
-    return site.bias.shape == site.weights.shape[:1] and static_bias(site.bias)
+    """no bias, or a constant int32 one with scales"""
+    return site.bias is None or _is_static_int32(site.bias)
 
 
-def static_bias(tensor: Tensor) -> bool:
+@condition
+def bias_of_units(site: Site) -> bool:
+    """no bias, or one of as many elements as units"""
+    return site.bias is None or site.bias.shape == site.weights.shape[:1]
+
+
+def _is_static_int32(tensor: Tensor) -> bool:
     q = tensor.quantization
     if tensor.dtype != "int32" or not tensor.is_constant or q is None:
         return False
@@ -145,14 +156,17 @@ def static_bias(tensor: Tensor) -> bool:
 @condition
 def float_bias(site: Site) -> bool:
     """a constant float32 bias"""
-    return site.bias is not None and site.bias.is_constant
+    return site.bias is not None and _is_static_float(site.bias)
 
 
 @condition
 def float_bias_or_none(site: Site) -> bool:
-    """no bias, or a constant float32 one of as many elements as units"""
-    b = site.bias
-    return b is None or (b.is_constant and b.shape == site.weights.shape[:1])
+    """no bias, or a constant float32 one"""
+    return site.bias is None or _is_static_float(site.bias)
+
+
+def _is_static_float(tensor: Tensor) -> bool:
+    return tensor.dtype == "float32" and tensor.is_constant
 
 
 @condition
@@ -164,7 +178,7 @@ def default_format(site: Site) -> bool:
 
 @condition
 def may_wrap(site: Site) -> bool:
-    """int8 GEMM kernel, multiplier above 1, output zero point below 0"""
+    """int8 output, multiplier above 1, output zero point below 0"""
     x, w, y = site.activation, site.weights, site.output
     if w.quantization is None:
         return False

@@ -17,6 +17,7 @@ EXACT = "float32"
 TABLE = "float32 table, half away"
 INTERPOLATED = "float32 table of 513, interpolated"
 LIKE_LIBM = "float32 by the C library, which the engine approximates"
+APPROXIMATELY = "float32, which the engine approximates"
 UNORDERED = "float64, rounded to float32; the order of summation is not modelled"
 UNORDERED_SUMS = "float64 sums, rounded to float32; the order of summation is not modelled"
 
@@ -24,15 +25,18 @@ UNORDERED_SUMS = "float64 sums, rounded to float32; the order of summation is no
 APPROXIMATED, SUMMED = 2e-6, 1e-5
 ZEROS = 1e-30  # only 0 and -0 are taken for each other
 
-# TensorFlow 2.17.1 gives other last bits in two float32 ops.
-MEASURED = {"litert": "0", "tensorflow": "2.21.0"}
+# LiteRT 1.0.1 and TensorFlow 2.17.1 give other last bits in two float32 ops.
+MEASURED = {"litert": "1.1.1", "tensorflow": "2.18.0"}
 # The wheel of TFLM that computes in float64 what was float32 before; that of the day before,
 # 0.dev20261012203412, does not.
 MICRO_FLOAT64 = {"tflm": "0.dev20261013214400"}
 # XNNPACK's generic quantize rounds half away, the zero point inside, from edd5da7ab5 on, and half
 # even from 76c91a5d29 on. Before, it rounded half even and added the zero point then.
-XNNPACK_HALF_AWAY = {"litert": "1.1.2", "tensorflow": "2.19.1"}
+XNNPACK_HALF_AWAY = {"litert": "1.1.1", "tensorflow": "2.19.0"}
 XNNPACK_HALF_EVEN = {"litert": "2.1.3", "tensorflow": "2.22.0"}
+# From then on, XNNPACK takes EXP, SIN, COS, REDUCE_MAX and REDUCE_MIN of float32, and looks at the
+# rank of an op on one tensor.
+XNNPACK_UNARY = {"litert": "1.3.0", "tensorflow": "2.20.0"}
 # TFLM computes something else, which is not modelled.
 NOT_TFLM = {"litert": "0", "tensorflow": "0"}
 

@@ -70,7 +70,7 @@ _PADDING_CORRECTED = {"litert": "2.2.0", "tensorflow": "2.22.0"}
 # Which ops XNNPACK takes.
 _CONV = every(one_input, plain_activation, static_weights(0), bias)
 _DEPTHWISE = every(one_input, plain_activation, static_weights(3), bias)
-_HYBRID = every(plain_activation, int8_weights, quantized_weights, float_bias)
+_HYBRID = every(plain_activation, int8_weights, quantized_weights(0), float_bias)
 
 
 def _conv(
@@ -123,7 +123,6 @@ CARDS = (
                     "each pixel",
                     "src/qd8-f32-qc8w-gemm",
                     every(_HYBRID, each_pixel),
-                    since={"litert": "0", "tensorflow": "2.20.0"},
                 ),
                 xnnpack_hybrid_row(
                     xnnpack_hybrid_conv_2d, "each image", "src/qd8-f32-qc8w-igemm", _HYBRID

@@ -9,7 +9,7 @@ import numpy as np
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Array
 from tflreplay.ops.base.call import Call, clamp_real
-from tflreplay.ops.base.conditions import Site, condition
+from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.hybrid import (
     Codes,
     asymmetric,
@@ -19,6 +19,7 @@ from tflreplay.ops.base.hybrid import (
     symmetric,
     weight_scales,
 )
+from tflreplay.ops.base.predicates import image
 from tflreplay.ops.base.sums import check_version
 from tflreplay.ops.base.weights import integer_weights, ungrouped
 from tflreplay.ops.conv.integer import conv_sums, depthwise_sums
@@ -137,16 +138,17 @@ def _along_images(values: Array) -> Array:
 
 
 @condition
-def several_scales(site: Site) -> bool:
-    """int8 or int4 filters of different scales, or that see some channels of the input only"""
-    if not integer_weights(site):
-        return False
+def different_scales(site: Site) -> bool:
+    """filters of different scales"""
     quantization = site.weights.quantization
-    differ = quantization is not None and (quantization.scale != quantization.scale[0]).any()
-    return bool(differ) or not ungrouped(site)
+    return quantization is not None and bool((quantization.scale != quantization.scale[0]).any())
 
 
 @condition
-def several_scales_ungrouped(site: Site) -> bool:
-    """int8 or int4 filters of different scales that see all channels of the input"""
-    return several_scales(site) and ungrouped(site)
+def different_scales_or_grouped(site: Site) -> bool:
+    """filters of different scales, or that see some channels of the input only"""
+    return different_scales(site) or image(site.activation)[3] != image(site.weights)[3]
+
+
+several_scales = every(integer_weights, different_scales_or_grouped)
+several_scales_ungrouped = every(integer_weights, different_scales, ungrouped)

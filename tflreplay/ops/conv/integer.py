@@ -5,7 +5,7 @@ from __future__ import annotations
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.ops.base.call import Call
-from tflreplay.ops.base.conditions import Site, condition
+from tflreplay.ops.base.conditions import every
 from tflreplay.ops.base.sums import (
     Sums,
     accumulator_bits,
@@ -77,7 +77,4 @@ def depthwise_sums(
     return sums.wrapped(convolved_by_channel(call, x, taps, zero_point, sums.constant[0]))
 
 
-@condition
-def ungrouped_in_32_bits(site: Site) -> bool:
-    """quantized_bias_type INT32, filters that see all channels of the input"""
-    return int32_sums(site) and ungrouped(site)
+ungrouped_in_32_bits = every(int32_sums, ungrouped)

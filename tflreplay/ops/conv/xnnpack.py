@@ -7,7 +7,7 @@ import numpy as np
 from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.ground.window import window
 from tflreplay.ops.base.call import Call, clamp_real
-from tflreplay.ops.base.conditions import Condition, Site, condition
+from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.hybrid import (
     fused_multiply_add,
     weight_scales,
@@ -89,8 +89,9 @@ def unused_input(site: Site) -> bool:
     return any((w.outputs - 1) * w.stride + (w.size - 1) * w.dilation + 1 < n for w, n in sizes)
 
 
-def _gemm(site: Site) -> bool:
-    """All but groups of one input and one output channel, of 25 taps at most."""
+@condition
+def gemm(site: Site) -> bool:
+    """more than 25 taps, or groups of more than one input or output channel"""
     x, w = image(site.activation), image(site.weights)
     if w[1] * w[2] > _MOST_TAPS:
         return True
@@ -99,4 +100,5 @@ def _gemm(site: Site) -> bool:
     return w[3] != 1 or w[0] != x[3]
 
 
-conv_may_wrap = Condition(may_wrap.text, lambda site: may_wrap(site) and _gemm(site))
+# Of the kernels for convolutions, those for GEMM alone wrap.
+conv_may_wrap = every(may_wrap, gemm)

@@ -21,6 +21,7 @@ from tflreplay.ops.base.weighted_rows import (
 )
 from tflreplay.ops.base.weights import (
     as_many_scales,
+    bias_of_units,
     bias_or_none,
     default_format,
     float_bias_or_none,
@@ -31,11 +32,12 @@ from tflreplay.ops.base.weights import (
     integer_weights,
     may_wrap,
     no_int8_zero_point,
+    no_int64_bias,
+    no_zero_point,
     per_channel,
     quantized_weights,
     static_weights,
-    without_int64,
-    without_int64_bias,
+    undeclared_int64,
 )
 from tflreplay.ops.base.words import (
     INTEGER_OPS,
@@ -58,9 +60,6 @@ from tflreplay.ops.fully_connected.integer import (
     connected_terms,
     fully_connected,
     fully_connected_in_32_bits,
-    per_channel_in_32_bits,
-    per_channel_without_int64,
-    per_channel_without_int64_bias,
     uncentred_terms,
     xnnpack_four_bit,
     xnnpack_ignoring_zero_point,
@@ -68,8 +67,8 @@ from tflreplay.ops.fully_connected.integer import (
 
 # LiteRT 921360770.
 _ROUNDED_ONCE = {"litert": "1.3.0", "tensorflow": "2.20.0"}
-# LiteRT b5d47c827 and ceaf89c65.
-_NEWEST = {"litert": "2.3.0", "tensorflow": "2.22.0"}
+# A quantized_bias_type of INT64 counts without a bias, too.
+_DECLARED_COUNTS = {"litert": "2.1.5", "tensorflow": "2.22.0"}
 # LiteRT 45dd41fd2.
 _ZERO_POINT_CORRECTED = {"litert": "2.1.5", "tensorflow": "2.22.0"}
 # XNNPACK takes int4 weights, and then those of one scale, too.
@@ -77,13 +76,17 @@ _FOUR_BITS_SINCE = {"litert": "1.3.0", "tensorflow": "2.20.0"}
 _ONE_SCALE_SINCE = {"litert": "2.1.5", "tensorflow": "2.22.0"}
 
 # Which ops XNNPACK takes.
-_TAKEN = every(one_input, plain_activation, default_format, bias_or_none)
+_TAKEN = every(one_input, plain_activation, default_format, bias_or_none, bias_of_units)
 _EIGHT_BIT_WEIGHTS = every(_TAKEN, static_weights(0), no_int8_zero_point)
-_FOUR_BIT_WEIGHTS = every(_TAKEN, int4_weights, quantized_weights)
-_HYBRID = every(plain_activation, default_format, quantized_weights, float_bias_or_none)
+_FOUR_BIT_WEIGHTS = every(_TAKEN, int4_weights, quantized_weights(0))
+_HYBRID = every(
+    plain_activation, default_format, quantized_weights(0), float_bias_or_none, bias_of_units
+)
 _HYBRID_EIGHT_BITS = every(_HYBRID, int8_weights)
 _HYBRID_FOUR_BITS = every(_HYBRID, int4_weights)
 _HYBRID_SEVERAL_SCALES = every(_HYBRID, int4_weights, as_many_scales)
+# Which sums of int16 the optimized kernels keep in 32 bits.
+_NO_INT64 = every(undeclared_int64, no_int64_bias)
 
 _WRAPPING = "float-even32-wrapping"
 
@@ -147,7 +150,6 @@ CARDS = (
                 xnnpack_row(fully_connected, _EIGHT_BIT_WEIGHTS, ledger=Terms(connected_terms)),
                 before_xnnpack_hybrid(_HYBRID_EIGHT_BITS),
                 before_xnnpack_hybrid(_HYBRID_SEVERAL_SCALES),
-                before_xnnpack_hybrid(_HYBRID_FOUR_BITS, _ONE_SCALE_SINCE),
                 xnnpack_hybrid_row(
                     xnnpack_hybrid_fully_connected,
                     "each row",
@@ -200,10 +202,12 @@ CARDS = (
                     Precision.FLOAT32_PRODUCT,
                     f"{OPTIMIZED_INTEGER_OPS}fully_connected.h",
                 ),
-                _in_32_bits(Precision.FLOAT64, per_channel_without_int64),
-                _in_32_bits(Precision.FLOAT32_PRODUCT, without_int64),
-                _in_32_bits(Precision.FLOAT64, per_channel_without_int64_bias, _NEWEST),
-                _in_32_bits(Precision.FLOAT32_PRODUCT, without_int64_bias, _NEWEST),
+                _in_32_bits(Precision.FLOAT64, every(_NO_INT64, per_channel)),
+                _in_32_bits(Precision.FLOAT32_PRODUCT, every(_NO_INT64, no_zero_point)),
+                _in_32_bits(Precision.FLOAT64, every(no_int64_bias, per_channel), _DECLARED_COUNTS),
+                _in_32_bits(
+                    Precision.FLOAT32_PRODUCT, every(no_int64_bias, no_zero_point), _DECLARED_COUNTS
+                ),
                 hybrid_row(
                     hybrid_four_bit,
                     "(-7*sum*s*sw + bias) + acc*s*sw",
@@ -215,7 +219,7 @@ CARDS = (
                 _connected(QUANTIZED, "float-away64", Precision.FLOAT64, since=_ROUNDED_ONCE),
                 _connected(EIGHT_BITS, "double", Precision.FLOAT64, when=per_channel),
                 _connected(EIGHT_BITS, "double", Precision.FLOAT32_PRODUCT),
-                _connected(INT16, "double", Precision.FLOAT64, when=per_channel_in_32_bits),
+                _connected(INT16, "double", Precision.FLOAT64, when=every(int32_sums, per_channel)),
                 _connected(INT16, "double", Precision.FLOAT32_PRODUCT, when=int32_sums),
                 _connected(INT16, "reduced16", Precision.FLOAT64, when=per_channel),
                 _connected(INT16, "reduced16", Precision.FLOAT32_PRODUCT),

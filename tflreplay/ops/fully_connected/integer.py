@@ -10,7 +10,6 @@ import numpy as np
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.ops.base.call import Call
-from tflreplay.ops.base.conditions import Site, condition
 from tflreplay.ops.base.fields import Field
 from tflreplay.ops.base.ledger import Sum
 from tflreplay.ops.base.lines import Arrays as Handed
@@ -22,12 +21,6 @@ from tflreplay.ops.base.sums import (
     weighted_accumulation,
 )
 from tflreplay.ops.base.terms import Arrays, Index, weighted_sum
-from tflreplay.ops.base.weights import (
-    int32_sums,
-    per_channel,
-    without_int64,
-    without_int64_bias,
-)
 from tflreplay.ops.fully_connected.batches import rows, with_batches
 
 _FOUR_BIT_SUMS = 28  # bits of XNNPACK's accumulator by 4-bit weights
@@ -84,24 +77,6 @@ def _product(
     """``sum_i (x[b, i] - zx) * w[o, i] + bias[o]``, the weights less their zero point."""
     values = exact_matmul(rows(x, weights), weights.T, call.input(0).zero_point, bias, bits)
     return weighted_accumulation(call, call.input(0), with_batches(call, x, values), bits)
-
-
-@condition
-def per_channel_in_32_bits(site: Site) -> bool:
-    """quantized_bias_type INT32, a scale for each output channel"""
-    return int32_sums(site) and per_channel(site)
-
-
-@condition
-def per_channel_without_int64(site: Site) -> bool:
-    """neither bias nor quantized_bias_type INT64, a scale for each output channel"""
-    return without_int64(site) and per_channel(site)
-
-
-@condition
-def per_channel_without_int64_bias(site: Site) -> bool:
-    """no int64 bias, a scale for each output channel"""
-    return without_int64_bias(site) and per_channel(site)
 
 
 # ---- XNNPACK ----------------------------------------------------------------------------------

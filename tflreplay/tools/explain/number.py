@@ -70,7 +70,7 @@ def explain_number(
                 users,
                 0,
                 total,
-                scaling=Scaling.of(how, multiplier),
+                scaling=Scaling.of(str(how), multiplier),
                 zero_point=zero_point,
                 low=low,
                 high=high,
@@ -104,7 +104,7 @@ def _multipliers(
     scales: tuple[float, float, float] | None,
     quantized: tuple[int, int] | None,
     real: float | None,
-) -> Iterator[tuple[str, Multiplier]]:
+) -> Iterator[tuple[Precision | str, Multiplier]]:
     """The multiplier in each precision that may be meant, and how it is computed."""
     if sum(given is not None for given in (scales, quantized, real)) != 1:
         raise InputError(
@@ -143,7 +143,7 @@ def _multipliers(
                 Precision.FLOAT32: np.float64(s1 * s2 / so),
             }
         for how, value in ways.items():
-            yield str(how), _fitting(f"the scales, {how}", float(value))
+            yield how, _fitting(f"the scales, {how}", float(value))
 
 
 def _fitting(name: str, real: float) -> Multiplier:
@@ -154,13 +154,13 @@ def _fitting(name: str, real: float) -> Multiplier:
     return Multiplier.of(real)
 
 
-def _users(rule: str, how: str) -> str:
+def _users(rule: str, how: Precision | str) -> str:
     """Who computes by this rule and this multiplier: engines, each with its ops."""
     users = []
     for engine in OWN_TABLES:
         names = []
         for card in CARDS.values():
-            found = [r for r in card.rows(engine) if (r.rule, str(r.multiplier)) == (rule, how)]
+            found = [r for r in card.rows(engine) if (r.rule, r.multiplier) == (rule, how)]
             if found:
                 always = any(not row.since and not row.until for row in found)
                 names.append(card.op if always else f"{card.op} (by version)")

@@ -1,0 +1,1 @@
+"""Small captures of engines that the test extra does not install: see ``record.py``."""

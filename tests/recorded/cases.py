@@ -1,0 +1,7 @@
+"""All that is recorded."""
+
+from __future__ import annotations
+
+from tests.recorded import micro, others, tables, weighted
+
+CASES = (*tables.cases(), *weighted.cases(), *others.cases(), *micro.cases())
