@@ -48,7 +48,8 @@ def test_floating_point_matches_bit_for_bit() -> None:
     ours = np.array([[1.0, np.nan, 0.0, 2.0]], np.float32)
     assert difference(ours, ours.copy(), 1).exact
     found = difference(ours, np.array([[1.0, np.nan, -0.0, 2.5]], np.float32), 1)
-    assert (found.mismatches, found.max_abs) == (2, 0.5)
+    assert (found.mismatches, found.max_abs) == (1, 0.5)
+    assert (found.close, found.signs) == (1, 1)  # the sign of zero is no mismatch, nor identical
     assert difference(ours, np.array([[1.0, 3.0, 0.0, 2.0]], np.float32), 1).max_abs == np.inf
 
 

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.cli.test_replay import run as command
 from tests.conftest import SEVEN_OPS
 from tests.reports.synthetic import Capture as MadeUp
 from tests.reports.synthetic import few_layers, make_run
 from tests.reports.test_schema import SCHEMA, problems, report_of
-from tests.test_cli import run as command
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import InputError
 from tflreplay.ground.machine import (

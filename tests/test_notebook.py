@@ -78,10 +78,10 @@ def test_comparison_of_a_long_model_shows_what_is_not_exact() -> None:
 def test_verdict() -> None:
     page = Page(VERDICT._repr_html_())
     assert page.paragraphs == ["op 1 CONV_2D: double", VERDICT.text]
-    assert page.rows == [["candidate", "differs in, of 288"], ["double", "0"], ["single", "9"]]
+    assert page.rows == [["candidate", "differs in, of 288"], ["double", "0"], ["single", "12"]]
     (fit,) = VERDICT.fits
     nearest = replace(VERDICT, fits=(), nearest=(replace(fit, explained=280),))
-    assert Page(nearest._repr_html_()).rows[1:] == [["double", "8"], ["single", "9"]]
+    assert Page(nearest._repr_html_()).rows[1:] == [["double", "8"], ["single", "12"]]
 
 
 def test_capture_and_replay() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.cli.test_replay import one_line_error, run
 from tests.runtimes.test_capture import chain, codes, random_feeds, relu
-from tests.test_cli import one_line_error, run
 from tflreplay.ground.errors import CaptureError, InputError, OutputError
 from tflreplay.ground.machine import Machine
 from tflreplay.model import Model

@@ -14,6 +14,7 @@ from tests.diagnosis.models import REFERENCE, Layer
 from tests.diagnosis.port import SLIPS, Array, Port
 from tflreplay.ground.engine import Engine
 from tflreplay.judgement.diagnosis import Fit, Verdict, summarize
+from tflreplay.judgement.diagnosis.evidence import STRONG
 from tflreplay.judgement.diagnosis.mistakes import MISTAKES
 from tflreplay.ops import row_of
 from tflreplay.ops.seam import run_op
@@ -119,25 +120,26 @@ def test_a_planted_mistake_is_named(models: Models, name: str) -> None:
     assert sum(map(len, found.values())) >= 3
 
 
-# Slips in layers where nothing else gives the same: the one answer must be the right one.
+# Slips in layers where nothing else gives the same: the one answer must be the right one. Some show
+# in a few elements only.
 CERTAIN = [
-    ("high-mul: nudge, then >>", "double", "int8", "CONV_2D"),
-    ("high-mul: only >>", "double", "tied", "CONV_2D"),
-    ("divide by pot: threshold of positive x", "double", "seven_ops", "CONV_2D"),
-    ("quantize multiplier: round()", "double", "tied", "CONV_2D"),
-    ("quantize multiplier: round()", "single", "int8", "FULLY_CONNECTED"),
-    ("real multiplier: float32", "double", "uint8", "DEPTHWISE_CONV_2D"),
-    ("real multiplier: float64", "single", "uint8", "CONV_2D"),
-    ("left shift last", "double", "int8", "DEPTHWISE_CONV_2D"),
-    ("zero point: weights'", "float-away64", "uint8", "FULLY_CONNECTED"),
-    ("padding: code 0", "single", "int8", "CONV_2D"),
-    ("scale: the mean", "double", "int8", "DEPTHWISE_CONV_2D"),
+    ("high-mul: nudge, then >>", "double", "int8", "CONV_2D", True),
+    ("high-mul: only >>", "double", "tied", "CONV_2D", True),
+    ("divide by pot: threshold of positive x", "double", "seven_ops", "CONV_2D", True),
+    ("quantize multiplier: round()", "double", "tied", "CONV_2D", False),
+    ("quantize multiplier: round()", "single", "int8", "FULLY_CONNECTED", False),
+    ("real multiplier: float32", "double", "uint8", "DEPTHWISE_CONV_2D", True),
+    ("real multiplier: float64", "single", "uint8", "CONV_2D", False),
+    ("left shift last", "double", "int8", "DEPTHWISE_CONV_2D", True),
+    ("zero point: weights'", "float-away64", "uint8", "FULLY_CONNECTED", True),
+    ("padding: code 0", "single", "int8", "CONV_2D", True),
+    ("scale: the mean", "double", "int8", "DEPTHWISE_CONV_2D", True),
 ]
 
 
-@pytest.mark.parametrize(("slip", "rule", "model", "op"), CERTAIN)
+@pytest.mark.parametrize(("slip", "rule", "model", "op", "sure"), CERTAIN)
 def test_all_layers_of_an_op_together(
-    models: Models, slip: str, rule: str, model: str, op: str
+    models: Models, slip: str, rule: str, model: str, op: str, sure: bool
 ) -> None:
     """The summary names the mistake alone, in the rule that it was made in."""
     chosen = [layer for layer in models[model] if layer.op.name == op]
@@ -153,7 +155,10 @@ def test_all_layers_of_an_op_together(
     named = [verdict for verdict in verdicts if first in [fit.name for fit in verdict.fits]]
     assert (found.shown, found.elements) == (len(named), sum(v.elements for v in named))
     assert found.fits[0].fix in found.text
-    assert "explained by" in found.text
+    assert found.sure == sure == (found.strength >= STRONG), found.text
+    assert found.fits[0].claim in found.text
+    assert ("could be" in found.text) != sure
+    assert ("Strong evidence" in found.text) == sure
 
 
 @pytest.mark.parametrize("rule", RULES_OF_PORTS)

@@ -73,8 +73,10 @@ def test_channels_computed_otherwise_are_named(models: Models, most: str, some: 
     assert verdict.nearest[0].arithmetic == most
     assert verdict.nearest[0].exceptions == (first, last)
     wrong = verdict.elements - verdict.nearest[0].explained
+    equals = " (and as near: single-away)" if most == "single" else ""
     assert verdict.text == (
-        f"Not explained by any candidate. The nearest, {most}, gets {wrong} of 1,728 elements "
+        f"Not explained by any candidate. The nearest, {most}{equals}, gets {wrong} of "
+        f"1,728 elements "
         f"wrong, in 2 of 48 channels ({first}, {last}); those are explained by {some}."
     )
 

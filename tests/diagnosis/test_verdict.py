@@ -9,13 +9,16 @@ import pytest
 
 from tflreplay.judgement.diagnosis import Fit, Verdict, summarize
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED
-from tflreplay.judgement.diagnosis.mistakes import MISTAKES
+from tflreplay.judgement.diagnosis.evidence import STRONG
+from tflreplay.judgement.diagnosis.mistakes import MISTAKES, Mistake, ways_of
+from tflreplay.judgement.diagnosis.verdict import Rival
 
 PAGE = (Path(__file__).parents[2] / "docs" / "verdicts.md").read_text(encoding="utf-8")
 DOUBLE, SINGLE, AWAY = Fit("double", 100), Fit("single", 100), Fit("single-away", 100)
-FORGOT = Fit("double", 100, "bias left out", "did not add the bias", "add it")
-FLOOR = Fit("double", 100, "floor", "floored", "truncate")
-UP = Fit("double-up", 100, "", "left it out", "put it in", same_as="lost threshold")
+RIVAL = Rival("reduced16", "reduced16", "reduced16", 12)
+FORGOT = Fit("double", 100, "bias left out", "do not add the bias", "add it")
+FLOOR = Fit("double", 100, "floor", "floor where C++ truncates", "truncate")
+UP = Fit("double-up", 100, "", "leave it out", "put it in", same_as="lost threshold")
 
 
 def verdict(*fits: Fit, **changes: Any) -> Verdict:
@@ -28,6 +31,8 @@ def verdict(*fits: Fit, **changes: Any) -> Verdict:
         "fits": fits,
         "discriminating": 12,
         "contradicted": {"reduced16": 9, "single-away": 2},
+        "engine": "reference",
+        "rivals": (RIVAL,),
     }
     return Verdict(**fields | changes)
 
@@ -49,46 +54,61 @@ CASES = {
     "rule": (
         verdict(SINGLE, **WITHOUT_DOUBLE),
         "single",
-        "Explained by single: all 100 elements, 12 of them discriminating; the nearest other, "
-        "double, gets 7 wrong.",
+        "Explained by single rounding (single): all 100 elements, 12 of them "
+        "discriminating; the nearest other, double, gets 7 wrong. Strong evidence: 12 "
+        "independent elements tell it from all else tried. In a port of the reference "
+        "kernels, you round once: one 64-bit product, one shift with ties up; they round "
+        "twice: a high-mul, then a rounding shift with ties away from zero.",
     ),
     "rule that a mistake comes to": (
         verdict(UP, **WITHOUT_DOUBLE),
         "double-up",
-        "Explained by double-up: all 100 elements, 12 of them discriminating; the nearest other, "
-        "double, gets 7 wrong. In a port meant to compute double, this is a lost threshold: you "
-        "probably left it out. Fix: put it in.",
+        "Explained by double rounding, ties up (double-up): all 100 elements, 12 of them "
+        "discriminating; the nearest other, double, gets 7 wrong. Strong evidence: 12 "
+        "independent elements tell it from all else tried. In a port meant to compute "
+        "double, you leave it out. Fix: put it in.",
     ),
     "mistake": (
         verdict(FORGOT, **WITHOUT_DOUBLE),
         "bias left out",
-        "Explained by double, bias left out: all 100 elements, 12 of them discriminating; the "
-        "nearest other, double, gets 7 wrong. You probably did not add the bias. Fix: add it.",
+        "You do not add the bias (double rounding): all 100 elements, 12 of them "
+        "discriminating; the nearest other, double, gets 7 wrong. Strong evidence: 12 "
+        "independent elements tell it from all else tried. Fix: add it.",
     ),
     "mistake in any rule": (
         verdict(
             FORGOT,
-            *(Fit(rule, 100, FORGOT.mistake, "", "") for rule in RULES_TRIED if rule != "double"),
+            *(
+                Fit(rule, 100, FORGOT.mistake, FORGOT.you)
+                for rule in RULES_TRIED
+                if rule != "double"
+            ),
             **WITHOUT_DOUBLE,
         ),
         "bias left out",
-        "Explained by double, bias left out: all 100 elements, 12 of them discriminating; the "
-        "nearest other, double, gets 7 wrong. Not told apart by these data: the same in "
-        "double-up, reduced16 and every rule that rounds the whole product once. You probably did "
-        "not add the bias. Fix: add it.",
+        "You do not add the bias (double rounding): all 100 elements, 12 of them "
+        "discriminating; the nearest other, double, gets 7 wrong. Strong evidence: 12 "
+        "independent elements tell it from all else tried. Not told apart by these data: "
+        "the same in double-up, reduced16 and every rule that rounds the whole product "
+        "once. Fix: add it.",
     ),
     "two rules": (
         verdict(SINGLE, AWAY, contradicted={"double": 7}),
         "single (or 1 more)",
-        "Could be single: all 100 elements, 12 of them discriminating; the nearest other, double, "
-        "gets 7 wrong. Not told apart by these data: single-away.",
+        "Could be single rounding (single): all 100 elements, 12 of them discriminating; "
+        "the nearest other, double, gets 7 wrong. Strong evidence: 12 independent elements "
+        "tell these from all else tried. Not told apart by these data: single-away. If so: "
+        "in a port of the reference kernels, you round once: one 64-bit product, one shift "
+        "with ties up; they round twice: a high-mul, then a rounding shift with ties away "
+        "from zero.",
     ),
     "two mistakes": (
-        verdict(FORGOT, FLOOR, Fit("single", 100, "bias left out"), **WITHOUT_DOUBLE),
+        verdict(FORGOT, FLOOR, Fit("single", 100, FORGOT.mistake, FORGOT.you), **WITHOUT_DOUBLE),
         "bias left out (or 1 more)",
-        "Could be double, bias left out: all 100 elements, 12 of them discriminating; the nearest "
-        "other, double, gets 7 wrong. Not told apart by these data: the same in single; floor in "
-        "double. If it is the first: you probably did not add the bias. Fix: add it.",
+        "Could be that you do not add the bias (double rounding): all 100 elements, 12 of "
+        "them discriminating; the nearest other, double, gets 7 wrong. Strong evidence: 12 "
+        "independent elements tell these from all else tried. Not told apart by these data:"
+        " the same in single; floor in double. If so, the fix: add it.",
     ),
     "rule of two engines": (
         verdict(
@@ -98,32 +118,89 @@ CASES = {
             contradicted={"single": 7},
         ),
         "double",
-        "Explained by double: all 100 elements, 12 of them discriminating; the nearest other, "
-        "single, gets 7 wrong. Not told apart by these data: double (tflm kernels).",
+        "Explained by double rounding (double): all 100 elements, 12 of them "
+        "discriminating; the nearest other, single, gets 7 wrong. Strong evidence: 12 "
+        "independent elements tell it from all else tried. Not told apart by these data: "
+        "double (tflm kernels). In a port of the reference kernels, you round twice: a "
+        "high-mul, then a rounding shift with ties away from zero; they round once: one "
+        "64-bit product, one shift with ties up.",
     ),
     "a rule or a mistake": (
         verdict(SINGLE, FLOOR, **WITHOUT_DOUBLE),
         "single (or 1 more)",
-        "Could be single: all 100 elements, 12 of them discriminating; the nearest other, double, "
-        "gets 7 wrong. Not told apart by these data: floor in double.",
+        "Could be single rounding (single): all 100 elements, 12 of them discriminating; "
+        "the nearest other, double, gets 7 wrong. Strong evidence: 12 independent elements "
+        "tell these from all else tried. Not told apart by these data: floor in double. If "
+        "so: in a port of the reference kernels, you round once: one 64-bit product, one "
+        "shift with ties up; they round twice: a high-mul, then a rounding shift with ties "
+        "away from zero.",
     ),
     "nothing discriminating": (
         verdict(DOUBLE, SINGLE, AWAY, discriminating=0, contradicted={}),
         "double",
-        "Explained by double: all 100 elements; but every candidate gives the same here, so "
-        "nothing is told apart.",
+        "Explained by double rounding (double): all 100 elements; but every candidate gives"
+        " the same here, so nothing is told apart.",
     ),
     "one element": (
         verdict(Fit("double", 1), elements=1, discriminating=0, contradicted={}),
         "double",
-        "Explained by double: its one element; but every candidate gives the same here, so "
-        "nothing is told apart.",
+        "Explained by double rounding (double): its one element; but every candidate gives "
+        "the same here, so nothing is told apart.",
     ),
-    "rule, one element": (
-        verdict(Fit("single", 1), elements=1, discriminating=1, contradicted={"double": 1}),
-        "single",
-        "Explained by single: its one element, a discriminating one; the nearest other, double, "
-        "gets 1 wrong.",
+    "little evidence, one element": (
+        verdict(
+            Fit("single", 1),
+            elements=1,
+            discriminating=1,
+            contradicted={"double": 1},
+            rivals=(Rival("double", "double", "double", 1),),
+        ),
+        "single?",
+        "Could be single rounding (single): its one element, a discriminating one; the nearest "
+        "other, double, gets 1 wrong. Weak evidence: only 1 independent element tells it from all "
+        "else tried. If so: in a port of the reference kernels, you round once: one "
+        "64-bit product, "
+        "one shift with ties up; they round twice: a high-mul, then a rounding shift "
+        "with ties away "
+        "from zero.",
+    ),
+    "little evidence for a mistake": (
+        verdict(FORGOT, rivals=(RIVAL, Rival("double, floor", "floor", "double", 2))),
+        "bias left out?",
+        "Could be that you do not add the bias (double rounding): all 100 elements, 12 of them "
+        "discriminating; the nearest other, single-away, gets 2 wrong. Weak evidence: only 2 "
+        "independent elements tell it from all else tried. If so, the fix: add it.",
+    ),
+    "mistake, one of two ways": (
+        verdict(
+            FORGOT,
+            Fit("double", 100, FORGOT.mistake, "add half of it"),
+            rivals=(RIVAL, Rival("double, bias left out", FORGOT.mistake, "double", 3, "lose it")),
+            **WITHOUT_DOUBLE,
+        ),
+        "bias left out",
+        "You do not add the bias (double rounding): all 100 elements, 12 of them discriminating; "
+        "the nearest other, double, gets 7 wrong. Strong evidence: 12 independent elements tell it "
+        "from all else tried. Not told apart by these data: the same in double. Or you add half of "
+        "it; or you lose it: these data hardly tell. Fix: add it.",
+    ),
+    "mistake, saturated": (
+        verdict(FORGOT, rivals=(RIVAL, Rival("double, floor", "floor", "double", 0))),
+        "bias left out?",
+        "Could be that you do not add the bias (double rounding): all 100 elements, 12 of them "
+        "discriminating; the nearest other, single-away, gets 2 wrong. No evidence: no unsaturated "
+        "element tells it from all else tried. If so, the fix: add it.",
+    ),
+    "unexplained, several as near": (
+        verdict(
+            nearest=(
+                Fit("double", 60, exceptions=(0, 1, 2, 3)),
+                Fit("single", 60, exceptions=(0, 1, 2, 3)),
+            )
+        ),
+        "unexplained",
+        "Not explained by any candidate. The nearest, double (and as near: single), gets 40 of 100 "
+        "elements wrong.",
     ),
     "unexplained": (
         verdict(
@@ -159,6 +236,9 @@ KINDS = {
     "a rule or a mistake": "ambiguous",
     "nothing discriminating": "expected",
     "one element": "expected",
+    "little evidence, one element": "ambiguous",
+    "little evidence for a mistake": "ambiguous",
+    "mistake, saturated": "ambiguous",
 }
 
 
@@ -194,8 +274,15 @@ def test_all_layers_in_words() -> None:
     both = verdict(SINGLE, AWAY, contradicted={"double": 7})
     one = verdict(SINGLE, contradicted={"double": 1, "single-away": 2})
     assert summary(both, one, verdict(DOUBLE, SINGLE)) == (
-        "CONV_2D, 2 of 3 layers differ: explained by single: all 300 elements; the nearest other, "
-        "single-away, gets 4 wrong."
+        "CONV_2D, 2 of 3 layers differ: explained by single rounding (single): all 300 "
+        "elements; the "
+        "nearest other, single-away, gets 4 wrong. Strong evidence: 36 independent "
+        "elements tell it "
+        "from all else tried. In a port of the reference kernels, you round once: one "
+        "64-bit product, "
+        "one shift with ties up; they round twice: a high-mul, then a rounding shift "
+        "with ties away "
+        "from zero."
     )
 
 
@@ -213,15 +300,42 @@ def test_a_mistake_shows_in_some_layers() -> None:
     shown = verdict(FORGOT, FLOOR, **WITHOUT_DOUBLE)
     sure = verdict(FORGOT, **WITHOUT_DOUBLE)
     assert summary(hidden, shown, hidden, sure) == (
-        "CONV_2D, 2 of 4 layers differ: explained by double, bias left out: all 200 elements of 2 "
-        "layers (in the other 2 it does not show); the nearest other, double, gets 14 wrong. "
-        "You probably did not add the bias. Fix: add it."
+        "CONV_2D, 2 of 4 layers differ: you do not add the bias (double rounding): all "
+        "200 elements "
+        "of 2 layers (in the other 2 it does not show); the nearest other, double, gets 14 wrong. "
+        "Strong evidence: 48 independent elements tell it from all else tried. Fix: add it."
     )
     assert summary(shown) == (
-        "CONV_2D, 1 of 1 layers differs: could be double, bias left out: all 100 elements; the "
-        "nearest other, double, gets 7 wrong. Not told apart by these data: floor in double. "
-        "If it is the first: you probably did not add the bias. Fix: add it."
+        "CONV_2D, 1 of 1 layers differs: could be that you do not add the bias (double rounding): "
+        "all 100 elements; the nearest other, double, gets 7 wrong. Strong evidence: 12 "
+        "independent "
+        "elements tell these from all else tried. Not told apart by these data: floor in "
+        "double. If "
+        "so, the fix: add it."
     )
+
+
+def test_layers_together_are_more_evidence() -> None:
+    """What tells a mistake from another in few elements of each; not looked at, its rule counts."""
+    few = verdict(
+        FORGOT,
+        rivals=(
+            Rival("double", "double", "double", 30),
+            Rival("double, floor", "floor", "double", 4),
+        ),
+        **WITHOUT_DOUBLE,
+    )
+    plain = verdict(FORGOT, rivals=(Rival("double", "double", "double", 7),), **WITHOUT_DOUBLE)
+    assert few.kind == "ambiguous"
+    for layers, strength in (
+        ([few], 4),
+        ([few, few], 8),
+        ([few, few, few], 12),
+        ([few, plain], 11),
+    ):
+        (found,) = summarize(layers)
+        assert found.strength == strength
+        assert found.sure == (strength >= STRONG)
 
 
 def test_a_mistake_whose_rule_fails_elsewhere_is_not_claimed() -> None:
@@ -247,12 +361,24 @@ def test_nothing_explains_a_layer() -> None:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
-def test_every_mistake_reads_as_a_sentence(mistake: Any) -> None:
-    fit = Fit("double", 100, mistake.name, mistake.probably, mistake.fix)
-    text = verdict(fit, **WITHOUT_DOUBLE).text
-    assert f"You probably {mistake.probably}. Fix: {mistake.fix}." in text
-    for part in (mistake.name, mistake.probably, mistake.fix):
-        assert part == part.strip().rstrip(".")
-        assert ".." not in part.replace(" ... ", "")
-    assert bool(mistake.forms) != bool(mistake.same_as)
-    assert f"| {mistake.name} | {mistake.probably} | {mistake.fix} |\n" in PAGE
+def test_every_mistake_reads_as_a_sentence(mistake: Mistake) -> None:
+    """In each of the ways in which it is written, and as the docs have it."""
+    assert bool(mistake.ways) != bool(mistake.same_as)
+    for title, you, fix in told_ways(mistake):
+        for part in (title, you, fix):
+            assert part
+            assert part == part.strip().rstrip(".")
+            assert ".." not in part.replace(" ... ", "")
+        assert f"| {title} | {you} | {fix} |\n" in PAGE
+
+
+def told_ways(mistake: Mistake) -> list[tuple[str, str, str]]:
+    if mistake.same_as:
+        return [(mistake.name, mistake.you, mistake.fix)]
+    return [(way.title or mistake.name, way.you, way.fix) for way in ways_of(mistake)]
+
+
+def test_no_two_mistakes_have_one_sentence() -> None:
+    """Nor one title for two that are not the same."""
+    sentences = [you for mistake in MISTAKES for _, you, _ in told_ways(mistake)]
+    assert len(set(sentences)) == len(sentences)

@@ -124,7 +124,8 @@ def assert_agrees(content: bytes, inputs: Sequence[np.ndarray], engine: Engine) 
     for index, theirs in zip(parsed.main.outputs, run_engine(content, inputs, engine), strict=True):
         array = ours.tensors[index]
         assert (array.dtype, array.shape) == (theirs.dtype, theirs.shape)
-        found = difference(array, theirs, max(theirs.ndim - 1, 0), ours.tolerances.get(0, 0.0))
+        tolerance, slack = ours.tolerances.get(0, 0.0), ours.slacks.get(0)
+        found = difference(array, theirs, max(theirs.ndim - 1, 0), tolerance, slack)
         assert found.exact, found
         total += theirs.size
     return total

@@ -10,28 +10,14 @@ import numpy as np
 import pytest
 from ai_edge_litert.schema_py_generated import ActivationFunctionType, Padding
 
-from tests.kernels.common import reason_not_replayed
+from tests.kernels.common import assert_agrees, reason_not_replayed
 from tests.kernels.test_batch_matmul import random_shapes
 from tests.kernels.test_conv import ACTIVATIONS, OUTPUTS, options, output_shape
 from tests.kernels.test_transpose_conv import output_size
-from tests.single_op import Spec, build, run_engine, run_replay
+from tests.single_op import Spec, build
 from tflreplay.ground.engine import Engine
-from tflreplay.ops import card
 
 Model = tuple[bytes, list[np.ndarray]]
-
-(TOLERANCE,) = {
-    row.tolerance
-    for op in (
-        "CONV_2D",
-        "DEPTHWISE_CONV_2D",
-        "FULLY_CONNECTED",
-        "TRANSPOSE_CONV",
-        "BATCH_MATMUL",
-    )
-    for row in card(op).rows()
-    if row.tolerance
-}
 
 
 def floats(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -129,10 +115,7 @@ def test_within_tolerance(engine: Engine, make: Callable[[np.random.Generator], 
     total = 0
     while total < OUTPUTS:
         content, inputs = make(rng)
-        theirs, ours = (run(content, inputs, engine)[0] for run in (run_engine, run_replay))
-        assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape)
-        np.testing.assert_allclose(ours, theirs, 0, TOLERANCE * np.abs(theirs).max())
-        total += ours.size
+        total += assert_agrees(content, inputs, engine)
 
 
 def test_not_replayed() -> None:

@@ -14,6 +14,7 @@ from tflreplay.ground.rounding import Accumulation, Multiplier
 from tflreplay.judgement.comparison import Channels, Comparison, Difference, LayerDiff
 from tflreplay.judgement.detail import Detail, detail
 from tflreplay.judgement.run import Asked, Findings, Run
+from tflreplay.judgement.suspects import Known, Suspects
 from tflreplay.model import Model, Operator, Quantization, Subgraph, Tensor
 
 
@@ -112,6 +113,7 @@ def make_run(layers: Sequence[Layer], capture: Capture | None = None) -> Run:
                 isolated=difference(layer.isolated, layer.theirs),
                 chained=difference(layer.chained, layer.theirs),
                 reason=layer.reason,
+                suspects=Suspects((index,), (Known(index, index - 1 if index else None),)),
             )
             for index, layer in enumerate(layers)
         )

@@ -139,7 +139,7 @@ def test_filter_sort_and_layer(opened, page, name, layers, word):
 
 def test_the_planted_mistake_is_named(opened, page, planted):
     rows = opened("planted")
-    assert "floor instead of truncate" in page.locator("header").inner_text()
+    assert "you floor where C++ truncates" in page.locator("header").inner_text()
     page.get_by_text("Own difference").click()
     own = [row for row in rows if row["isolated_mismatches"] != "0"]
     assert [line[0] for line in cells(page)] == [row["op_index"] for row in own]

@@ -9,9 +9,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tests.explaining.models import BY_RULE, OTHERS
-from tests.explaining.test_layer import layer_of, some
-from tests.explaining.test_number import THREAD
+from tests.explain.models import BY_RULE, OTHERS
+from tests.explain.test_layer import layer_of, some
+from tests.explain.test_number import THREAD
 from tflreplay.ground.engine import Engine
 from tflreplay.reports.explain import document, dumps, render
 from tflreplay.tools.explain import Explanation, explain_number

@@ -23,7 +23,7 @@ def test_the_verdict_then_the_layers_that_make_a_difference() -> None:
     assert [head.rpartition("%3A ")[2] for head in heads] == [
         "op 1 CONV_2D", "op 4 DEQUANTIZE", "op 6 ADD",
     ]  # fmt: skip
-    assert "Explained by double: all 288 elements" in lines[1]
+    assert "Explained by double rounding (double): all 288 elements" in lines[1]
 
 
 def test_no_more_than_are_shown() -> None:

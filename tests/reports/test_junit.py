@@ -9,12 +9,23 @@ import numpy as np
 
 from tests.reports.synthetic import Capture, Layer, few_layers, make_run
 from tflreplay.judgement.diagnosis import Fit, Verdict
+from tflreplay.judgement.diagnosis.verdict import Rival
 from tflreplay.judgement.expectations import Expectation, Expectations
 from tflreplay.judgement.run import Asked, Findings, Run
 from tflreplay.reports import junit
 
 CODES = np.arange(12, dtype=np.int8).reshape(1, 3, 4)
-VERDICT = Verdict(1, "CONV_2D", "single", 288, 8, (Fit("double", 288),), 9, {"single": 9})
+VERDICT = Verdict(
+    1,
+    "CONV_2D",
+    "single",
+    288,
+    8,
+    (Fit("double", 288),),
+    12,
+    {"single": 12},
+    rivals=(Rival("single", "single", "single", 12),),
+)
 
 
 def cases(run: Run) -> tuple[ElementTree.Element, list[ElementTree.Element]]:
@@ -48,7 +59,7 @@ def test_a_case_for_each_layer() -> None:
     assert made.get("type") == "mismatch"
     assert made.get("message", "").startswith(f"{diff.mismatches} of 288 elements differ (")
     assert "the difference is made here" in (made.text or "")
-    assert "Explained by double: all 288 elements" in (made.text or "")
+    assert "Explained by double rounding (double): all 288 elements" in (made.text or "")
     assert inherited.get("type") == "inherited"
     assert inherited.get("message", "").endswith("by up to 4, all inherited")
     assert "Explained by" not in (inherited.text or "")

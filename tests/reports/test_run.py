@@ -73,8 +73,8 @@ def test_table_fits_the_terminal_and_shows_every_layer_of_a_short_model():
     assert max(map(len, body)) <= table.WIDTH
     assert headline.startswith("MISMATCH")
     lines = [line.split() for line in body]
-    assert ["0", "CONV_2D", "1x6x6x4", "0", "0", "0/0", "0"] in lines
-    assert ["3", "CUSTOM:</script>", "1x7", "-", "-", "-", "-"] in lines
+    assert ["0", "CONV_2D", "1", "1x6x6x4", "0", "0", "0/0", "0"] in lines
+    assert ["3", "CUSTOM:</script>", "4", "1x7", "-", "-", "-", "-"] in lines
     assert "Not replayed: #3: no kernel for CUSTOM:</script>" in body
 
 

@@ -33,8 +33,9 @@ def test_says_what_was_run_and_what_differs() -> None:
     ]  # fmt: skip
     assert cells[6:] == [f"{diff.plus_one}/{diff.minus_one}", "2", "double"]
     assert table[3].endswith("| - |")  # it only inherits
-    (explanation,) = run.explanations
+    explanation, untried = run.explanations
     assert explanation in text
+    assert untried in text
 
 
 def test_a_long_one_stays_short() -> None:

@@ -85,7 +85,12 @@ def test_json(tmp_path):
     assert [summary[name] for name in ("layers", "exact", "mismatched", "not_replayed")] == [
         7, 2, 4, 1,
     ]  # fmt: skip
-    assert summary["first_divergence"] == {"op_index": 1, "op": "CONV_2D", "tensor": 2}
+    assert summary["first_divergence"] == {
+        "op_index": 1,
+        "op": "CONV_2D",
+        "tensor": 2,
+        "suspects": [1],
+    }
     made, skipped, chained_only = (report["layers"][index] for index in (1, 3, 6))
     assert "by_channel" not in report["layers"][0]["isolated"]
     for mode in ("isolated", "chained"):

@@ -21,6 +21,7 @@ Exit codes:
   0  every layer was replayed and is bit-exact, or as --expect says
   1  at least one layer is not
   2  could not run, or could not replay every layer
+What a dump given to --against does not hold does not count.
 """
 
 

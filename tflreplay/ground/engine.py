@@ -24,7 +24,8 @@ class Engine:
     ``name`` is an arithmetic table: ``reference`` (the op resolver BUILTIN_REF), ``optimized``
     (BUILTIN_WITHOUT_DEFAULT_DELEGATES) or ``xnnpack`` (the default resolver). ``threads`` matters
     where a kernel's result depends on how its work was split, and ``machine`` where it was compiled
-    from other code elsewhere.
+    from other code elsewhere. ``left`` are ops of the main subgraph, by index, that a delegate was
+    seen to leave to the runtime's own kernels.
     """
 
     name: str = "reference"
@@ -32,6 +33,7 @@ class Engine:
     version: str = NEWEST["litert"]
     threads: int = 1
     machine: Machine = MEASURED_ON
+    left: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return self.name

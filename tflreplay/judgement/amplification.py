@@ -18,19 +18,22 @@ from tflreplay.model import Model
 class Step:
     """What one op did with the differences at its inputs, in the chained replay.
 
-    ``before`` is the producing layer whose output differs most, None where no input differs;
+    ``before`` is the producing layer whose output differs most, None where none is known to;
     ``before_max_abs`` and ``before_rate`` are its largest difference and its share of elements that
-    differ. ``made`` counts the mismatches that the op makes of its own: the isolated ones. It is
-    None where only the chained replay ran and the inputs differ, so that nobody knows.
+    differ, None where nobody compared the inputs. ``made`` counts the mismatches that the op makes
+    of its own: the isolated ones. It is None where its inputs were not seen, and where only the
+    chained replay ran and the inputs differ, so that nobody knows. ``made_since`` then counts those
+    made since the last tensors seen, in the layer's suspects, if that is known.
     """
 
     layer: LayerDiff
     before: LayerDiff | None
-    before_max_abs: float
-    before_rate: float
+    before_max_abs: float | None
+    before_rate: float | None
     max_abs: float
     rate: float
     made: int | None
+    made_since: int | None
 
     @property
     def in_codes(self) -> bool:
@@ -46,13 +49,19 @@ class Step:
         """
         if self.before is None or _in_codes(self.before) != self.in_codes:
             return None
+        assert self.before_max_abs is not None
         return self.max_abs / self.before_max_abs if 0 < self.before_max_abs < inf else None
 
     @property
     def kind(self) -> str:
-        """``exact``, ``born``, ``grows``, ``carried``, ``shrinks`` or ``absorbed``."""
+        """``exact``, ``born``, ``grows``, ``carried``, ``shrinks`` or ``absorbed``.
+
+        ``at or before`` is born too: in this op or in another that was not seen.
+        """
+        if self.before is None and self.rate:
+            return "born" if self.layer.alone else "at or before"
         if self.before is None:
-            return "born" if self.rate else "exact"
+            return "exact"
         if not self.rate:
             return "absorbed"
         if self.growth is None or self.growth == 1:
@@ -77,18 +86,21 @@ def amplification(model: Model, comparison: Comparison) -> tuple[Step, ...]:
             if before is not None and layer.rule:
                 reaching[layer.tensor.index] = before
             continue
-        made = layer.isolated.mismatches if layer.isolated is not None else None
+        made = layer.made
         if made is None and before is None:
-            made = layer.chained.mismatches
+            made = layer.chained
+        mismatches = made.mismatches if made is not None else None
+        compared = before is not None or layer.alone
         steps.append(
             Step(
                 layer,
                 before,
-                _max_abs(before) if before is not None else 0,
-                before.chained.rate if before is not None and before.chained is not None else 0.0,
+                _max_abs(before) if compared else None,
+                _rate(before) if compared else None,
                 layer.chained.max_abs,
                 layer.chained.rate,
-                made,
+                mismatches if layer.alone else None,
+                None if layer.alone else mismatches,
             )
         )
         if not layer.chained.exact:
@@ -116,8 +128,12 @@ def worst_path(model: Model, steps: Sequence[Step]) -> tuple[Step, ...]:
     return tuple(backwards())[::-1]
 
 
-def _max_abs(layer: LayerDiff) -> float:
-    return layer.chained.max_abs if layer.chained is not None else 0
+def _max_abs(layer: LayerDiff | None) -> float:
+    return layer.chained.max_abs if layer is not None and layer.chained is not None else 0
+
+
+def _rate(layer: LayerDiff | None) -> float:
+    return layer.chained.rate if layer is not None and layer.chained is not None else 0.0
 
 
 def _in_codes(layer: LayerDiff) -> bool:

@@ -5,7 +5,7 @@ A difference is ours minus theirs: +1 means the replay gave one code more than t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -14,10 +14,12 @@ import numpy as np
 
 from tflreplay.ground import notebook
 from tflreplay.ground.words import shape_text
-from tflreplay.model import HANDLES, Model, Operator, Tensor
+from tflreplay.judgement.suspects import Seen, Suspects, ranges
+from tflreplay.model import HANDLES, Model, Tensor
 from tflreplay.replayer.loop import Replay
 
 Array = np.ndarray[Any, Any]
+NOBODY = Suspects()
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,11 @@ class Difference:
     """Ours minus theirs, of one tensor.
 
     ``mean`` is over all elements. ``close`` counts elements that are not bit-identical, but within
-    ``tolerance`` of the largest magnitude; they are no mismatches. ``histogram`` counts elements by
-    difference, 0 included; ``channel_histogram`` holds rows ``(channel, difference, count)`` for
-    differences other than 0. Both are empty for floating-point tensors.
+    ``tolerance`` of the largest magnitude, or where ``slack`` says how far each may be off, within
+    that; they are no mismatches. Of ``signs`` of them only the sign of 0 or the bits of NaN differ;
+    ``share`` is the largest part of its slack that one of the others takes. ``histogram`` counts
+    elements by difference, 0 included; ``channel_histogram`` holds rows ``(channel, difference,
+    count)`` for differences other than 0. Both are empty for floating-point tensors.
     """
 
     elements: int
@@ -59,6 +63,9 @@ class Difference:
     channel_histogram: Array = field(repr=False)
     close: int = 0
     tolerance: float = 0.0
+    signs: int = 0
+    share: float = 0.0
+    slack: Array | None = field(default=None, repr=False, compare=False)
 
     @property
     def rate(self) -> float:
@@ -72,10 +79,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class LayerDiff:
-    """One op output. ``isolated`` and ``chained`` are None where there was nothing to compare.
+    """One op output. A difference is None where there was nothing to compare.
 
-    ``reason`` then says why: the op was not replayed, or the runtime gave no tensor. ``origin``
-    says how the runtime's tensor was obtained.
+    ``isolated`` is there where every input of the op was seen, so that the difference was made in
+    it. Else ``stretch`` is what the replay gives from the last tensors that were seen: made in one
+    or more of the ``suspects``, of which it is the last.
+    ``reason`` says why there is nothing to compare: the op was not replayed, or there is no tensor
+    on the other side. ``dumped`` is False where a device's dump does not hold it. ``origin`` says
+    how the runtime's tensor was obtained.
     """
 
     op_index: int
@@ -88,21 +99,47 @@ class LayerDiff:
     chained: Difference | None
     reason: str = ""
     origin: str = ""
+    stretch: Difference | None = None
+    suspects: Suspects = NOBODY
+    dumped: bool = True
+
+    @property
+    def alone(self) -> bool:
+        """True where what is made since the last tensors seen is made in this op."""
+        return len(self.suspects.ops) <= 1
+
+    @property
+    def made(self) -> Difference | None:
+        """What was made since the last tensors seen, in ``suspects``."""
+        return self.isolated if self.isolated is not None else self.stretch
 
     @property
     def main(self) -> Difference | None:
-        """The isolated difference, or the chained one where only that was asked for."""
-        return self.isolated if self.isolated is not None else self.chained
+        """The difference made since the last tensors seen, or else the chained one."""
+        return self.made if self.made is not None else self.chained
 
     @property
     def status(self) -> str:
-        """``exact``, ``within tolerance``, ``mismatch`` or ``not replayed``."""
-        found = [diff for diff in (self.isolated, self.chained) if diff is not None]
+        """``exact``, ``within tolerance``, ``mismatch``, ``not dumped`` or ``not replayed``."""
+        found = [d for d in (self.isolated, self.stretch, self.chained) if d is not None]
         if not found:
-            return "not replayed"
+            return "not replayed" if self.dumped else "not dumped"
         if not all(diff.exact for diff in found):
             return "mismatch"
         return "within tolerance" if any(diff.close for diff in found) else "exact"
+
+    @property
+    def kind(self) -> str:
+        """The status, and of a mismatch what is known of where it was made.
+
+        ``own``: in this op; ``at or before``: in this op or in one of the suspects before it;
+        ``inherited``: not since the last tensors seen; ``mismatch`` where nobody knows.
+        """
+        if self.status != "mismatch" or self.made is None:
+            return self.status
+        if self.made.exact:
+            return "inherited"
+        return "own" if self.alone else "at or before"
 
 
 @dataclass(frozen=True)
@@ -120,6 +157,10 @@ class Comparison:
         return tuple(layer for layer in self.layers if layer.status == "not replayed")
 
     @cached_property
+    def not_dumped(self) -> tuple[LayerDiff, ...]:
+        return tuple(layer for layer in self.layers if layer.status == "not dumped")
+
+    @cached_property
     def within_tolerance(self) -> tuple[LayerDiff, ...]:
         return tuple(layer for layer in self.layers if layer.status == "within tolerance")
 
@@ -130,14 +171,22 @@ class Comparison:
 
     @property
     def exact(self) -> bool:
-        """True where there are layers, every one was replayed, and none has a mismatch."""
-        return bool(self.layers) and not self.mismatched and not self.not_replayed
+        """True where something was compared, nothing of it has a mismatch, and no more was there.
+
+        What a dump does not hold is not there.
+        """
+        compared = len(self.layers) - len(self.not_dumped)
+        return compared > 0 and not self.mismatched and not self.not_replayed
 
     def __repr__(self) -> str:
         return (
             f"Comparison({len(self.layers)} layers: {len(self.mismatched)} with mismatches, "
-            f"{len(self.not_replayed)} not replayed)"
+            f"{len(self.not_replayed)} not replayed{self._undumped})"
         )
+
+    @property
+    def _undumped(self) -> str:
+        return f", {len(self.not_dumped)} not dumped" if self.not_dumped else ""
 
     def _repr_html_(self) -> str:
         return notebook.paragraph(repr(self)) + self.table_html()
@@ -175,6 +224,7 @@ def compare(
     isolated: Replay | None = None,
     missing: Mapping[int, str] | None = None,
     origin: Mapping[int, str] | None = None,
+    not_dumped: Collection[int] = (),
 ) -> Comparison:
     """Compare replays of the main subgraph with captured tensors, a layer for each op output.
 
@@ -184,11 +234,14 @@ def compare(
         captured: the runtime's tensors by index.
         missing: why the runtime gave no tensor, by index.
         origin: how each of the runtime's tensors was obtained, by index.
+        not_dumped: the tensors that a device's dump does not hold, by index.
     """
     missing, origin = missing or {}, origin or {}
     replays = [run for run in (isolated, chained) if run is not None]
+    seen = Seen(model, captured)
     layers = []
     for op in model.main.operators:
+        behind = seen.suspects(op) if any(index in captured for index in op.outputs) else NOBODY
         for index in op.outputs:
             tensor = model.main.tensors[index]
             if tensor.dtype in HANDLES:
@@ -196,20 +249,37 @@ def compare(
             # A tensor that the other side lacks explains more than what that kept from being done.
             reasons = [missing.get(index, "") if index not in captured else ""]
             reasons += [run.not_replayed.get(op.index, "") for run in replays]
-            layers.append(
-                _layer(
-                    op,
-                    tensor,
-                    captured.get(index),
-                    _tensor(isolated, op.index, index),
-                    _tensor(chained, op.index, index),
-                    next(filter(None, reasons), ""),
-                    next((run.rules.get(op.index, "") for run in replays), ""),
-                    origin.get(index, ""),
-                    max((run.tolerances.get(op.index, 0.0) for run in replays), default=0.0),
-                )
+            rules = (run.rules.get(op.index, "") for run in replays)
+            layer = LayerDiff(
+                op.index,
+                op.name,
+                tensor,
+                tensor.shape,
+                channel_axis(tensor, len(tensor.shape)),
+                next(filter(None, rules), ""),
+                None,
+                None,
+                next(filter(None, reasons), ""),
+                origin.get(index, ""),
+                suspects=behind,
+                dumped=index not in not_dumped,
             )
+            if index in captured:
+                ours = [_tensor(run, op.index, index) for run in (isolated, chained)]
+                slacks = [run.slacks[op.index] for run in replays if op.index in run.slacks]
+                slack = slacks[0] if slacks and len(behind.ops) == 1 else None
+                tolerances = _tolerances(behind, replays)
+                layer = _compared(layer, captured[index], ours, tolerances, slack)
+            layers.append(layer)
     return Comparison(tuple(layers))
+
+
+def _tolerances(behind: Suspects, replays: Sequence[Replay]) -> dict[int, float]:
+    """Those of the suspects that have one, by op index."""
+    found = {
+        op: max((run.tolerances.get(op, 0.0) for run in replays), default=0.0) for op in behind.ops
+    }
+    return {op: tolerance for op, tolerance in found.items() if tolerance}
 
 
 def _tensor(run: Replay | None, op_index: int, index: int) -> Array | None:
@@ -219,34 +289,43 @@ def _tensor(run: Replay | None, op_index: int, index: int) -> Array | None:
     return run.tensors.get(index)
 
 
-def _layer(
-    op: Operator,
-    tensor: Tensor,
-    theirs: Array | None,
-    isolated: Array | None,
-    chained: Array | None,
-    reason: str,
-    rule: str,
-    origin: str,
-    tolerance: float,
+def _compared(
+    layer: LayerDiff,
+    theirs: Array,
+    ours: Sequence[Array | None],
+    tolerances: Mapping[int, float],
+    slack: Callable[[], Array] | None,
 ) -> LayerDiff:
-    shape = tensor.shape if theirs is None else theirs.shape
-    axis = channel_axis(tensor, len(shape))
-    both: list[Difference | None] = []
-    for ours in (isolated, chained):
-        if theirs is None or ours is None:
-            both.append(None)
-        elif ours.shape != theirs.shape or ours.dtype != theirs.dtype:
-            both.append(None)
-            reason = reason or (
-                f"replayed as {ours.dtype}{list(ours.shape)}, "
+    """The layer with what is different in ``ours``: the isolated replay and the chained one."""
+    axis = channel_axis(layer.tensor, theirs.ndim)
+    layer = replace(layer, shape=theirs.shape, channel_axis=axis)
+    found: list[Difference | None] = []
+    for array in ours:
+        if array is None:
+            found.append(None)
+        elif array.shape != theirs.shape or array.dtype != theirs.dtype:
+            found.append(None)
+            reason = (
+                f"replayed as {array.dtype}{list(array.shape)}, "
                 f"captured as {theirs.dtype}{list(theirs.shape)}"
             )
-        elif chained is isolated and both:
-            both.append(both[0])
+            layer = replace(layer, reason=layer.reason or reason)
+        elif array is ours[0] and found:
+            found.append(found[0])
         else:
-            both.append(difference(ours, theirs, axis, tolerance))
-    return LayerDiff(op.index, op.name, tensor, shape, axis, rule, both[0], both[1], reason, origin)
+            found.append(difference(array, theirs, axis, sum(tolerances.values()), slack))
+    near, chained = found
+    sums = [op for op in tolerances if op != layer.op_index]
+    if sums and theirs.dtype.kind in "biu" and not all(d is None or d.exact for d in found):
+        # A code on the way may have been rounded to the other side.
+        reason = (
+            f"the floating-point sums of op {ranges(sums)} are formed in an order that is not "
+            "modelled, and nothing between them and this layer was seen"
+        )
+        return replace(layer, reason=layer.reason or reason)
+    if layer.alone:
+        return replace(layer, isolated=near, chained=chained)
+    return replace(layer, stretch=near, chained=chained)
 
 
 def channel_axis(tensor: Tensor, rank: int) -> int:
@@ -260,12 +339,19 @@ def channel_axis(tensor: Tensor, rank: int) -> int:
     return max(rank - 1, 0)
 
 
-def difference(ours: Array, theirs: Array, axis: int, tolerance: float = 0.0) -> Difference:
+def difference(
+    ours: Array,
+    theirs: Array,
+    axis: int,
+    tolerance: float = 0.0,
+    slack: Callable[[], Array] | None = None,
+) -> Difference:
     """Ours minus theirs, of two arrays of one shape and dtype; ``axis`` holds the channels.
 
-    Floating-point values match where their bits do, or differ by no more than ``tolerance`` times
-    the largest finite magnitude of ``theirs``. Their largest difference counts an infinity or NaN
-    on one side only as infinite.
+    Floating-point values match where their bits do, or are 0 or NaN on both sides, or differ by no
+    more than ``slack``, element by element. Without it, by no more than ``tolerance`` times the
+    largest finite magnitude of ``theirs``. Their largest difference counts an infinity or NaN on
+    one side only as infinite.
     """
     channels = ours.shape[axis] if ours.ndim else 1
     per_channel = ours.size // channels if channels else 0
@@ -275,7 +361,11 @@ def difference(ours: Array, theirs: Array, axis: int, tolerance: float = 0.0) ->
     left = np.moveaxis(np.atleast_1d(ours), axis, -1).reshape(columns)
     right = np.moveaxis(np.atleast_1d(theirs), axis, -1).reshape(columns)
     if np.issubdtype(ours.dtype, np.inexact):
-        return _floating_difference(left, right, tolerance)
+        if slack is None:
+            return _floating_difference(left, right, tolerance, None)
+        allowed = slack()
+        off = np.moveaxis(np.atleast_1d(allowed), axis, -1).reshape(columns)
+        return replace(_floating_difference(left, right, tolerance, off), slack=allowed)
     diff = left.astype(np.int64) - right.astype(np.int64)
     channel, value, count = _count(diff)
 
@@ -318,8 +408,10 @@ def _count(diff: Array) -> tuple[Array, Array, Array]:
     return found // span, found % span + low, counts[found]
 
 
-def _floating_difference(left: Array, right: Array, tolerance: float) -> Difference:
-    diff, wrong = _floating(left, right, tolerance)
+def _floating_difference(
+    left: Array, right: Array, tolerance: float, slack: Array | None
+) -> Difference:
+    diff, wrong = _floating(left, right, tolerance, slack)
     table = Channels(
         len(diff),
         wrong.sum(axis=0),
@@ -329,28 +421,41 @@ def _floating_difference(left: Array, right: Array, tolerance: float) -> Differe
         diff.mean(axis=0),
     )
     found = _summary(diff, table, {}, np.empty((0, 3), np.int64))
-    close = int((~same_bits(left, right) & ~wrong).sum())
-    return replace(found, close=close, tolerance=tolerance)
+    close = ~same_bits(left, right) & ~wrong
+    apart = close & (diff != 0)
+    share = 0.0 if slack is None else (np.abs(diff[apart]) / slack[apart]).max(initial=0)
+    return replace(
+        found,
+        close=int(close.sum()),
+        tolerance=tolerance,
+        signs=int((close & ~apart).sum()),
+        share=float(share),
+    )
 
 
-def _floating(ours: Array, theirs: Array, tolerance: float) -> tuple[Array, Array]:
+def _floating(
+    ours: Array, theirs: Array, tolerance: float, slack: Array | None
+) -> tuple[Array, Array]:
     unequal = ~same_bits(ours, theirs)
     with np.errstate(invalid="ignore"):
         diff = ours.astype(np.float64) - theirs.astype(np.float64)
-    diff = np.where(unequal, np.nan_to_num(diff, nan=np.inf), 0.0)
+    alike = ~unequal | (np.isnan(ours) & np.isnan(theirs))
+    diff = np.where(alike, 0.0, np.nan_to_num(diff, nan=np.inf))
     largest = np.abs(theirs[np.isfinite(theirs)]).max(initial=0)
-    wrong = unequal & ((tolerance == 0) | ~(np.abs(diff) <= tolerance * float(largest)))
-    return diff, wrong
+    allowed = tolerance * float(largest) if slack is None else slack
+    return diff, unequal & ~(np.abs(diff) <= allowed)
 
 
-def deviations(ours: Array, theirs: Array, tolerance: float = 0.0) -> tuple[Array, Array]:
+def deviations(
+    ours: Array, theirs: Array, tolerance: float = 0.0, slack: Array | None = None
+) -> tuple[Array, Array]:
     """Ours minus theirs, and where that is a mismatch; as :func:`difference` has it.
 
     Returns:
         int64 or float64, and bool, both of the arrays' shape.
     """
     if np.issubdtype(ours.dtype, np.inexact):
-        return _floating(ours, theirs, tolerance)
+        return _floating(ours, theirs, tolerance, slack)
     diff = ours.astype(np.int64) - theirs.astype(np.int64)
     return diff, diff != 0
 

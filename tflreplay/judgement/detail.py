@@ -56,7 +56,9 @@ class Saturation:
 
 @dataclass(frozen=True)
 class Detail:
-    """A layer that differs. All of it is of one comparison, ``mode``: ``isolated`` or ``chained``.
+    """A layer that differs. All of it is of one comparison, ``mode``.
+
+    That is ``isolated``, ``stretch`` or ``chained``.
 
     ``worst`` holds the elements furthest off, the worst first. ``heat`` is None where the output
     has no height and width, ``saturation`` where it is not quantized. ``fractions`` is None where
@@ -83,8 +85,8 @@ def details(
 ) -> tuple[dict[tuple[int, int], Detail], list[str]]:
     """The details of all layers that differ, by op index and tensor index.
 
-    Of the isolated comparison where that differs, else of the chained one. What failed takes
-    nothing else away: the list says what is missing and why.
+    Of what was made since the last tensors seen where that differs, else of the chained
+    comparison. What failed takes nothing else away: the list says what is missing and why.
 
     Args:
         tensors: the captured ones by index, the model's inputs among them.
@@ -96,7 +98,8 @@ def details(
     failures = []
     for layer in comparison.mismatched:
         alone = _differs(layer.isolated)
-        replayed = isolated if alone else chained
+        mode = "isolated" if alone else "stretch" if _differs(layer.stretch) else "chained"
+        replayed = chained if mode == "chained" else isolated
         assert replayed is not None
         ours, theirs = replayed.tensors[layer.tensor.index], tensors[layer.tensor.index]
         # The engine's arithmetic made what is ours, or where a user's kernel did, what is theirs.
@@ -110,9 +113,7 @@ def details(
                     f"op {layer.op_index} {layer.op} has no chart of fractions: "
                     f"{failure(model.main.operators[layer.op_index], error)}"
                 )
-        found[layer.op_index, layer.tensor.index] = detail(
-            layer, ours, theirs, "isolated" if alone else "chained", sums
-        )
+        found[layer.op_index, layer.tensor.index] = detail(layer, ours, theirs, mode, sums)
     return found, failures
 
 
@@ -120,9 +121,9 @@ def detail(
     layer: LayerDiff, ours: Array, theirs: Array, mode: str, sums: Accumulation | None = None
 ) -> Detail:
     """The details of one layer; ``sums`` are the engine's accumulators, where known."""
-    diff: Difference | None = layer.isolated if mode == "isolated" else layer.chained
+    diff: Difference | None = getattr(layer, mode)
     assert diff is not None
-    delta, wrong = deviations(ours, theirs, diff.tolerance)
+    delta, wrong = deviations(ours, theirs, diff.tolerance, diff.slack)
     return Detail(
         mode,
         _worst(delta, wrong, ours, theirs),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,13 +11,19 @@ from typing import Protocol
 from tflreplay.ground import notebook
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.machine import Machine, replay_notes
-from tflreplay.ground.words import printable
+from tflreplay.ground.words import printable, series
+from tflreplay.judgement import proof
 from tflreplay.judgement.comparison import Comparison, Difference, LayerDiff
 from tflreplay.judgement.detail import Detail
 from tflreplay.judgement.diagnosis import Verdict, summarize
 from tflreplay.judgement.expectations import Expectations
+from tflreplay.judgement.proof import Proof
+from tflreplay.judgement.stretch import StretchVerdict
+from tflreplay.judgement.suspects import ranges
 from tflreplay.model import Model
 from tflreplay.runtimes import RUNTIMES
+
+MODES = ("isolated", "stretch", "chained")
 
 
 class Provenance(Protocol):
@@ -73,17 +79,21 @@ class Asked:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found out where something differs; empty where nothing does.
+    """What was found out where something differs; where nothing does, how much that proves.
 
     ``verdicts`` say what explains the other side's output of an op (or the user's, where that
     computed it), by op index, and ``undiagnosed``, in a sentence each, what could not be found
     out because of a failure.
-    ``details`` are of each layer that differs, by op index and tensor index.
+    ``details`` are of each layer that differs, by op index and tensor index, and ``stretches`` say
+    of those whose inputs were not seen what explains all that was made since the last tensors seen.
+    ``proofs`` say of a port that is exact what would have shown.
     """
 
     verdicts: Mapping[int, Verdict] = field(default_factory=dict)
     undiagnosed: Sequence[str] = ()
     details: Mapping[tuple[int, int], Detail] = field(default_factory=dict, repr=False)
+    stretches: Mapping[tuple[int, int], StretchVerdict] = field(default_factory=dict)
+    proofs: Sequence[Proof] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +127,12 @@ class Run:
         return f"Run({self.model.path.name!r}, {self.headline})"
 
     def _repr_html_(self) -> str:
-        said = (*self.asked.inputs, *self.notes, *self.explanations)
+        said = (
+            *self.asked.inputs,
+            *self.notes,
+            *self.explanations,
+            *self.stretch_explanations,
+        )
         return (
             notebook.paragraph(self.headline, bold=True)
             + "".join(map(notebook.paragraph, said))
@@ -142,6 +157,12 @@ class Run:
             f"{op} computed by {by}, {count} layer{'' if count == 1 else 's'}"
             for (op, by), count in layers.items()
         ]
+        left = [f"op {index} {operators[index].name}" for index in self.engine.left]
+        if left:
+            computed.append(
+                f"XNNPACK was expected to take {', '.join(left)}, and did not; replayed in the "
+                "runtime's own kernels"
+            )
         told = [
             *replay_notes(self.capture.machine, self.engine.machine),
             self.capture.note,
@@ -172,13 +193,17 @@ class Run:
 
     @cached_property
     def unjudged(self) -> tuple[LayerDiff, ...]:
-        """The layers of which something is expected, and nothing could be compared."""
+        """The layers of which something is expected, and nothing could be compared.
+
+        What a dump does not hold was not asked for.
+        """
         if self.asked.expectations is None:
             return self.comparison.not_replayed
         return tuple(
             layer
             for layer in self.comparison.layers
             if self.asked.expectations.of(layer).met_by(layer) is None
+            and layer.status != "not dumped"
         )
 
     @property
@@ -192,10 +217,10 @@ class Run:
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """Which comparisons were made: ``isolated``, ``chained`` or both."""
+        """Which comparisons were made, of ``isolated``, ``stretch`` and ``chained``."""
         return tuple(
             mode
-            for mode in ("isolated", "chained")
+            for mode in MODES
             if any(getattr(layer, mode) is not None for layer in self.comparison.layers)
         )
 
@@ -215,7 +240,34 @@ class Run:
     @property
     def explanations(self) -> tuple[str, ...]:
         """What explains the differences, in sentences: for each op, over all of its layers."""
-        return tuple(printable(verdict.text) for verdict in summarize(self.verdicts.values()))
+        found = (printable(verdict.text) for verdict in summarize(self.verdicts.values()))
+        return (*found, *self.untried)
+
+    @property
+    def proven(self) -> tuple[str, ...]:
+        """What an exact result proves, in sentences, and what to type to learn more."""
+        proofs = self.findings.proofs
+        return tuple(filter(None, (*(found.text for found in proofs), proof.rest(proofs))))
+
+    @property
+    def untried(self) -> tuple[str, ...]:
+        """Of the layers that make a difference and have no verdict, a sentence for each op."""
+        groups: dict[tuple[str, bool], list[LayerDiff]] = defaultdict(list)
+        for layer in self.comparison.mismatched:
+            if layer.kind == "own" and layer.op_index not in self.verdicts:
+                real = layer.tensor.dtype.startswith("float")
+                groups[layer.op, real].append(layer)
+        return tuple(
+            f"{printable(op)}, {len(layers)} layer{' differs' if len(layers) == 1 else 's differ'} "
+            f"(op {ranges([layer.op_index for layer in layers])}): nothing is tried for "
+            f"{printable(op)}{' on floating-point outputs' if real else ''}."
+            for (op, real), layers in groups.items()
+        )
+
+    @property
+    def stretch_explanations(self) -> tuple[str, ...]:
+        """What explains each layer whose inputs were not seen, in sentences."""
+        return tuple(printable(verdict.text) for verdict in self.findings.stretches.values())
 
     @property
     def _tolerated(self) -> str:
@@ -226,18 +278,25 @@ class Run:
     def headline(self) -> str:
         """The verdict on one line."""
         layers = self.comparison.layers
-        skipped = len(self.comparison.not_replayed)
-        compared = len(layers) - skipped
-        how = " and ".join(reversed(self.modes))
+        skipped, undumped = len(self.comparison.not_replayed), len(self.comparison.not_dumped)
+        compared = len(layers) - skipped - undumped
+        how = series(self.modes[::-1])
         number, of = self.inference
+        absent = [f"{undumped} of {len(layers)} layers not dumped"] if undumped else []
         if self.verdict == "exact":
+            counted = [
+                f"{compared} of {len(layers)} layers",
+                *absent,
+                f"{self.elements:,} elements",
+            ]
             return (
-                f"EXACT: {compared} of {len(layers)} layers, {self.elements:,} elements, "
+                f"EXACT: {', '.join(counted)}, "
                 f"{self._tolerated}"
                 f"0 mismatches, {how}, {f'in each of {of} inferences, ' if of > 1 else ''}"
                 f"against {self.against}"
             )
         untold = [f"{skipped} of {len(layers)} layers not replayed"] if skipped else []
+        untold += absent
         if self.capture.failure:
             untold.append("the runtime failed")
         first = self.comparison.first_divergence
@@ -248,22 +307,26 @@ class Run:
         parts = [f"{differ} of {len(layers)} layers {'differs' if differ == 1 else 'differ'}"]
         return printable(
             f"MISMATCH: {f'inference {number} of {of}, ' if of > 1 else ''}"
-            f"first divergence at op {first.op_index} {first.op}, "
+            f"first divergence {place(first)}, "
             f"{', '.join([*parts, *untold])}; against {self.against}"
         )
+
+
+def place(layer: LayerDiff) -> str:
+    """Where the layer's difference shows, and as far as it is known was made."""
+    at = "at" if layer.alone else "at or before"
+    return f"{at} op {layer.op_index} {layer.op}"
 
 
 def story(layer: LayerDiff) -> str:
     """What was found in one layer, in words."""
     isolated, chained = layer.isolated, layer.chained
     if layer.main is None:
-        return f"Not replayed: {layer.reason}."
+        return f"{layer.status.capitalize()}: {layer.reason}."
     if layer.status == "within tolerance":
         return _close(layer.main)
     if layer.status == "exact":
-        how = " and ".join(
-            mode for mode in ("isolated", "chained") if getattr(layer, mode) is not None
-        )
+        how = " and ".join(mode for mode in MODES if getattr(layer, mode) is not None)
         note = f" {layer.reason}." if layer.reason else ""
         return f"Exact: all {layer.main.elements:,} elements identical, {how}.{note}"
     sentences = []
@@ -273,6 +336,8 @@ def story(layer: LayerDiff) -> str:
             if isolated.exact
             else f"Fed the captured inputs, {differing(isolated)}: the difference is made here."
         )
+    if not layer.alone:
+        sentences.append(_stretch(layer))
     if chained is not None:
         sentences.append(
             "In the chained replay all elements are identical."
@@ -280,7 +345,7 @@ def story(layer: LayerDiff) -> str:
             else f"In the chained replay, {differing(chained)}"
             + (
                 ": all of it comes from earlier layers."
-                if isolated is not None and isolated.exact
+                if layer.made is not None and layer.made.exact
                 else "."
             )
         )
@@ -289,12 +354,31 @@ def story(layer: LayerDiff) -> str:
     return " ".join(sentences)
 
 
-def _close(diff: Difference) -> str:
+def _stretch(layer: LayerDiff) -> str:
+    """What was made between the last tensors seen and a layer whose inputs were not seen."""
+    unseen = layer.suspects.unseen
+    if layer.stretch is None:
+        return f"Its inputs were not seen: {unseen}."
+    if layer.stretch.exact:
+        return f"Its inputs were not seen ({unseen}); from there on all is exact."
     return (
-        f"Within tolerance: no element is further off than {diff.tolerance:g} of the largest "
-        f"magnitude; {diff.close:,} of {diff.elements:,} are not bit-identical, since the order in "
-        "which floating-point sums are formed is not modelled. The replay goes on from the "
-        "captured tensor."
+        f"Its inputs were not seen: from there on, {differing(layer.stretch)}: the difference is "
+        f"made at or before op {layer.op_index}; {unseen} (ops {ranges(layer.suspects.ops)})."
+    )
+
+
+def _close(diff: Difference) -> str:
+    apart = f"{diff.close:,} of {diff.elements:,} are not bit-identical"
+    if diff.signs == diff.close:
+        return f"Within tolerance: {apart}; only the sign of zero, or of NaN, differs."
+    off = (
+        f"no element is further off than {diff.tolerance:g} of the largest magnitude"
+        if diff.slack is None
+        else f"no element takes more than {diff.share:.2%} of what rounding can make of its sum"
+    )
+    return (
+        f"Within tolerance: {off}; {apart}, since the order in which floating-point sums are "
+        "formed is not modelled. The replay goes on from the captured tensor."
     )
 
 

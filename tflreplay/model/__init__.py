@@ -13,6 +13,7 @@ from tflreplay.model.records import (
     Signature,
     Subgraph,
     Tensor,
+    as_run,
 )
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Signature",
     "Subgraph",
     "Tensor",
+    "as_run",
     "load",
     "parse",
     "truncated",

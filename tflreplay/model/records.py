@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,10 @@ class Quantization:
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor of a subgraph. ``shape_signature`` holds -1 where a dimension is dynamic."""
+    """One tensor of a subgraph. ``shape_signature`` holds -1 where a dimension is dynamic.
+
+    ``file_shape`` is None, or the file's where ``shape`` is the one that the tensor had in a run.
+    """
 
     index: int
     name: str
@@ -65,6 +68,7 @@ class Tensor:
     is_variable: bool = False
     is_sparse: bool = False
     raw: memoryview | None = field(default=None, repr=False, compare=False)
+    file_shape: tuple[int, ...] | None = field(default=None, repr=False, compare=False)
 
     @property
     def numpy_dtype(self) -> np.dtype[Any]:
@@ -186,6 +190,26 @@ class Subgraph:
         )
 
 
+def as_run(graph: Subgraph, tensors: Mapping[int, np.ndarray]) -> Subgraph:
+    """The graph with the shapes that its activations had in a run.
+
+    A file may hold other ones: ``()`` is also what stands for an unknown rank.
+    """
+    found = {
+        i: array.shape
+        for i, array in tensors.items()
+        if array.shape != graph.tensors[i].shape and not graph.tensors[i].is_constant
+    }
+    if not found:
+        return graph
+    seen = list(graph.tensors)
+    for index, shape in found.items():
+        was = seen[index]
+        file_shape = was.shape if was.file_shape is None else was.file_shape
+        seen[index] = replace(was, shape=shape, file_shape=file_shape)
+    return replace(graph, tensors=tuple(seen))
+
+
 @dataclass(frozen=True)
 class Signature:
     """A named entry point: argument names to tensor indices of one subgraph."""
@@ -212,6 +236,10 @@ class Model:
     def main(self) -> Subgraph:
         """The subgraph that an interpreter's ``invoke()`` runs."""
         return self.subgraphs[0]
+
+    def as_run(self, tensors: Mapping[int, np.ndarray]) -> Model:
+        """The model with the shapes that the main subgraph's activations had in a run."""
+        return replace(self, subgraphs=(as_run(self.main, tensors), *self.subgraphs[1:]))
 
     def __repr__(self) -> str:
         graphs = ", ".join(repr(graph) for graph in self.subgraphs)

@@ -27,6 +27,7 @@ __all__ = [
     "Row",
     "Site",
     "card",
+    "delegated",
     "home",
     "row_of",
     "rows",
@@ -73,9 +74,29 @@ def card(op: str) -> Card:
     return CARDS.get(op) or Card(op)
 
 
-def site(engine: Engine, graph: Subgraph, op: Operator) -> Site:
+# The table of a delegate, which takes ops before anything has run, by the shapes of the file.
+DELEGATE = "xnnpack"
+
+
+def site(engine: Engine, graph: Subgraph, op: Operator, by_file: bool = False) -> Site:
     """The operator where it stands."""
-    return Site(engine, graph, op, card(op.name).roles)
+    return Site(engine, graph, op, card(op.name).roles, by_file)
+
+
+def delegated(engine: Engine, graph: Subgraph, op: Operator) -> bool:
+    """True where the engine's row for this operator is the delegate's."""
+    return _taking(engine, graph, op) is not None
+
+
+def _taking(engine: Engine, graph: Subgraph, op: Operator) -> Row | NotModelled | None:
+    """What the delegate's table says of an operator that it takes; None where it takes it not."""
+    if DELEGATE not in LAYERS[engine.name] or (graph.index == 0 and op.index in engine.left):
+        return None
+    place = site(engine, graph, op, by_file=True)
+    for entry in card(op.name).entries(DELEGATE):
+        if entry.takes(place.dtype) and entry.applies(place):
+            return entry
+    return None
 
 
 def rows(engine: Engine) -> Iterator[tuple[str, Row]]:
@@ -93,11 +114,20 @@ def row_of(engine: Engine, graph: Subgraph, op: Operator) -> Row:
     """
     place = site(engine, graph, op)
     known = [entry for layer in LAYERS[engine.name] for entry in card(op.name).entries(layer)]
-    for entry in known:
-        if entry.takes(place.dtype) and entry.applies(place):
-            if isinstance(entry, NotModelled):
-                raise NotReplayed(entry.reason(place))
-            return entry
+    entry = _taking(engine, graph, op) or next(
+        (
+            entry
+            for layer in LAYERS[engine.name]
+            if layer != DELEGATE
+            for entry in card(op.name).entries(layer)
+            if entry.takes(place.dtype) and entry.applies(place)
+        ),
+        None,
+    )
+    if isinstance(entry, NotModelled):
+        raise NotReplayed(entry.reason(place))
+    if entry is not None:
+        return entry
     if not known:
         raise NotReplayed(f"no {engine} kernel for {op.name} (version {op.version})")
     if any(entry.takes(place.dtype) for entry in known):

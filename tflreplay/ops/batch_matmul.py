@@ -77,6 +77,11 @@ def batch_matmul_float(call: Call, a: Array, b: Array) -> Array:
     return np.asarray((a.astype(np.float64) @ b.astype(np.float64)).astype(np.float32))
 
 
+def _float_terms(call: Call, a: Array, b: Array) -> int:
+    """In each sum."""
+    return int(_adjoined(call, a, b)[0].shape[-1])
+
+
 def _adjoined(call: Call, a: Array, b: Array) -> tuple[Array, Array]:
     """a and b, their last two axes swapped where the options say so."""
     return (
@@ -181,7 +186,7 @@ CARDS = (
                 NotModelled(INT16, _mixed_up, when=scrambled),
                 _row(INT8, "double"),
                 _row(INT16, "reduced16"),
-                floating_row(batch_matmul_float, f"{REFERENCE_OPS}batch_matmul.h"),
+                floating_row(batch_matmul_float, f"{REFERENCE_OPS}batch_matmul.h", _float_terms),
             ),
         },
         Roles(weights=1),

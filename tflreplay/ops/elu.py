@@ -104,5 +104,6 @@ CARDS = (
                 finished(INT8, elu, TABLE, f"{MICRO}elu.cc"),
             ),
         },
+        real=elu_float,
     ),
 )

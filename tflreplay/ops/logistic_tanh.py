@@ -43,6 +43,8 @@ from tflreplay.ops.base.words import (
 
 # Of the int16 kernels: how far a code may be shifted left to become Q3.12.
 _LOGISTIC_SHIFT, _TANH_SHIFT = 0, 1
+# Below, exp is subnormal.
+_LOGISTIC_CUTOFF = np.float32(-87.33654)
 
 
 # ---- reference kernels ------------------------------------------------------------------------
@@ -114,6 +116,22 @@ def logistic_float(x: Array) -> Array:
 
 
 tanh_float = elementwise(functions.tanh)
+
+
+def _logistic(x: Array) -> Array:
+    small = functions.exp(-np.abs(x))
+    return np.asarray(np.where(x < 0, small, np.float32(1)) / (np.float32(1) + small))
+
+
+@elementwise
+def optimized_logistic_float(x: Array) -> Array:
+    """``exp(x) / (1 + exp(x))`` below zero, ``1 / (1 + exp(-x))`` from there on.
+
+    ``scalar_logistic_op`` of Eigen, which ``Logistic`` in
+    ``tflite/kernels/internal/optimized/optimized_ops.h`` calls.
+    """
+    return _logistic(x)
+
 
 # ---- optimized kernels: int16 in gemmlowp's fixed point ---------------------------------------
 
@@ -210,7 +228,14 @@ def xnnpack_tanh_before_zero_point(call: Call, x: Array) -> Array:
     return by_xnnpack_table(call, x, functions.tanh, np.rint, zero_point_inside=False)
 
 
-xnnpack_logistic_float = elementwise(functions.logistic)
+@elementwise
+def xnnpack_logistic_float(x: Array) -> Array:
+    """As :func:`optimized_logistic_float`, 0 where the result would be subnormal.
+
+    ``src/f32-vsigmoid/``.
+    """
+    return np.where(x < _LOGISTIC_CUTOFF, np.float32(0), _logistic(x))
+
 
 _XNNPACK_UNARY = "src/reference/unary-elementwise.cc"
 
@@ -294,7 +319,9 @@ CARDS = (
                 ),
             ),
             "optimized": (
-                finished(FLOAT, logistic_float, LIKE_LIBM, OPTIMIZED_HEADER, APPROXIMATED),
+                finished(
+                    FLOAT, optimized_logistic_float, LIKE_LIBM, OPTIMIZED_HEADER, APPROXIMATED
+                ),
                 finished(INT16, optimized_logistic_int16, _FIXED_POINT16, OPTIMIZED_HEADER),
             ),
             "reference": (

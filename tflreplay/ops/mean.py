@@ -29,6 +29,8 @@ from tflreplay.ops.base.reduction import (
     OPTIMIZED_REDUCE,
     REFERENCE_REDUCE,
     centred_sums,
+    reduced,
+    reduced_axes,
     rows_to_reduce,
     xnnpack_quantized,
     xnnpack_sums,
@@ -37,7 +39,6 @@ from tflreplay.ops.base.row import NotModelled, Row
 from tflreplay.ops.base.terms import Arrays, Codes, Index, grid, sum_of_products
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INDICES, INT16, UNQUANTIZED
 from tflreplay.ops.base.words import (
-    APPROXIMATED,
     OPTIMIZED_INTEGER_OPS,
     SUMMED,
     UNORDERED,
@@ -123,6 +124,59 @@ def plain_mean(call: Call, x: Array, axes: Array) -> Array:
 # ---- optimized kernels ------------------------------------------------------------------------
 
 _MIN_CHANNELS_A_THREAD = 8
+_PACKET = 4  # floats that are added at a time
+
+
+def optimized_mean(call: Call, x: Array, axes: Array) -> Array:
+    """As :func:`plain_mean`, from the first element; over innermost dimensions in Eigen's order.
+
+    x: float32. Dimensions of 1 do not count, and where no other is kept, the sum is in order, too.
+    ``MeanGeneral`` in ``tflite/kernels/internal/optimized/reduce.h``.
+    """
+    rows, shape = rows_to_reduce(call, x, axes)
+    along = reduced_axes(call, x, axes)[0]
+    kept = [axis for axis, size in enumerate(x.shape) if size > 1 and axis not in along]
+    gone = [axis for axis, size in enumerate(x.shape) if size > 1 and axis in along]
+    with np.errstate(all="ignore"):
+        if kept and gone and max(kept) < min(gone):
+            total = _in_packets(rows.reshape(-1, rows.shape[-1]))
+        else:
+            total = rows.cumsum(axis=-1, dtype=x.dtype)[..., -1]
+        return np.asarray(total.reshape(shape) / np.float32(rows.shape[-1]))
+
+
+def _in_packets(rows: Array) -> Array:
+    """The sum of each row, which stand one after the other in memory aligned to 16 bytes.
+
+    ``redux_impl`` of ``LinearVectorizedTraversal`` in Eigen's ``src/Core/Redux.h``.
+    """
+    starts = -(np.arange(len(rows)) * rows.shape[1]) % _PACKET  # of the first aligned packets
+    totals = np.empty(len(rows), rows.dtype)
+    for start in range(_PACKET):
+        totals[starts == start] = _from(rows[starts == start], start)
+    return totals
+
+
+def _from(rows: Array, start: int) -> Array:
+    """The sum of each row, whose first aligned packet begins at ``start``."""
+    count, size = rows.shape
+    packets = max(size - start, 0) // _PACKET
+    if packets == 0:
+        return rows.cumsum(axis=1, dtype=rows.dtype)[:, -1]
+    end = start + packets * _PACKET
+    body = rows[:, start:end].reshape(count, packets, _PACKET)
+    pairs = body[:, : packets - packets % 2].reshape(count, packets // 2, 2, _PACKET)
+    if packets == 1:
+        four = body[:, 0]
+    else:
+        two = pairs.cumsum(axis=1, dtype=rows.dtype)[:, -1]
+        four = two[:, 0] + two[:, 1]
+        if packets % 2:
+            four = four + body[:, -1]
+    total = (four[:, 0] + four[:, 2]) + (four[:, 1] + four[:, 3])
+    for index in (*range(start), *range(end, size)):
+        total = total + rows[:, index]
+    return np.asarray(total)
 
 
 def spatial_mean(call: Call, x: Array, axes: Array) -> Accumulation:
@@ -288,6 +342,7 @@ CARDS = (
                     source="src/configs/reduce-config.c",
                     when=constant_axes,
                     tolerance=SUMMED,
+                    terms=reduced,
                 ),
                 Row(
                     EIGHT_BITS,
@@ -318,7 +373,12 @@ CARDS = (
                 ),
             ),
             "optimized": (
-                finished(FLOAT, plain_mean, UNORDERED, OPTIMIZED_REDUCE, APPROXIMATED),
+                finished(
+                    FLOAT,
+                    optimized_mean,
+                    "sum in order, quotient; over the last axis: four sums side by side, twice",
+                    OPTIMIZED_REDUCE,
+                ),
                 NotModelled(EIGHT_BITS, _moving, when=moving_axes, since=_INTEGER_MEAN),
                 Row(
                     EIGHT_BITS,

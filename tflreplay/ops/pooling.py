@@ -110,6 +110,10 @@ def _float_sums(call: Call, x: Array) -> tuple[Array, Array]:
     return total, count[:, :, None].astype(x.dtype)
 
 
+def _window_size(call: Call, x: Array) -> int:
+    return int(call.option("filter_height") * call.option("filter_width"))
+
+
 def _taps(call: Call, x: Array, fill: float) -> Iterator[Array]:
     """For each position in the window, row by row, what every window holds there."""
     rows, columns = _windows(call, x.shape)
@@ -183,6 +187,7 @@ CARDS = (
                     source="src/operators/average-pooling-nhwc.c",
                     when=every(plain_activation, overlapping_windows),
                     tolerance=SUMMED,
+                    terms=_window_size,
                 ),
             ),
             "reference": (
@@ -239,7 +244,11 @@ CARDS = (
     Card(
         "L2_POOL_2D",
         {
-            "optimized": (finished(FLOAT, l2_pool_2d, UNORDERED, OPTIMIZED_HEADER, APPROXIMATED),),
+            "optimized": (
+                finished(
+                    FLOAT, l2_pool_2d, UNORDERED, OPTIMIZED_HEADER, APPROXIMATED, _window_size
+                ),
+            ),
             "reference": (
                 finished(
                     FLOAT, l2_pool_2d, "sum in order, quotient, root", f"{REFERENCE_OPS}pooling.h"

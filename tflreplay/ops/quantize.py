@@ -268,6 +268,7 @@ CARDS = (
         unary=True,
         worst=Worst.AT_ENDS,
         function=("real", float),
+        real=lambda call, x: x,
     ),
     Card(
         "DEQUANTIZE",

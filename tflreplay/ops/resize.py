@@ -75,7 +75,8 @@ def _corners(x: Array, rows: _Taps, columns: _Taps) -> tuple[Array, Array, Array
 def resize_bilinear(call: Call, x: Array, size: Array) -> Array:
     """float32 or uint8: each corner times its row's weight, then its column's, in float32.
 
-    The sum runs down the left column, then down the right one. uint8 adds 0.5 and is cut.
+    The sum runs down the left column, then down the right one. uint8 adds 0.5 and is cut; float32
+    adds 0, which is seen of -0.
     ``ResizeBilinear`` in ``tflite/kernels/internal/reference/resize_bilinear.h``.
     """
     rows, columns = _taps(call, x, size, _real_taps)
@@ -83,7 +84,7 @@ def resize_bilinear(call: Call, x: Array, size: Array) -> Array:
     near_y, near_x = 1 - dy, 1 - dx
     a, b, c, d = _corners(x, rows, columns)
     output = a * near_y * near_x + c * dy * near_x + b * near_y * dx + d * dy * dx
-    return np.asarray(output if x.dtype == np.float32 else output + np.float32(0.5)).astype(x.dtype)
+    return np.asarray(output + np.float32(0 if x.dtype == np.float32 else 0.5)).astype(x.dtype)
 
 
 def resize_bilinear_fixed(call: Call, x: Array, size: Array) -> Array:
@@ -156,10 +157,11 @@ def _nearest(inputs: int, outputs: int, aligned: bool, half: bool) -> Array:
 def optimized_resize_bilinear(call: Call, x: Array, size: Array) -> Array:
     """float32 or uint8: each corner times its weight, which is rounded to float32 first.
 
-    The sum runs row by row; uint8 adds 0.5 and is cut. float32 to twice the size, no option set:
-    means of two corners, and of two such means. ``ResizeBilinearGeneric``, ``...SmallChannel`` and
-    ``ResizeBilinearKernel2x2`` in ``tflite/kernels/internal/optimized/resize_bilinear.h``. Its code
-    for uint8 to eight times the size gives the same, since all weights are exact there.
+    The sum runs row by row, in float32 from 0; uint8 adds 0.5 and is cut. float32 to twice the
+    size, no option set: means of two corners, and of two such means. ``ResizeBilinearGeneric``,
+    ``...SmallChannel`` and ``ResizeBilinearKernel2x2`` in
+    ``tflite/kernels/internal/optimized/resize_bilinear.h``. Its code for uint8 to eight times the
+    size gives the same, since all weights are exact there.
     """
     rows, columns = _taps(call, x, size, _real_taps)
     a, b, c, d = _corners(x, rows, columns)
@@ -170,7 +172,7 @@ def optimized_resize_bilinear(call: Call, x: Array, size: Array) -> Array:
         return np.where(dx > 0, (left + right) * half, left)
     near_y, near_x = 1 - dy, 1 - dx
     output = a * (near_y * near_x) + b * (near_y * dx) + c * (dy * near_x) + d * (dy * dx)
-    return np.asarray(output if x.dtype == np.float32 else output + np.float32(0.5)).astype(x.dtype)
+    return np.asarray(output + np.float32(0 if x.dtype == np.float32 else 0.5)).astype(x.dtype)
 
 
 def optimized_resize_nearest_neighbor(call: Call, x: Array, size: Array) -> Array:

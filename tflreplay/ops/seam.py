@@ -15,9 +15,9 @@ import numpy as np
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import RULES, Accumulation, Array, Rule, requantize
-from tflreplay.model import Operator, Subgraph, Tensor
+from tflreplay.model import Operator, Subgraph, Tensor, as_run
 from tflreplay.ops import card
-from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.call import Call, with_options
 from tflreplay.ops.base.ledger import Terms
 from tflreplay.ops.base.lookup import look_up_pairs, pair_codes
 from tflreplay.ops.base.row import Row
@@ -26,6 +26,7 @@ from tflreplay.ops.base.session import Session
 Tensors = Mapping[int, Array]
 FirstHalf = Accumulation | Array | tuple[Array, ...]
 
+_UNIT, _SMALLEST = 2.0**-24, 2.0**-126  # of float32: the largest rounding of 1, a normal number
 _BUDGET = 1 << 28  # three times the accumulators of an EfficientNet-B0
 
 
@@ -119,6 +120,7 @@ def call_of(
     Raises:
         NotReplayed: an input tensor is not known.
     """
+    graph = as_run(graph, {i: tensors[i] for i in op.inputs if i in tensors})
     inputs = tuple(graph.tensors[index] if index >= 0 else None for index in op.inputs)
     outputs = tuple(graph.tensors[index] for index in op.outputs)
     session = session or Session()
@@ -147,6 +149,26 @@ def _finished(result: FirstHalf, rule: Rule) -> tuple[Array, ...]:
     if isinstance(result, Accumulation):
         result = requantize(result, rule)
     return result if isinstance(result, tuple) else (result,)
+
+
+def slack(call: Call, arrays: Sequence[Array | None]) -> Array:
+    """How far each value may lie from the engine's, whose float32 sums have another order; float64.
+
+    A sum of n float32 terms is off by no more than ``n * 2**-24`` times the sum of the terms'
+    magnitudes in any order (Higham, Accuracy and Stability of Numerical Algorithms, 4.2); the
+    products and the last rounding add two more roundings. The sum of the magnitudes is what the op
+    gives of the magnitudes of its inputs. Where that is not finite, nothing is allowed.
+    """
+    assert call.row.terms is not None
+    roundings = call.row.terms(call, *arrays) + 2
+    if "fused_activation_function" in call.op.options:  # it brings no two values further apart
+        call = with_options(call, fused_activation_function="NONE")
+    positive = [a if a is None or a.dtype.kind != "f" else np.abs(a) for a in arrays]
+    with np.errstate(all="ignore"):
+        (magnitudes,) = compute(call, positive)
+    # Numbers below the smallest normal one may count as 0.
+    allowed = roundings * (_UNIT * magnitudes.astype(np.float64) + _SMALLEST)
+    return np.where(np.isfinite(allowed), allowed, 0.0)
 
 
 def _by_pairs(call: Call, arrays: Sequence[Array | None]) -> tuple[Array, ...] | None:

@@ -24,6 +24,8 @@ from tflreplay.ops.base.reduction import (
     REFERENCE_REDUCE,
     by,
     centred_sums,
+    reduced,
+    reduced_axes,
     rows_to_reduce,
     xnnpack_quantized,
     xnnpack_sums,
@@ -65,6 +67,15 @@ def sum_as_uint8(call: Call, x: Array, axes: Array) -> Accumulation:
     multiplier = Multiplier.of(call.input(0).scale / call.output.scale)
     zero_point = call.output.zero_point
     return Accumulation(sums, multiplier, zero_point, 0, 255, np.dtype(np.int8))
+
+
+def plain_sum(call: Call, x: Array, axes: Array) -> Array:
+    """The sum in row-major order, from 0; of the whole input, from its first element.
+
+    x: float32, int32 or int64. ``EvalGeneric`` in ``tflite/kernels/reduce.cc``.
+    """
+    whole = len(reduced_axes(call, x, axes)[0]) == x.ndim
+    return by(np.add, None if whole else 0)(call, x, axes)
 
 
 # ---- optimized kernels ------------------------------------------------------------------------
@@ -122,6 +133,7 @@ CARDS = (
                     source="src/configs/reduce-config.c",
                     when=constant_axes,
                     tolerance=SUMMED,
+                    terms=reduced,
                 ),
                 Row(
                     EIGHT_BITS,
@@ -166,7 +178,7 @@ CARDS = (
                     "codes read as uint8",
                     "reduce.cc",
                 ),
-                finished(UNQUANTIZED, by(np.add, 0), "sum in order, from 0", REFERENCE_REDUCE),
+                finished(UNQUANTIZED, plain_sum, "sum in order, from 0", REFERENCE_REDUCE),
             ),
             "tflm": (
                 Row(SIGNED, sum_, "double", "float64 si/so", source=f"{MICRO}reduce_common.cc"),

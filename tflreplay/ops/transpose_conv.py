@@ -7,6 +7,8 @@ has int64 sums of int16 always.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
@@ -79,6 +81,13 @@ def transpose_conv_float(
     check_float32(call, 2, 1)
     sums = _scattered(call, shape, x.astype(np.float64), weights.astype(np.float64))
     return rounded_sums(call, sums, bias)
+
+
+def _float_terms(
+    call: Call, shape: Array, weights: Array, x: Array, bias: Array | None = None
+) -> int:
+    """In each sum at most, the bias among them."""
+    return int(math.prod(weights.shape[1:]) + 1)
 
 
 def _scattered(call: Call, shape: Array, x: Array, weights: Array) -> Array:
@@ -212,7 +221,9 @@ CARDS = (
                     int32_sums,
                 ),
                 _row(INT16, "reduced16", Precision.FLOAT64, f"{INTEGER_OPS}transpose_conv.h"),
-                floating_row(transpose_conv_float, f"{REFERENCE_OPS}transpose_conv.h"),
+                floating_row(
+                    transpose_conv_float, f"{REFERENCE_OPS}transpose_conv.h", _float_terms
+                ),
             ),
             "tflm": (
                 Row(

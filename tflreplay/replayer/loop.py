@@ -1,14 +1,16 @@
 """Run a model op by op with the kernels, in one engine's arithmetic.
 
 *Chained* replay feeds every op what the ops before it gave, from the model's inputs on. *Isolated*
-replay feeds every op the captured inputs, so that a difference seen in a layer was made there.
+replay feeds every op the captured inputs, so that a difference seen in a layer was made there. Of
+inputs that were not captured, it goes on from the last tensors that were.
 """
 
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -17,10 +19,10 @@ from tflreplay.ground import notebook
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Array
-from tflreplay.model import HANDLES, Model, Operator, Subgraph
+from tflreplay.model import HANDLES, Model, Operator, Subgraph, as_run
 from tflreplay.ops import Row, card, row_of
 from tflreplay.ops.base.session import Session
-from tflreplay.ops.seam import FirstHalves, Tensors, run_op, value
+from tflreplay.ops.seam import FirstHalves, Tensors, call_of, run_op, slack, value
 
 Rows = Mapping[str, Row]
 REFERENCE = Engine()
@@ -32,7 +34,9 @@ class Replay:
     """Tensors by index as one engine's arithmetic gives them.
 
     ``not_replayed`` holds the reason for every op that could not be replayed and ``rules`` the rule
-    in force for the others, both by op index. ``tolerances`` holds that of the ops which have one.
+    in force for the others, both by op index. ``tolerances`` holds that of the ops which have one,
+    and ``slacks`` what gives, of the ops whose sums are taken in another order, how far each value
+    may lie off.
     """
 
     engine: Engine
@@ -40,6 +44,7 @@ class Replay:
     not_replayed: dict[int, str] = field(default_factory=dict)
     rules: dict[int, str] = field(default_factory=dict, repr=False)
     tolerances: dict[int, float] = field(default_factory=dict, repr=False)
+    slacks: dict[int, Callable[[], Array]] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         return (
@@ -102,6 +107,8 @@ def replay_isolated(
 ) -> Replay:
     """Isolated replay of the main subgraph: every op on the captured inputs.
 
+    An input that was not captured is what this replay itself gave.
+
     Args:
         captured: the runtime's tensors by index, the model's inputs among them.
         chained: a chained replay by the same engine and kernels; an op whose inputs are
@@ -113,25 +120,47 @@ def replay_isolated(
     """
     result = Replay(engine)
     runner = _Runner(model, engine, kernels, session or Session(), halves)
-    # No capture holds what stands for a variable.
+    # What stands for a variable, which no capture holds, and what else was not captured.
     known = ChainMap({}, dict(captured))
     for op in model.main.operators:
         if progress is not None:
             progress(op.index)
-        if chained is not None and _same_inputs(model.main, op, chained, captured):
+        if chained is not None and _same_inputs(model.main, op, chained, known):
             result.rules[op.index] = chained.rules[op.index]
             if op.index in chained.tolerances:
                 result.tolerances[op.index] = chained.tolerances[op.index]
-            result.tensors.update((index, chained.tensors[index]) for index in op.outputs)
+            if op.index in chained.slacks:
+                result.slacks[op.index] = chained.slacks[op.index]
+            outputs = {index: chained.tensors[index] for index in op.outputs}
         else:
             outputs = runner.attempt(op, known, result) or {}
-            result.tensors.update(outputs)
-            known.maps[0].update(_handles(model.main, outputs))
+        result.tensors.update(outputs)
+        known.maps[0].update((i, array) for i, array in outputs.items() if i not in captured)
     return result
 
 
-def _handles(graph: Subgraph, outputs: Tensors) -> dict[int, Array]:
-    return {i: array for i, array in outputs.items() if graph.tensors[i].dtype in HANDLES}
+def replay_ops(
+    model: Model,
+    ops: Iterable[Operator],
+    tensors: Tensors,
+    engine: Engine,
+    halves: FirstHalves | None = None,
+) -> dict[int, Array]:
+    """The outputs of some ops of the main subgraph, each fed what those before it gave.
+
+    Args:
+        tensors: what they read besides, by tensor index.
+        halves: as for :func:`replay`.
+
+    Raises:
+        NotReplayed: one of them cannot be replayed.
+    """
+    runner = _Runner(model, engine, NO_ROWS, Session(), halves)
+    made: dict[int, Array] = {}
+    known = ChainMap(made, dict(tensors))
+    for op in ops:
+        made.update(runner.outputs(op, known))
+    return made
 
 
 class _Runner:
@@ -161,9 +190,22 @@ class _Runner:
         result.rules[op.index] = row.rule or row.algorithm
         if tolerance := row.tolerance + self.inner_tolerance:
             result.tolerances[op.index] = tolerance
+        if row.terms is not None:
+            graph, engine = self.model.main, self.engine
+            made = call_of(graph, op, tensors, engine, row, self.session)
+            result.slacks[op.index] = partial(slack, *made)
         return outputs
 
+    def outputs(self, op: Operator, tensors: Tensors) -> dict[int, Array]:
+        """Those of an op of the main subgraph.
+
+        Raises:
+            NotReplayed: it cannot be replayed.
+        """
+        return self._op(self.model.main, op, tensors)[1]
+
     def _op(self, graph: Subgraph, op: Operator, tensors: Tensors) -> tuple[Row, dict[int, Array]]:
+        graph = as_run(graph, {i: tensors[i] for i in op.inputs if i in tensors})
         row = self.kernels.get(op.name) or row_of(self.engine, graph, op)
         outputs = run_op(graph, op, tensors, self.engine, row, self.session, self._run, self.halves)
         return row, outputs
@@ -206,6 +248,7 @@ def _same_inputs(graph: Subgraph, op: Operator, chained: Replay, captured: Tenso
     activations = [i for i in op.inputs if i >= 0 and not graph.tensors[i].is_constant]
     return all(
         index in captured
+        and index in chained.tensors
         and chained.tensors[index].dtype == captured[index].dtype
         and np.array_equal(chained.tensors[index], captured[index])
         for index in activations

@@ -26,7 +26,8 @@ from tflreplay.ground.words import shape_text
 from tflreplay.judgement.agreement import LayerAgreement
 from tflreplay.judgement.comparison import Difference, LayerDiff
 from tflreplay.judgement.diagnosis import Verdict
-from tflreplay.judgement.run import Run, story
+from tflreplay.judgement.run import MODES, Run, story
+from tflreplay.judgement.suspects import ranges
 from tflreplay.reports import amplification, json_report
 
 _HERE = Path(__file__).parent
@@ -44,13 +45,8 @@ class Row:
 
     @property
     def kind(self) -> str:
-        """The status, and of a mismatch whether the layer makes it or only inherits it."""
-        layer = self.layer
-        if layer.status != "mismatch":
-            return layer.status.replace(" ", "-")
-        if layer.isolated is None:
-            return "mismatch"
-        return "inherited" if layer.isolated.exact else "own"
+        """The layer's kind, as a class of style."""
+        return self.layer.kind.replace(" ", "-")
 
     def counts(self, modes: Sequence[str]) -> list[tuple[str, Difference | None, int]]:
         """For each of ``modes``: its name, the difference and its bar's length in percent."""
@@ -69,7 +65,7 @@ def template(name: str = "report.html.j2") -> Template:
         lstrip_blocks=True,
     )
     environment.filters["thousands"] = lambda value: f"{value:,}"
-    environment.globals["story"] = story
+    environment.globals |= {"story": story, "ranges": ranges}
     return environment.get_template(name)
 
 
@@ -98,7 +94,7 @@ def _charted(found: dict[str, Any]) -> dict[str, Any]:
     for layer in found["layers"]:
         sides = {
             mode: {**side, "by_channel": {name: side["by_channel"][name] for name in _CHARTED}}
-            for mode in ("isolated", "chained")
+            for mode in MODES
             if (side := layer[mode]) is not None and "by_channel" in side
         }
         layers.append({**layer, **sides})

@@ -1,9 +1,9 @@
 """``report.json``: everything a report says, for machines.
 
 Numbers that were not computed, or are not finite, are null. ``layers`` holds an object for each
-op output; its ``isolated`` and ``chained`` are null or hold the counts, ``histogram`` as pairs
-[difference, count] and, where the layer is not exact, ``by_channel`` arrays. ``verdict`` is null
-where nothing differs in the whole run, ``detail`` where nothing differs in the layer.
+op output; its ``isolated``, ``stretch`` and ``chained`` are null or hold the counts, ``histogram``
+as pairs [difference, count] and, where the layer is not exact, ``by_channel`` arrays. ``verdict``
+is null where nothing differs in the whole run, ``detail`` where nothing differs in the layer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from tflreplay import __version__
 from tflreplay.judgement.comparison import Array, Difference, LayerDiff
 from tflreplay.judgement.detail import Detail, Element
 from tflreplay.judgement.diagnosis import Fit, OpVerdict, Verdict, summarize
+from tflreplay.judgement.proof import Proof
 from tflreplay.judgement.run import Run, story
+from tflreplay.judgement.stretch import StretchVerdict
 from tflreplay.model import Tensor
 from tflreplay.reports import amplification, expected
 
@@ -61,16 +63,26 @@ def document(run: Run) -> dict[str, Any]:
             "layers": len(comparison.layers),
             "exact": len(comparison.layers)
             - len(comparison.mismatched)
-            - len(comparison.not_replayed),
+            - len(comparison.not_replayed)
+            - len(comparison.not_dumped),
             "mismatched": len(comparison.mismatched),
             "not_replayed": len(comparison.not_replayed),
+            "not_dumped": len(comparison.not_dumped),
             "elements": run.elements,
             "isolated_mismatches": run.mismatches("isolated"),
+            "stretch_mismatches": run.mismatches("stretch"),
             "chained_mismatches": run.mismatches("chained"),
             "first_divergence": None
             if first is None
-            else {"op_index": first.op_index, "op": first.op, "tensor": first.tensor.index},
+            else {
+                "op_index": first.op_index,
+                "op": first.op,
+                "tensor": first.tensor.index,
+                "suspects": list(first.suspects.ops),
+            },
             "explanations": [_op_verdict(found) for found in summarize(run.verdicts.values())],
+            "untried": list(run.untried),
+            "proofs": [_proof(proof) for proof in run.findings.proofs],
             "amplification": amplification.render(run) or None,
         },
         "expectations": expected.document(run),
@@ -96,9 +108,25 @@ def _op_verdict(found: OpVerdict) -> dict[str, Any]:
         "layers": found.layers,
         "differing": found.differing,
         "elements": found.elements,
+        "sure": found.sure,
+        "strength": found.strength,
         "fits": [_fit(fit) for fit in found.fits],
         "partial": dict(found.partial),
         "contradicted": dict(found.contradicted),
+    }
+
+
+def _proof(found: Proof) -> dict[str, Any]:
+    return {
+        "op": found.op,
+        "text": found.text,
+        "in_force": found.in_force,
+        "layers": found.layers,
+        "layers_looked_at": found.seen,
+        "elements": found.elements,
+        "rules": dict(found.rules),
+        "mistakes": dict(found.mistakes),
+        "command": found.command,
     }
 
 
@@ -110,9 +138,34 @@ def _verdict(found: Verdict) -> dict[str, Any]:
         "in_force": found.in_force,
         "elements": found.elements,
         "discriminating": found.discriminating,
+        "sure": found.sure,
+        "strength": found.strength,
         "fits": [_fit(fit) for fit in found.fits],
         "nearest": [_fit(fit) for fit in found.nearest],
         "contradicted": dict(found.contradicted),
+    }
+
+
+def _stretch_verdict(found: StretchVerdict | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "answer": found.answer,
+        "text": found.text,
+        "elements": found.elements,
+        "engines": list(found.engines),
+        "changes": [
+            {
+                "op_index": change.op_index,
+                "op": change.op,
+                "arithmetic": change.arithmetic,
+                "mistake": change.mistake or None,
+            }
+            for change in found.changes
+        ],
+        "tried_engines": list(found.tried_engines),
+        "tried_changes": found.tried_changes,
+        "not_tried": list(found.untried),
     }
 
 
@@ -120,6 +173,7 @@ def _fit(fit: Fit) -> dict[str, Any]:
     return {
         "arithmetic": fit.arithmetic,
         "mistake": fit.mistake or None,
+        "words": fit.claim,
         "same_as_mistake": fit.same_as or None,
         "explained": fit.explained,
         "channels_not_explained": list(fit.exceptions),
@@ -139,13 +193,21 @@ def _layer(run: Run, layer: LayerDiff) -> dict[str, Any]:
         "rule": layer.rule or None,
         "user_kernel": run.user_kernels.get(layer.op_index),
         "verdict": _verdict(verdict) if verdict is not None else None,
+        "stretch_verdict": _stretch_verdict(
+            run.findings.stretches.get((layer.op_index, layer.tensor.index))
+        ),
         "origin": layer.origin or None,
         "output": _tensor(layer.tensor, layer.shape),
         "inputs": [_tensor(graph.tensors[index], graph.tensors[index].shape) for index in inputs],
         "elements": math.prod(layer.shape),
         "channel_axis": layer.channel_axis,
         "channels": len(layer.main.channels) if layer.main is not None else None,
+        "suspects": list(layer.suspects.ops) if layer.main is not None else None,
+        "since": [{"tensor": t, "op_index": op} for t, op in layer.suspects.since]
+        if layer.main is not None
+        else None,
         "isolated": _difference(layer.isolated),
+        "stretch": _difference(layer.stretch),
         "chained": _difference(layer.chained),
         "detail": _detail(run.findings.details.get((layer.op_index, layer.tensor.index))),
     }

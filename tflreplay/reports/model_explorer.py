@@ -24,7 +24,9 @@ _STATUS = {
     "exact": "#a6dccb",
     "within tolerance": "#d3ede5",
     "inherited": "#fbe4b3",
+    "at or before": "#f2b661",
     "not replayed": "#ddd3da",
+    "not dumped": "#eeeeee",
 }
 # One for each answer in turn: a group of nodes counts those of a colour together.
 _ANSWERS = ("#d55e00", "#0072b2", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442")
@@ -73,10 +75,8 @@ def verdicts(run: Run) -> str:
 
 def _verdict(run: Run, layer: LayerDiff) -> str:
     found = run.verdicts.get(layer.op_index)
-    if layer.main is None or layer.status != "mismatch":
-        return layer.status
-    if layer.main.exact:
-        return "inherited"
+    if layer.kind not in ("own", "mismatch"):
+        return layer.kind
     return found.answer if found is not None else layer.status
 
 

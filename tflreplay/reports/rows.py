@@ -8,13 +8,17 @@ never 0.
 **Layers**, a row for each op output:
 
 - ``op_index, op, tensor, tensor_name, shape, dtype, elements``: which tensor
-- ``status``: ``exact``, ``mismatch`` or ``not replayed``
+- ``status``: ``exact``, ``within tolerance``, ``mismatch``, ``not dumped`` or ``not replayed``
 - ``isolated_mismatches``: elements that differ when the op is fed the captured inputs
+- ``stretch_mismatches``: where its inputs were not seen, elements that differ when the ops since
+  the last tensors seen are replayed on those
+- ``suspects``: the ops one or more of which made what is different since the last tensors seen,
+  as ranges of op indexes; empty where nothing is
 - ``chained_mismatches``: elements that differ when the op is fed what the replay gave so far
 - ``mismatch_rate, plus_one, minus_one, max_abs_diff, mean_diff, channels_affected``: mismatches
   over elements, elements one code above and one below, largest absolute and mean difference,
-  channels with a mismatch; of the isolated comparison, or of the chained one where no other was
-  made
+  channels with a mismatch; of the isolated comparison, or where that was not made of the
+  stretch, or of the chained one
 - ``chained_plus_one, chained_minus_one, chained_max_abs_diff, chained_mean_diff``: of the chained
 - ``rule``: the requantization rule in force
 - ``verdict, verdict_kind``: what explains the output (a :class:`Verdict`), empty where
@@ -45,6 +49,7 @@ import numpy as np
 from tflreplay.ground.words import shape_text
 from tflreplay.judgement.comparison import Array, Difference, LayerDiff
 from tflreplay.judgement.run import Run
+from tflreplay.judgement.suspects import ranges
 
 Row = tuple[Any, ...]
 
@@ -58,7 +63,9 @@ LAYER_COLUMNS = (
     "elements",
     "status",
     "isolated_mismatches",
+    "stretch_mismatches",
     "chained_mismatches",
+    "suspects",
     "mismatch_rate",
     "plus_one",
     "minus_one",
@@ -91,7 +98,8 @@ HISTOGRAM_COLUMNS = (*_KEY, "channel", "difference", "isolated", "chained")
 def layer_rows(run: Run) -> Iterator[Row]:
     """Rows of :data:`LAYER_COLUMNS`."""
     for layer in run.comparison.layers:
-        main, isolated, chained = layer.main, layer.isolated, layer.chained
+        main, chained = layer.main, layer.chained
+        made = layer.made is not None and not layer.made.exact
         verdict = run.verdicts.get(layer.op_index)
         yield (
             layer.op_index,
@@ -102,8 +110,11 @@ def layer_rows(run: Run) -> Iterator[Row]:
             layer.tensor.dtype,
             math.prod(layer.shape),
             layer.status,
-            isolated.mismatches if isolated is not None else None,
-            chained.mismatches if chained is not None else None,
+            *(
+                side.mismatches if side is not None else None
+                for side in (layer.isolated, layer.stretch, chained)
+            ),
+            ranges(layer.suspects.ops) if made else "",
             main.rate if main is not None else None,
             *(_spread(main)),
             int(np.count_nonzero(main.channels.mismatches)) if main is not None else None,

@@ -6,6 +6,7 @@ from tflreplay import __version__
 from tflreplay.ground.words import shape_text, short
 from tflreplay.judgement.comparison import Difference, LayerDiff
 from tflreplay.judgement.run import Run
+from tflreplay.judgement.suspects import ranges
 from tflreplay.reports import amplification, expected
 from tflreplay.reports.markdown import code, text
 
@@ -37,7 +38,7 @@ def render(run: Run) -> str:
         parts.append(_table(run, differing[:SHOWN]))
     if len(differing) > SHOWN:
         parts.append(f"... and {len(differing) - SHOWN} more layers that differ.")
-    parts += map(text, run.explanations)
+    parts += map(text, (*run.proven, *run.explanations, *run.stretch_explanations))
     travel = amplification.render(run)
     if travel:
         parts.append(text(travel))
@@ -53,8 +54,6 @@ def _table(run: Run, layers: tuple[LayerDiff, ...]) -> str:
 def _row(run: Run, layer: LayerDiff) -> tuple[str, ...]:
     main = layer.main
     name = f" {code(short(layer.tensor.name, _NAME_WIDTH))}" if layer.tensor.name else ""
-    makes = main is not None and not main.exact
-    verdict = run.verdicts.get(layer.op_index) if makes else None
     return (
         str(layer.op_index),
         text(layer.op),
@@ -64,8 +63,17 @@ def _row(run: Run, layer: LayerDiff) -> tuple[str, ...]:
         _count(layer.chained),
         f"{main.plus_one}/{main.minus_one}" if main is not None else "-",
         f"{main.max_abs:g}" if main is not None else "-",
-        text(verdict.answer) if verdict is not None else "-",
+        text(_answer(run, layer)) or "-",
     )
+
+
+def _answer(run: Run, layer: LayerDiff) -> str:
+    """What explains a difference that was not inherited, in a few words."""
+    if layer.kind == "at or before":
+        found = run.findings.stretches.get((layer.op_index, layer.tensor.index))
+        return f"made in op {ranges(layer.suspects.ops)}" + (f": {found.answer}" if found else "")
+    verdict = run.verdicts.get(layer.op_index) if layer.kind != "inherited" else None
+    return verdict.answer if verdict is not None else ""
 
 
 def _count(diff: Difference | None) -> str:

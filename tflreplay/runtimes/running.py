@@ -16,6 +16,7 @@ from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import CaptureError, InputError, NotReplayed
 from tflreplay.ground.machine import UNKNOWN, Machine, this_machine
 from tflreplay.model import Model, Operator, Tensor, truncated, with_outputs, with_valid_axes
+from tflreplay.ops import card
 from tflreplay.runtimes import environments, xnnpack
 from tflreplay.runtimes.packages import RUNTIMES, installed, parse
 from tflreplay.runtimes.process import Child, Outcome
@@ -42,7 +43,8 @@ class Capture:
     how the interpreter failed and at which op; ``tensors`` then hold what could be had without
     that op. ``origin`` says how each tensor was obtained: ``input``, ``preserved`` (an op's own
     kernel wrote it) or ``delegate partition`` (XNNPACK took the op). ``problems`` are what was
-    wrong with a file that the tensors were read from. ``earlier`` holds the tensors of the
+    wrong with a file that the tensors were read from, and ``not_dumped`` the tensors that a
+    device's dump does not hold. ``earlier`` holds the tensors of the
     inferences before the one that ``tensors`` are from, the first one first. ``machine`` is the
     one that the interpreter ran on.
     """
@@ -57,6 +59,7 @@ class Capture:
     failure: str = ""
     origin: dict[int, str] = field(default_factory=dict, repr=False)
     problems: tuple[str, ...] = ()
+    not_dumped: frozenset[int] = frozenset()
     earlier: tuple[dict[int, Array], ...] = field(default=(), repr=False)
     machine: Machine = UNKNOWN
 
@@ -185,9 +188,14 @@ class Running:
         return Child(request, content, self._steps, self._python)
 
     def _added_outputs(self, count: int) -> list[int]:
-        """What has to become an output of the model: a delegate computes only what is read."""
-        if self._engine.name != "xnnpack":
+        """What has to become an output of the model to be computed, since nothing reads it.
+
+        A delegate computes only what is read, and WHILE drops what its body hands on unread: the
+        tensor then keeps whatever lay in its memory.
+        """
+        if self._engine.runtime == "tflm":
             return []
+        delegating = self._engine.name == "xnnpack"
         graph = self._model.main
         kept = set(graph.outputs)
         if not self._all_outputs:
@@ -195,6 +203,7 @@ class Running:
         return [
             tensor.index
             for op in self._operators[:count]
+            if delegating or card(op.name).runs_subgraphs
             for tensor in _outputs(self._model, op)
             if tensor.index not in kept and not _unreadable(tensor)
         ]
@@ -297,7 +306,8 @@ class Running:
         if added := self._added_outputs(count):
             notes.append(
                 f"the runtime was given a copy of the model with {len(added)} more outputs: "
-                "XNNPACK does not compute what nothing reads"
+                f"{'XNNPACK' if self._engine.name == 'xnnpack' else 'it'} does not compute what "
+                "nothing reads"
             )
         return Capture(
             tensors=steps[-1],

@@ -107,8 +107,9 @@ def load_source(
     Returns:
         A capture. ``problems`` name the arrays that were left out, or given another shape, and
         why; ``missing`` says it of the tensors. Of a file that tflreplay did not write, ``runtime``
-        is the file's name, and version, engine and machine are empty. The machine is empty also of
-        a file written before it was recorded.
+        is the file's name, version, engine and machine are empty, and ``not_dumped`` holds the
+        tensors that no array is called like. The machine is empty also of a file written before it
+        was recorded.
 
     Raises:
         InputError: the file cannot be read, belongs to another model or other inputs, or none of
@@ -198,6 +199,7 @@ def _dump(path: Path, model: Model, found: list[tuple[str, Array]]) -> Capture:
 
     problems: list[str] = []
     matched: dict[int, list[tuple[str, Array]]] = {}
+    unsure: dict[int, str] = {}  # what may be there, but under a name that others have too
     for name, array in found:
         indices = by_name.get(name, [])
         exact = [index for index in indices if graph.tensors[index].name == name]
@@ -208,11 +210,12 @@ def _dump(path: Path, model: Model, found: list[tuple[str, Array]]) -> Capture:
         elif indices:
             several = ", ".join(map(str, indices))
             problems.append(f"{name}: left out: may be any of the tensors {several}")
+            unsure |= dict.fromkeys(indices, problems[-1])
         else:
             problems.append(f"{name}: left out: no op output or input is called that")
 
     tensors: dict[int, Array] = {}
-    missing = dict.fromkeys(sorted(written), f"not in {path.name}")
+    missing = dict.fromkeys(sorted(written), f"not in {path.name}") | unsure
     for index, arrays in matched.items():
         names = " and ".join(name for name, _ in arrays)
         if len(arrays) > 1:
@@ -244,6 +247,7 @@ def _dump(path: Path, model: Model, found: list[tuple[str, Array]]) -> Capture:
         missing=missing,
         origin=dict.fromkeys(tensors, "file"),
         problems=tuple(problems),
+        not_dumped=frozenset(missing.keys() - matched.keys() - unsure.keys()),
     )
 
 

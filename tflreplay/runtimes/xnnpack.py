@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.model import Model, Operator, Subgraph
-from tflreplay.ops import card
+from tflreplay.ops import card, delegated
 from tflreplay.ops.base.row import ANY
 
 PRESERVED = "preserved"
@@ -59,6 +60,21 @@ def origins(model: Model, partitions: Iterable[Partition]) -> tuple[dict[int, st
             else:
                 origin[index] = DELEGATED
     return origin, missing
+
+
+def left(engine: Engine, model: Model, origin: Mapping[int, str]) -> tuple[int, ...]:
+    """The ops that the tables give to XNNPACK, and that it was seen to leave; by index.
+
+    Args:
+        engine: whose tables are meant.
+        origin: how each captured tensor was obtained, by index.
+    """
+    return tuple(
+        op.index
+        for op in model.main.operators
+        if any(origin.get(index) == PRESERVED for index in op.outputs)
+        and delegated(engine, model.main, op)
+    )
 
 
 def _unpacked(graph: Subgraph, op: Operator, unwritten: Mapping[int, str]) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 
@@ -15,17 +16,19 @@ from tflreplay.judgement.comparison import Comparison, compare
 from tflreplay.judgement.detail import details
 from tflreplay.judgement.diagnosis import diagnose_all
 from tflreplay.judgement.expectations import read_expectations
+from tflreplay.judgement.proof import Proof, prove
 from tflreplay.judgement.run import Asked, Findings, Run
+from tflreplay.judgement.stretch import StretchVerdict, explain_stretches
 from tflreplay.model import Model
-from tflreplay.ops import Row
+from tflreplay.ops import LAYERS, OWN_TABLES, Row
 from tflreplay.ops.base.session import Session
 from tflreplay.ops.seam import FirstHalves
 from tflreplay.replayer import user_kernels
 from tflreplay.replayer.loop import Replay, replay, replay_isolated
 from tflreplay.replayer.user_kernels import Function
-from tflreplay.runtimes import Capture
+from tflreplay.runtimes import Capture, xnnpack
 from tflreplay.runtimes.inputs import Inputs
-from tflreplay.tools.sources import captured_later, engine_of
+from tflreplay.tools.sources import captured_later, engine_of, renamed
 
 MODES = ("chained", "isolated")
 Progress = Callable[[str, str, int, int], None]
@@ -87,15 +90,18 @@ def run(
     chained = sides.chained() if "chained" in modes else []
     with sides.timed("waiting for the capture"):
         captured = theirs()
+    if captured.engine == ours.name and (left := xnnpack.left(ours, model, captured.origin)):
+        sides.ours = replace(ours, left=left)
+        chained = sides.chained() if "chained" in modes else []
     number, tensors, of_chain, isolated, comparison = sides.first_difference(chained, modes)
     by_users = {op.index: rows[op.name].algorithm for op in model.main.operators if op.name in rows}
     return Run(
         model,
-        ours,
+        sides.ours,
         captured,
         comparison,
         Asked(inputs.notes, command, explain_command, expectations),
-        sides.findings(comparison, tensors, of_chain, isolated, by_users),
+        sides.findings(comparison, tensors, of_chain, isolated, by_users, against is not None),
         by_users,
         (number + 1, len(sides.fed)),
         sides.seconds,
@@ -185,7 +191,13 @@ class _Sides:
                     )
             with self.timed("compare"):
                 comparison = compare(
-                    self.model, known, of_chain, isolated, captured.missing, captured.origin
+                    self.model,
+                    known,
+                    of_chain,
+                    isolated,
+                    captured.missing,
+                    captured.origin,
+                    captured.not_dumped,
                 )
             if comparison.mismatched:
                 break
@@ -198,10 +210,17 @@ class _Sides:
         chained: Replay | None,
         isolated: Replay | None,
         by_users: Mapping[int, str],
+        dumped: bool,
     ) -> Findings:
-        """What explains the differences, and the layers that differ from near."""
+        """What explains the differences, and the layers that differ from near.
+
+        Where nothing differs, what that proves of the user's kernels, or of what was ``dumped``.
+        """
         if not comparison.mismatched:
-            return Findings()
+            if not by_users and not dumped:
+                return Findings()
+            return Findings(proofs=self._proofs(comparison, tensors, by_users))
+        model = self.model.as_run(tensors)
         produced = dict(tensors)
         if isolated is not None:
             made = isolated.tensors
@@ -210,11 +229,11 @@ class _Sides:
                 produced.update({i: made[i] for i in outputs if i in made})
         with self.timed("verdicts"):
             verdicts, undiagnosed = diagnose_all(
-                self.model, tensors, self.ours, produced, self._step("Explaining"), self.halves
+                model, tensors, self.ours, produced, self._step("Explaining"), self.halves
             )
         with self.timed("details"):
             near, missing = details(
-                self.model,
+                model,
                 comparison,
                 tensors,
                 self.ours,
@@ -223,4 +242,60 @@ class _Sides:
                 by_users,
                 self.halves,
             )
-        return Findings(verdicts, (*undiagnosed.values(), *missing), near)
+        with self.timed("stretches"):
+            between, failed = self._stretches(comparison, tensors, by_users)
+        return Findings(verdicts, (*undiagnosed.values(), *missing, *failed), near, between)
+
+    def _proofs(
+        self, comparison: Comparison, tensors: dict[int, Array], by_users: Mapping[int, str]
+    ) -> tuple[Proof, ...]:
+        """Looked for no longer than half of what the run has taken."""
+        exact = {
+            layer.op_index
+            for layer in comparison.layers
+            if layer.status == "exact" and layer.alone and layer.made is not None
+        }
+        chosen = exact & by_users.keys() if by_users else exact
+        operators = self.model.main.operators
+        command = f"tflreplay discriminate {shlex.quote(str(self.model.path))}"
+        if self.ours.runtime != "litert":
+            command += f" --runtime {self.ours.runtime}"
+        if self.ours.name in OWN_TABLES and self.ours.name != "reference":
+            command += f" --engine {self.ours.name}"
+        with self.timed("proofs"):
+            return prove(
+                self.model,
+                [operators[index] for index in sorted(chosen) if operators[index].outputs],
+                tensors,
+                self.ours,
+                command,
+                sum(self.seconds.values()) / 2,
+                self._step("Looking for what the result proves"),
+                self.halves,
+            )
+
+    def _stretches(
+        self, comparison: Comparison, tensors: dict[int, Array], by_users: Mapping[int, str]
+    ) -> tuple[dict[tuple[int, int], StretchVerdict], list[str]]:
+        """What explains layers whose inputs were not seen; the list says if that failed."""
+        layers = [
+            layer
+            for layer in comparison.layers
+            if layer.kind == "at or before" and not by_users.keys() & set(layer.suspects.ops)
+        ]
+        rivals = [renamed(self.ours, name) for name in LAYERS if name != self.ours.name]
+        try:
+            return explain_stretches(
+                self.model,
+                layers,
+                tensors,
+                self.ours,
+                rivals,
+                self._step("Explaining what was not seen"),
+                self.halves,
+            ), []
+        except Exception as error:  # what was compared is told all the same
+            return {}, [
+                f"the search between tensors that were seen failed ({type(error).__name__}: "
+                f"{error}); please report this as a bug of tflreplay"
+            ]

@@ -75,10 +75,10 @@ def engine_of(
         ours = resolve(runtime, None, threads)
     else:
         ours = resolve(runtime, engine, threads)
-    return ours if replay_as is None else _renamed(ours, replay_as)
+    return ours if replay_as is None else renamed(ours, replay_as)
 
 
-def _renamed(engine: Engine, name: str) -> Engine:
+def renamed(engine: Engine, name: str) -> Engine:
     """Other arithmetic, of the same runtime where that has it."""
     runtime = engine.runtime
     if name == "tflm":

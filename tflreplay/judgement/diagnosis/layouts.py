@@ -23,7 +23,7 @@ class WeightsReread:
         known = card(call.op.name)
         if not self.suits(known) or arrays[1] is None:
             return None
-        changed = known.rereadings[self.number](arrays[1])
+        changed = known.rereadings[self.number].of(arrays[1])
         if changed is None or np.array_equal(changed, arrays[1]):
             return None
         return Made(call, (arrays[0], np.ascontiguousarray(changed), *arrays[2:]))
@@ -94,6 +94,9 @@ def _where_multiplied(
     return lambda call, arrays: form(call, arrays) if _depth_multiplier(arrays) > 1 else None
 
 
-CHANNEL_ORDERS = tuple(
-    map(_where_multiplied, (_inputs_tiled, _weights_by_multiplier, _outputs_by_multiplier))
-)
+# By where the channels are counted so.
+CHANNEL_ORDERS = {
+    "in the input": _where_multiplied(_inputs_tiled),
+    "in the weights": _where_multiplied(_weights_by_multiplier),
+    "in the output": _where_multiplied(_outputs_by_multiplier),
+}

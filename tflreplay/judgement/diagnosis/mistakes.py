@@ -7,7 +7,7 @@ None where it does not apply or would change nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,31 +26,41 @@ Form = Callable[[Call, Arrays], "Made | None"]
 
 
 @dataclass(frozen=True)
-class Mistake:
-    """One porting mistake. ``probably`` completes "you probably ..."; ``fix`` is one sentence.
+class Way:
+    """One way of writing a mistake. ``you`` completes "you ...", and ``fix`` is one sentence.
 
-    ``same_as`` names the rule that it comes to: the mistake is then known by that rule.
+    It is tried on the ops in which a mistake of the family ``only`` can be made, or on all.
+    ``title`` names it where the mistake's own name would not be true of it.
     """
 
-    name: str
-    probably: str
-    fix: str
-    forms: tuple[Form, ...] = ()
-    same_as: str = ""
-
-
-@dataclass(frozen=True)
-class _Only:
-    """A form that is tried on the ops in which such a mistake can be made."""
-
-    slip: Slip
     form: Form
+    you: str
+    fix: str
+    only: Slip | None = None
+    title: str = ""
 
-    def __call__(self, call: Call, arrays: Arrays) -> Made | None:
+    def made(self, call: Call, arrays: Arrays) -> Made | None:
         return self.form(call, arrays) if self.suits(card(call.op.name)) else None
 
     def suits(self, known: Card) -> bool:
-        return self.slip in known.slips
+        if isinstance(self.form, layouts.WeightsReread):
+            return self.form.suits(known)
+        return self.only is None or self.only in known.slips
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One porting mistake, in the ways in which it can be written.
+
+    ``same_as`` names the rule that it comes to: the mistake is then known by that rule, and ``you``
+    and ``fix`` are of it.
+    """
+
+    name: str
+    ways: tuple[Way, ...] = ()
+    same_as: str = ""
+    you: str = ""
+    fix: str = ""
 
 
 def _rule(changed: Callable[[Rule], Rule | None]) -> Form:
@@ -294,191 +304,416 @@ def _product64(call: Call, arrays: Arrays) -> Made | None:
     return Made(call, arrays, sums=lambda acc: replace(acc, multiplier=multiplier))
 
 
-# As many as the card with most has.
+_ADD_NUDGE = "round it: (a * b + 2**30) >> 31"
+_ADD_HALF = "add half of the divisor before shifting (ties away from zero for RoundingDivideByPOT)"
+_WIDEN = "convert the scales to float64 before multiplying"
+_NARROW = "round to float32 where the kernel does; tflreplay rules prints its multiplier"
+_ROUND = "round to nearest before the conversion, as the rule in force says"
+_CENTRE = "subtract it from every code that is read, so that the padding counts as 0"
+_ADD_LAST = "add it after rescaling and before the clamp"
+_PADDED = "pad total // 2 before and the rest after"
+_ADD_BIAS = "add the int32 bias to the accumulator, then rescale once"
+_EACH_SCALE = "compute a multiplier and shift for each output channel from that channel's scale"
+_CLAMP = "clamp to the activation's range, cut to the type's, before the conversion"
+_ADD_FIRST = "add the zero point first; the bounds are zero point + round(bound / scale)"
+_ORDER = "output channel c * multiplier + k belongs to input channel c, here and in the weights"
+_WIDE_SUM = "accumulate in int32"
+
+# What each way of reading weights wrongly is called depends on the op: by number, its words.
 _REREADINGS = tuple(
-    layouts.WeightsReread(number)
+    Way(layouts.WeightsReread(number), "", "")
     for number in range(max(len(known.rereadings) for known in CARDS.values()))
 )
 
 MISTAKES = (
     Mistake(
         "floor instead of truncate in the high-mul",
-        "wrote SaturatingRoundingDoublingHighMul with Python's // or >>, which floor, where C++ "
-        "division truncates toward zero: with the same nudge, negative products come out one too "
-        "low",
-        "divide toward zero, or go on flooring and add 2**30 whatever the sign: "
-        "(a * b + 2**30) >> 31",
-        (_rule(broken_rules.floored_high_mul),),
+        (
+            Way(
+                _rule(broken_rules.floored_high_mul),
+                "floor where C++ truncates, in the high-mul: Python's // and >> make negative "
+                "products one too low",
+                "divide toward zero, or go on flooring and add 2**30 whatever the sign: "
+                "(a * b + 2**30) >> 31",
+            ),
+        ),
     ),
     Mistake(
         "missing nudge in the high-mul",
-        "took the high half of the product without adding 2**30 first",
-        "round it: (a * b + 2**30) >> 31",
-        (_rule(broken_rules.no_nudge), _rule(broken_rules.no_nudge_truncated)),
+        (
+            Way(
+                _rule(broken_rules.no_nudge),
+                "take the high half of the product without adding 2**30 first",
+                _ADD_NUDGE,
+            ),
+            Way(
+                _rule(broken_rules.no_nudge_truncated),
+                "divide the product by 2**31 without adding 2**30 first, which cuts toward zero",
+                _ADD_NUDGE,
+            ),
+        ),
     ),
     Mistake(
         "rounding shift without the negative threshold",
-        "left out the part of RoundingDivideByPOT that moves the threshold for negative values, so "
-        "negative ties go up",
-        "round ties away from zero: threshold = (mask >> 1) + (1 if x < 0 else 0)",
         same_as="double-up",
+        you="leave out the part of RoundingDivideByPOT that moves the threshold for negative "
+        "values, so negative ties go up",
+        fix="round ties away from zero: threshold = (mask >> 1) + (1 if x < 0 else 0)",
     ),
     Mistake(
         "half-even round in QuantizeMultiplier",
-        "quantized the multiplier with Python's or numpy's round(), which takes ties to even",
-        "use floor(fraction * 2**31 + 0.5), as C's round() does for positive numbers",
-        (_rule(broken_rules.half_even_mantissa),),
+        (
+            Way(
+                _rule(broken_rules.half_even_mantissa),
+                "quantize the multiplier with Python's or numpy's round(), which takes ties to "
+                "even",
+                "use floor(fraction * 2**31 + 0.5), as C's round() does for positive numbers",
+            ),
+        ),
     ),
     Mistake(
         "real multiplier computed in float32",
-        "computed input scale * filter scale / output scale in float32",
-        "convert the scales to float64 before multiplying",
         (
-            _Only(Slip.WEIGHTS, _multiplier(Precision.FLOAT32)),
-            _Only(Slip.WEIGHTS, _multiplier(Precision.FLOAT32_PRODUCT)),
-            _Only(Slip.RESCALED_INPUTS, _rule(broken_rules.float32_multiplier)),
-            _Only(Slip.QUOTIENT, _quotient32),
+            Way(
+                _multiplier(Precision.FLOAT32),
+                "compute input scale * filter scale / output scale in float32",
+                _WIDEN,
+                Slip.WEIGHTS,
+            ),
+            Way(
+                _multiplier(Precision.FLOAT32_PRODUCT),
+                "compute input scale * filter scale in float32",
+                _WIDEN,
+                Slip.WEIGHTS,
+            ),
+            Way(
+                _rule(broken_rules.float32_multiplier),
+                "compute the quotients of the inputs' and the output's scales in float32",
+                "convert the scales to float64 before dividing",
+                Slip.RESCALED_INPUTS,
+            ),
+            Way(
+                _quotient32,
+                "compute input scale / output scale in float32",
+                "convert the scales to float64 before dividing",
+                Slip.QUOTIENT,
+            ),
         ),
     ),
     Mistake(
         "real multiplier computed in float64",
-        "computed the scales' product and quotient in float64, where this kernel rounds to float32",
-        "round to float32 where the kernel does; tflreplay rules prints its multiplier",
-        (_Only(Slip.PRODUCT, _product64), _Only(Slip.WEIGHTS, _multiplier(Precision.FLOAT64))),
+        (
+            Way(
+                _product64,
+                "compute the product of both input scales over the output scale in float64, where "
+                "this kernel rounds to float32",
+                _NARROW,
+                Slip.PRODUCT,
+            ),
+            Way(
+                _multiplier(Precision.FLOAT64),
+                "compute input scale * filter scale / output scale in float64, where this kernel "
+                "rounds to float32",
+                _NARROW,
+                Slip.WEIGHTS,
+            ),
+        ),
     ),
     Mistake(
         "arithmetic shift instead of a rounding shift",
-        "shifted right with >> and nothing added, which rounds down",
-        "add half of the divisor before shifting (ties away from zero for RoundingDivideByPOT)",
-        (_rule(broken_rules.arithmetic_shift), _rule(broken_rules.truncating_shift)),
+        (
+            Way(
+                _rule(broken_rules.arithmetic_shift),
+                "shift right with >> and add nothing, which rounds down",
+                _ADD_HALF,
+            ),
+            Way(
+                _rule(broken_rules.truncating_shift),
+                "divide by a power of two in C and add nothing, which cuts toward zero",
+                _ADD_HALF,
+                title="truncation toward zero instead of a rounding shift",
+            ),
+        ),
     ),
     Mistake(
         "left shift after the high-mul",
-        "multiplied by 2**shift after the high-mul, where a positive shift comes before it",
-        "shift the accumulator left first: high_mul(acc << shift, multiplier)",
-        (_rule(broken_rules.late_left_shift),),
+        (
+            Way(
+                _rule(broken_rules.late_left_shift),
+                "multiply by 2**shift after the high-mul, where a positive shift comes before it",
+                "shift the accumulator left first: high_mul(acc << shift, multiplier)",
+            ),
+        ),
     ),
     Mistake(
         "product not rounded",
-        "converted the floating-point product to an integer without rounding it",
-        "round to nearest before the conversion, as the rule in force says",
-        (_rule(broken_rules.truncated_product), _rule(broken_rules.floored_product)),
+        (
+            Way(
+                _rule(broken_rules.truncated_product),
+                "convert the floating-point product to an integer with a cast, which cuts toward "
+                "zero",
+                _ROUND,
+            ),
+            Way(
+                _rule(broken_rules.floored_product),
+                "round the floating-point product down",
+                _ROUND,
+                title="product rounded down",
+            ),
+        ),
     ),
     Mistake(
         "zero point of the input left out",
-        "multiplied the input's codes without subtracting its zero point",
-        "subtract it from every code: (x - zero_point) * weight",
         (
-            _input_zero_points(0),
-            _Only(Slip.PADDING, _input_zero_point_after_padding),
-            _Only(Slip.SECOND_INPUT, _input_zero_points(1)),
-            _Only(Slip.SECOND_INPUT, _input_zero_points(0, 1)),
+            Way(
+                _input_zero_points(0),
+                "leave out the input's zero point, which is not subtracted from its codes",
+                _CENTRE,
+            ),
+            Way(
+                _input_zero_point_after_padding,
+                "leave out the input's zero point, though the padding has its code",
+                _CENTRE,
+                Slip.PADDING,
+            ),
+            Way(
+                _input_zero_points(1),
+                "leave out the second input's zero point, which is not subtracted from its codes",
+                _CENTRE,
+                Slip.SECOND_INPUT,
+                title="zero point of the second input left out",
+            ),
+            Way(
+                _input_zero_points(0, 1),
+                "leave out both inputs' zero points, which are not subtracted from their codes",
+                "subtract its zero point from every code",
+                Slip.SECOND_INPUT,
+                title="zero points of both inputs left out",
+            ),
         ),
     ),
     Mistake(
         "zero point of the weights left out",
-        "took the weights' codes as they are",
-        "subtract the weights' zero point from every weight",
-        (_Only(Slip.WEIGHTS, _weights_zero_point),),
+        (
+            Way(
+                _weights_zero_point,
+                "take the weights' codes as they are",
+                "subtract the weights' zero point from every weight",
+                Slip.WEIGHTS,
+            ),
+        ),
     ),
     Mistake(
         "zero point of the output left out",
-        "did not add the output's zero point after rescaling",
-        "add it after rescaling and before the clamp",
-        (_output_zero_point, _output_zero_point_everywhere),
+        (
+            Way(_output_zero_point, "do not add the output's zero point", _ADD_LAST),
+            Way(
+                _output_zero_point_everywhere,
+                "do not add the output's zero point",
+                _ADD_LAST,
+            ),
+        ),
     ),
     Mistake(
         "padding with 0 instead of the zero point",
-        "padded the input with the code 0",
-        "pad with the input's zero point, which is the code of the real number 0",
-        (_Only(Slip.PADDING, _padding_with_zero),),
+        (
+            Way(
+                _padding_with_zero,
+                "pad the input with the code 0",
+                "pad with the input's zero point, which is the code of the real number 0",
+                Slip.PADDING,
+            ),
+        ),
     ),
     Mistake(
         "SAME padding split the wrong way round",
-        "padded more before than after, or alike on both sides",
-        "pad total // 2 before and the rest after",
-        (_Only(Slip.PADDING, _padding_split),),
+        (
+            Way(
+                _padding_split,
+                "pad more before than after, or alike on both sides",
+                _PADDED,
+                Slip.PADDING,
+            ),
+        ),
     ),
     Mistake(
         "bias left out",
-        "did not add the bias",
-        "add the int32 bias to the accumulator before rescaling",
-        (_Only(Slip.WEIGHTS, _no_bias),),
+        (
+            Way(
+                _no_bias,
+                "do not add the bias",
+                "add the int32 bias to the accumulator before rescaling",
+                Slip.WEIGHTS,
+            ),
+        ),
     ),
     Mistake(
         "bias added after rescaling",
-        "rescaled the sum first and added the bias to the result",
-        "add the int32 bias to the accumulator, then rescale once",
-        (_Only(Slip.WEIGHTS, _bias_rescaled_apart), _Only(Slip.WEIGHTS, _bias_as_it_is)),
+        (
+            Way(
+                _bias_rescaled_apart,
+                "rescale the sum and the bias apart and add the results",
+                _ADD_BIAS,
+                Slip.WEIGHTS,
+            ),
+            Way(
+                _bias_as_it_is,
+                "add the bias to the rescaled sum, as if it were in output codes",
+                _ADD_BIAS,
+                Slip.WEIGHTS,
+            ),
+        ),
     ),
     Mistake(
         "per-tensor scale on per-channel weights",
-        "used one weight scale for all output channels",
-        "compute a multiplier and shift for each output channel from that channel's scale",
         tuple(
-            _Only(Slip.WEIGHTS, _one_scale(choose))
-            for choose in (lambda scale: scale[0], np.max, np.mean)
+            Way(
+                _one_scale(choose),
+                f"use {which} of the weights' scales for all output channels",
+                _EACH_SCALE,
+                Slip.WEIGHTS,
+            )
+            for which, choose in (
+                ("the first", lambda scale: scale[0]),
+                ("the largest", np.max),
+                ("the mean", np.mean),
+            )
         ),
     ),
     Mistake(
         "clamp left out",
-        "stored the result without clamping it: what does not fit wraps around, or the fused "
-        "activation is missing",
-        "clamp to the activation's range, cut to the type's, before the conversion",
-        (_no_activation, _sums(_unclamped)),
+        (
+            Way(
+                _no_activation,
+                "leave out the fused activation",
+                _CLAMP,
+                title="fused activation left out",
+            ),
+            Way(
+                _sums(_unclamped),
+                "store the result without clamping it: what does not fit the type wraps around",
+                _CLAMP,
+            ),
+        ),
     ),
     Mistake(
         "clamp applied before the zero point",
-        "clamped before adding the zero point, or with bounds that lack it",
-        "add the zero point first; the bounds are zero point + round(bound / scale)",
         (
-            _clamp_before_zero_point(_type_range),
-            _clamp_before_zero_point(_unclamped),
-            _bounds_without_zero_point,
+            Way(
+                _clamp_before_zero_point(_type_range),
+                "clamp before adding the zero point, and then to the type alone",
+                _ADD_FIRST,
+            ),
+            Way(
+                _clamp_before_zero_point(_unclamped),
+                "clamp before adding the zero point, and not after it",
+                _ADD_FIRST,
+            ),
+            Way(
+                _bounds_without_zero_point,
+                "clamp to bounds to which the zero point was not added",
+                _ADD_FIRST,
+                title="zero point left out of the activation's bounds",
+            ),
         ),
     ),
     Mistake(
         "layout swapped",
-        "read the weights or the input in another memory order",
-        "TFLite's order is NHWC for activations, OHWI for CONV_2D weights, 1HW(C*multiplier) for "
-        "DEPTHWISE_CONV_2D, (units, depth) for FULLY_CONNECTED",
-        (*_REREADINGS, _Only(Slip.WEIGHTS, layouts.input_as_nchw)),
+        (
+            *_REREADINGS,
+            Way(
+                layouts.input_as_nchw,
+                "read the input as NCHW",
+                "TFLite's order of activations is NHWC",
+                Slip.WEIGHTS,
+                title="input read as NCHW",
+            ),
+        ),
     ),
     Mistake(
         "depthwise channel multiplier order",
-        "counted the output's channels as k * C + c, in the input, the weights or the output",
-        "output channel c * multiplier + k belongs to input channel c, here and in the weights",
-        tuple(_Only(Slip.CHANNEL_ORDER, form) for form in layouts.CHANNEL_ORDERS),
+        tuple(
+            Way(
+                form,
+                f"count the output's channels as k * C + c {where}",
+                _ORDER,
+                Slip.CHANNEL_ORDER,
+            )
+            for where, form in layouts.CHANNEL_ORDERS.items()
+        ),
     ),
     Mistake(
         "int8 weights read as uint8",
-        "read the weights' bytes as unsigned: negative ones are 256 too large",
-        "read the buffer as int8",
-        (_Only(Slip.WEIGHTS, _weights_unsigned),),
+        (
+            Way(
+                _weights_unsigned,
+                "read the weights' bytes as unsigned, which makes negative ones 256 too large",
+                "read the buffer as int8",
+                Slip.WEIGHTS,
+            ),
+        ),
     ),
     Mistake(
         "accumulator of 16 bits",
-        "summed in 16 bits, where large sums wrap around or saturate",
-        "accumulate in int32",
-        (_Only(Slip.SUM, _sums(_wrapped16)), _Only(Slip.SUM, _sums(_saturated16))),
+        (
+            Way(
+                _sums(_wrapped16),
+                "sum in 16 bits, where large sums wrap around",
+                _WIDE_SUM,
+                Slip.SUM,
+            ),
+            Way(
+                _sums(_saturated16),
+                "sum in 16 bits, where large sums saturate",
+                _WIDE_SUM,
+                Slip.SUM,
+            ),
+        ),
     ),
     Mistake(
         "saturation at -127",
-        "clamped int8 outputs to -127 ... 127",
-        "let activations use -128; only weights are symmetric",
-        (_symmetric_range,),
+        (
+            Way(
+                _symmetric_range,
+                "clamp int8 outputs to -127 ... 127",
+                "let activations use -128; only weights are symmetric",
+            ),
+        ),
     ),
 )
+
+
+def made_in(call: Call, arrays: Arrays) -> Iterator[tuple[Mistake, Way, Made]]:
+    """Every mistake, in every way in which it can be made in an op and changes something."""
+    known = card(call.op.name)
+    for mistake in MISTAKES:
+        for way in mistake.ways:
+            made = way.made(call, arrays)
+            if made is not None:
+                yield mistake, _worded(way, known), made
+
+
+def _worded(way: Way, known: Card) -> Way:
+    if not isinstance(way.form, layouts.WeightsReread):
+        return way
+    read = known.rereadings[way.form.number]
+    return replace(way, you=read.you, fix=read.fix, title=read.title)
+
+
+def ways_of(mistake: Mistake) -> tuple[Way, ...]:
+    """Every way in which it is tried on some op, in words."""
+    found = {
+        (worded.title, worded.you): worded
+        for way in mistake.ways
+        for known in CARDS.values()
+        if way.suits(known)
+        for worded in [_worded(way, known)]
+    }
+    return tuple(found.values())
 
 
 def tried_on(known: Card) -> tuple[Mistake, ...]:
     """The mistakes that are tried on an op: on those that some engine requantizes by a rule."""
     if not any(row.rule for row in known.rows()):
         return ()
-    return tuple(
-        mistake for mistake in MISTAKES if any(_suits(form, known) for form in mistake.forms)
-    )
-
-
-def _suits(form: Form, known: Card) -> bool:
-    return not isinstance(form, _Only | layouts.WeightsReread) or form.suits(known)
+    return tuple(mistake for mistake in MISTAKES if any(way.suits(known) for way in mistake.ways))

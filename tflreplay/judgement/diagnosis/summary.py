@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tflreplay.judgement.diagnosis.verdict import Fit, Verdict, told
+from tflreplay.judgement.diagnosis.evidence import STRONG
+from tflreplay.judgement.diagnosis.verdict import (
+    Fit,
+    Rival,
+    Verdict,
+    claimed,
+    evidence_words,
+    other_ways,
+    strength,
+    told,
+)
 
 
 @dataclass(frozen=True)
@@ -14,7 +24,9 @@ class OpVerdict:
     """What explains every layer of one op that was diagnosed.
 
     ``layers`` counts those, ``differing`` the ones that the arithmetic in force does not explain;
-    ``in_force`` is what the first of them was expected to compute. ``fits`` explain all layers: a
+    ``in_force`` is what the first of them was expected to compute, by the kernels of ``engine``.
+    ``telling`` counts, for each rejected candidate, the independent, unsaturated elements of all
+    layers that it gets wrong. ``fits`` explain all layers: a
     mistake those in which it shows, and its rule alone the others. ``shown`` counts the layers that
     the first fit itself explains, and ``elements`` theirs. ``partial`` counts, where there are no
     fits, the differing layers that each candidate explains. ``contradicted`` counts elements.
@@ -29,6 +41,18 @@ class OpVerdict:
     fits: tuple[Fit, ...]
     partial: Mapping[str, int] = field(repr=False)
     contradicted: Mapping[str, int] = field(repr=False)
+    engine: str = ""
+    telling: Mapping[Rival, int] = field(default_factory=dict, repr=False)
+
+    @property
+    def strength(self) -> int:
+        """As of a verdict, over all layers."""
+        return strength(self.fits, self.telling)
+
+    @property
+    def sure(self) -> bool:
+        """True where one answer fits, and the evidence for it is strong."""
+        return len({fit.kin for fit in self.fits}) == 1 and self.strength >= STRONG
 
     @property
     def text(self) -> str:
@@ -38,9 +62,8 @@ class OpVerdict:
         if not self.fits:
             return where + self._unexplained()
         first, *others = self.fits
-        sure = len({fit.kin for fit in self.fits}) == 1
-        claim = where + ("explained by " if sure else "could be ") + first.name
-        claim += f": all {self.elements:,} elements"
+        claim = claimed(first, self.sure)
+        claim = where + claim[0].lower() + claim[1:] + f": all {self.elements:,} elements"
         if self.shown < self.layers:
             hidden = self.layers - self.shown
             rest = "other" if hidden == 1 else f"other {hidden}"
@@ -50,7 +73,14 @@ class OpVerdict:
             nearest = min(rivals, key=rivals.__getitem__)
             claim += f"; the nearest other, {nearest}, gets {rivals[nearest]:,} wrong"
         untold = f"Not told apart by these data: {told(first, others)}." if others else ""
-        return " ".join(filter(None, (f"{claim}.", untold, first.advice(sure))))
+        said = (
+            f"{claim}.",
+            f"{evidence_words(self.strength, self.fits)}.",
+            untold,
+            other_ways(self.fits, self.telling),
+            first.advice(self.sure, self.engine, self.in_force),
+        )
+        return " ".join(filter(None, said))
 
     def _unexplained(self) -> str:
         if not self.partial:
@@ -93,7 +123,20 @@ def _summary(op: str, group: list[Verdict]) -> OpVerdict:
         tuple(common),
         {} if common else partial,
         contradicted,
+        differing[0].engine,
+        _telling(group),
     )
+
+
+def _telling(group: Sequence[Verdict]) -> dict[Rival, int]:
+    """In a layer in which nobody looked at a mistake, it is told as well as its rule alone is."""
+    named = {rival.name + rival.you: rival for verdict in group for rival in verdict.rivals}
+    telling = dict.fromkeys(named.values(), 0)
+    for verdict in group:
+        counts = {rival.name + rival.you: rival.telling for rival in verdict.rivals}
+        for name, rival in named.items():
+            telling[rival] += counts.get(name, counts.get(rival.arithmetic, 0))
+    return telling
 
 
 def _explains(fit: Fit, verdict: Verdict) -> bool:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tflreplay.ground import notebook
+from tflreplay.judgement.diagnosis import words
 from tflreplay.judgement.diagnosis.candidates import ROUND_ONCE
+from tflreplay.judgement.diagnosis.evidence import STRONG
 
 SHOWN_CHANNELS = 8
 SHOWN_NAMES = 6
@@ -17,43 +19,88 @@ class Fit:
     """A candidate, and how much of the output it gives.
 
     ``arithmetic`` is a rule, or an engine's algorithm; ``mistake`` the porting mistake made in it,
-    empty for none, with what the porter ``probably`` did and the ``fix``. ``explained`` counts
-    elements. ``exceptions`` holds the channels in which some are not explained. ``same_as`` is a
-    mistake that comes to this very arithmetic. ``rule`` is the requantization rule of an arithmetic
-    that has one: two engines' algorithms may share it.
+    empty for none. ``you`` says in plain words what the porter does, and ``fix`` what to do;
+    ``title`` names the way in which the mistake is written, where its name would not be true.
+    ``explained`` counts ``elements``. ``exceptions`` holds the channels in which some are not
+    explained. ``same_as`` is a mistake that comes to this very arithmetic. ``rule`` is the
+    requantization rule of an arithmetic that has one: two engines' algorithms may share it.
     """
 
     arithmetic: str
     explained: int
     mistake: str = ""
-    probably: str = ""
+    you: str = ""
     fix: str = ""
     exceptions: tuple[int, ...] = ()
     same_as: str = ""
     rule: str = ""
+    title: str = ""
+    elements: int = 0
+
+    @property
+    def wrong(self) -> int:
+        """The elements that it does not explain."""
+        return self.elements - self.explained
+
+    @property
+    def named(self) -> str:
+        """Its mistake, in the way in which it is written; empty for none."""
+        return self.title or self.mistake
 
     @property
     def name(self) -> str:
-        return f"{self.arithmetic}, {self.mistake}" if self.mistake else self.arithmetic
+        return f"{self.arithmetic}, {self.named}" if self.mistake else self.arithmetic
 
     @property
     def answer(self) -> str:
         """What it says in one word: its mistake, or else its arithmetic."""
-        return self.mistake or self.arithmetic
+        return self.named or self.arithmetic
 
     @property
     def kin(self) -> str:
         """What it shares with the fits that say the same: its mistake, or else its rule."""
         return self.mistake or self.rule or self.arithmetic
 
-    def advice(self, sure: bool) -> str:
-        """What the porter probably did, and the fix, in sentences; empty for plain arithmetic."""
-        if not self.probably:
+    @property
+    def claim(self) -> str:
+        """What was done, in plain words and then the term; of a mistake, "you ..."."""
+        if self.mistake:
+            return f"you {self.you} ({self.term})"
+        return self.term if self.term == self.arithmetic else f"{self.term} ({self.arithmetic})"
+
+    @property
+    def term(self) -> str:
+        return words.term(self.arithmetic, "" if self.mistake else self.arithmetic)
+
+    def advice(self, sure: bool, engine: str, in_force: str) -> str:
+        """How this differs from what is expected, and the fix, in sentences."""
+        if self.mistake:
+            return f"Fix: {self.fix}." if sure else f"If so, the fix: {self.fix}."
+        rule = self.rule or self.arithmetic
+        if self.same_as and in_force != rule:
+            return f"In a port meant to compute double, you {self.you}. Fix: {self.fix}."
+        if words.term(rule, "") == words.term(in_force, ""):
             return ""
-        text = f"you probably {self.probably}. Fix: {self.fix}."
-        if self.same_as:
-            text = f"in a port meant to compute double, this is a {self.same_as}: {text}"
-        return text[0].upper() + text[1:] if sure else f"If it is the first: {text}"
+        port = f"a port of {words.kernels(engine)}"
+        return (
+            f"{'In' if sure else 'If so: in'} {port}, you "
+            f"{words.does(self.arithmetic, self.rule)}; they {words.does(in_force, in_force)}."
+        )
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A candidate that does not give what was produced.
+
+    ``kin``, ``arithmetic`` and ``you`` are as those of a fit. ``telling`` counts the independent,
+    unsaturated elements that it gets wrong.
+    """
+
+    name: str
+    kin: str
+    arithmetic: str
+    telling: int
+    you: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,11 +108,11 @@ class Verdict:
     """Which candidates explain an output of ``elements`` elements.
 
     ``fits`` are the candidates that explain all of it, the simplest first: arithmetic alone before
-    a mistake, the arithmetic in force before another. Where there are none, ``nearest`` are best;
-    the second is right in the channels in which the first is not, if any is.
-    ``discriminating`` counts the elements on which the candidates do not all agree with the first
-    fit. ``contradicted`` counts, for each rejected arithmetic, the elements that it gets wrong.
-    ``in_force`` is the arithmetic that was expected.
+    a mistake, the arithmetic in force before another. Where there are none, ``nearest`` are best,
+    all that leave as much wrong; the last may be one that is right in the channels in which those
+    are not. ``discriminating`` counts the elements on which the candidates do not all agree with
+    the first fit. ``contradicted`` counts, for each rejected arithmetic, the elements that it gets
+    wrong. ``in_force`` is the arithmetic that was expected, of the kernels of ``engine``.
     """
 
     op_index: int
@@ -77,6 +124,21 @@ class Verdict:
     discriminating: int
     contradicted: Mapping[str, int] = field(repr=False)
     nearest: tuple[Fit, ...] = ()
+    engine: str = ""
+    rivals: tuple[Rival, ...] = field(default=(), repr=False)
+
+    @property
+    def strength(self) -> int:
+        """The independent, unsaturated elements that tell the first fit from every other answer.
+
+        0 where nothing explains the output, or nothing is rejected.
+        """
+        return strength(self.fits, {rival: rival.telling for rival in self.rivals})
+
+    @property
+    def sure(self) -> bool:
+        """True where one answer fits, and the evidence for it is strong."""
+        return len({fit.kin for fit in self.fits}) == 1 and self.strength >= STRONG
 
     @property
     def kind(self) -> str:
@@ -85,7 +147,7 @@ class Verdict:
             return "unexplained"
         if self.fits[0].name == self.in_force:
             return "expected"
-        if len({fit.kin for fit in self.fits}) > 1:
+        if not self.sure:
             return "ambiguous"
         return "mistake" if self.fits[0].mistake else "rule"
 
@@ -96,14 +158,15 @@ class Verdict:
             return "unexplained"
         first = self.fits[0]
         others = len({fit.kin for fit in self.fits}) - 1
-        if self.kind == "expected" or not others:
+        if self.kind == "expected" or (self.sure and not others):
             return first.answer
-        return f"{first.answer} (or {others} more)"
+        return f"{first.answer} (or {others} more)" if others else f"{first.answer}?"
 
     @property
     def text(self) -> str:
         """The verdict in sentences."""
-        return " ".join(filter(None, (self._claim(), self._others(), self._advice())))
+        said = (self._claim(), self._others(), self._or(), self._advice())
+        return " ".join(filter(None, said))
 
     def _repr_html_(self) -> str:
         wrong = dict.fromkeys((fit.name for fit in self.fits), 0)
@@ -123,33 +186,36 @@ class Verdict:
         counted = "its one element" if one else f"all {self.elements:,} elements"
         if not self.discriminating:
             return (
-                f"Explained by {first.name}: {counted}; "
+                f"{claimed(first, sure=not first.mistake)}: {counted}; "
                 "but every candidate gives the same here, so nothing is told apart."
             )
         telling = (
             "a discriminating one" if one else f"{self.discriminating:,} of them discriminating"
         )
         evidence = f"{counted}, {telling}"
-        nearest = min(self.contradicted, key=self.contradicted.__getitem__)
-        evidence += f"; the nearest other, {nearest}, gets {self.contradicted[nearest]:,} wrong"
+        if self.contradicted:
+            nearest = min(self.contradicted, key=self.contradicted.__getitem__)
+            evidence += f"; the nearest other, {nearest}, gets {self.contradicted[nearest]:,} wrong"
         if self.kind == "expected":
             return f"As expected, {first.name}: {evidence}."
-        verb = "Could be" if self.kind == "ambiguous" else "Explained by"
-        return f"{verb} {first.name}: {evidence}."
+        return (
+            f"{claimed(first, self.sure)}: {evidence}. {evidence_words(self.strength, self.fits)}."
+        )
 
     def _unexplained(self) -> str:
         if not self.nearest:
             return "Not explained by any candidate."
         best = self.nearest[0]
+        equals = [fit for fit in self.nearest if fit.explained == best.explained]
         wrong = self.elements - best.explained
-        text = (
-            f"Not explained by any candidate. The nearest, {best.name}, gets {wrong:,} of "
-            f"{self.elements:,} elements wrong"
-        )
-        if len(best.exceptions) < self.channels:
+        names = told(best, equals[1:])
+        text = f"Not explained by any candidate. The nearest, {best.name}"
+        text += f" (and as near: {names}), " if names else ", "
+        text += f"gets {wrong:,} of {self.elements:,} elements wrong"
+        if best.exceptions and len(best.exceptions) < self.channels:
             text += f", in {len(best.exceptions)} of {self.channels} channels "
             text += f"({_listed(best.exceptions)})"
-        for other in self.nearest[1:2]:
+        for other in self.nearest[len(equals) : len(equals) + 1]:
             if not set(other.exceptions) & set(best.exceptions):
                 text += f"; those are explained by {other.name}"
         return text + "."
@@ -159,20 +225,67 @@ class Verdict:
             return ""
         return f"Not told apart by these data: {told(self.fits[0], self.fits[1:])}."
 
-    def _advice(self) -> str:
+    def _or(self) -> str:
         if self.kind in ("expected", "unexplained"):
             return ""
-        return self.fits[0].advice(sure=self.kind != "ambiguous")
+        return other_ways(self.fits, {rival: rival.telling for rival in self.rivals})
+
+    def _advice(self) -> str:
+        if self.kind in ("expected", "unexplained") or not self.discriminating:
+            return ""
+        return self.fits[0].advice(self.sure, self.engine, self.in_force)
+
+
+def strength(fits: Sequence[Fit], telling: Mapping[Rival, int]) -> int:
+    """The least that tells the first fit from a rival that says something else.
+
+    Beside a fit without a mistake, mistakes are no rivals: the simpler answer stands.
+    """
+    if not fits:
+        return 0
+    kin = {fit.kin for fit in fits}
+    return min((count for rival, count in telling.items() if rival.kin not in kin), default=0)
+
+
+def other_ways(fits: Sequence[Fit], telling: Mapping[Rival, int]) -> str:
+    """The other ways of writing the first fit's mistake that are hardly told from it."""
+    first = fits[0]
+    if not first.mistake:
+        return ""
+    others = [fit.you for fit in fits[1:] if fit.mistake == first.mistake]
+    others += [r.you for r, count in telling.items() if r.kin == first.kin and count < STRONG]
+    ways = [you for you in dict.fromkeys(others) if you != first.you]
+    return f"Or you {'; or you '.join(ways)}: these data hardly tell." if ways else ""
+
+
+def claimed(first: Fit, sure: bool) -> str:
+    """The claim, as sure as it is."""
+    if not first.mistake:
+        return f"{'Explained by' if sure else 'Could be'} {first.claim}"
+    return first.claim[0].upper() + first.claim[1:] if sure else f"Could be that {first.claim}"
+
+
+def evidence_words(telling: int, fits: Sequence[Fit]) -> str:
+    """How strong the evidence is."""
+    these = "it" if len({fit.kin for fit in fits}) == 1 else "these"
+    if telling >= STRONG:
+        return f"Strong evidence: {telling:,} independent elements tell {these} from all else tried"
+    if telling == 0:
+        return f"No evidence: no unsaturated element tells {these} from all else tried"
+    only = f"only {telling} independent element{'' if telling == 1 else 's'}"
+    return f"Weak evidence: {only} tell{'s' if telling == 1 else ''} {these} from all else tried"
 
 
 def told(fit: Fit, others: Sequence[Fit]) -> str:
     """The names of other fits, the rules of one mistake together, the first few of many."""
-    rules: dict[str, list[str]] = {fit.mistake: []}
+    rules: dict[str, list[str]] = {fit.named: []}
     for other in others:
-        rules.setdefault(other.mistake, []).append(other.arithmetic)
+        found = rules.setdefault(other.named, [])
+        if other.arithmetic not in found:  # several ways of writing one mistake
+            found.append(other.arithmetic)
     names = []
     for mistake, found in rules.items():
-        same = mistake == fit.mistake
+        same = mistake == fit.named
         grouped = _grouped(found, fit.arithmetic if same else "")
         if mistake and grouped:
             grouped = [f"{'the same' if same else mistake} in {_series(grouped)}"]

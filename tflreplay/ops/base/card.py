@@ -11,8 +11,9 @@ from tflreplay.ground.window import Window
 from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.fields import Fields
+from tflreplay.ops.base.layouts import Reread
 from tflreplay.ops.base.roles import Roles
-from tflreplay.ops.base.row import NotModelled, Row
+from tflreplay.ops.base.row import Kernel, NotModelled, Row
 
 Arrays = tuple[Array | None, ...]
 Entries = tuple[Row | NotModelled, ...]
@@ -54,7 +55,9 @@ class Card:
     - ``runs_subgraphs``: it runs other subgraphs of the model; ``stateful``: it keeps variables
       from one inference to the next.
     - ``slips``: the families of porting mistakes that can be made in it, and ``rereadings`` ways to
-      read its weights in the wrong memory order; each gives None where it cannot.
+      read its weights wrongly.
+    - ``real``: the op on real numbers, in floating point, where that is not the kernel of its
+      float32 row; see :attr:`on_reals`.
     - ``worst``: how its accumulator's worst case is found.
     - ``rescales``: what the kernel itself hands to the rule, in that order, and ``left_shift`` by
       how much each of its inputs is shifted before.
@@ -78,7 +81,8 @@ class Card:
     runs_subgraphs: bool = False
     stateful: bool = False
     slips: frozenset[Slip] = frozenset()
-    rereadings: tuple[Callable[[Array], Array | None], ...] = ()
+    rereadings: tuple[Reread, ...] = ()
+    real: Kernel | None = None
     worst: Worst | None = None
     rescales: tuple[str, ...] = ()
     sign: int = 0
@@ -105,6 +109,20 @@ class Card:
     def extracted(self) -> bool:
         """True of an op whose inputs determine its outputs, so that it can be cut out alone."""
         return not (self.runs_subgraphs or self.stateful)
+
+    @property
+    def on_reals(self) -> Kernel | None:
+        """What the op computes of real numbers; None where it is known of codes only."""
+        if self.real is not None or self.stateful or self.runs_subgraphs:
+            return self.real
+        return next(
+            (
+                row.kernel
+                for row in self.rows("reference")
+                if row.takes("float32") and row.when is None and not row.moves
+            ),
+            None,
+        )
 
     def entries(self, table: str) -> Entries:
         """In the order in which they are tried."""

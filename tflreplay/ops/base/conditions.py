@@ -7,7 +7,7 @@ asks for something the operator does not have is not met.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tflreplay.ground.engine import Engine
@@ -24,6 +24,8 @@ class Absent(Exception):
 class Site:
     """An operator where it stands, and whose arithmetic is asked for.
 
+    ``by_file`` says that tensors have the shapes of the file, whatever they had in a run.
+
     Every method and property raises :class:`Absent` where the operator has no such thing.
     """
 
@@ -31,6 +33,13 @@ class Site:
     graph: Subgraph
     op: Operator
     roles: Roles
+    by_file: bool = False
+
+    def _tensor(self, index: int) -> Tensor:
+        tensor = self.graph.tensors[index]
+        if self.by_file and tensor.file_shape is not None:
+            return replace(tensor, shape=tensor.file_shape)
+        return tensor
 
     def input(self, position: int | None) -> Tensor:
         found = self.optional(position)
@@ -42,16 +51,16 @@ class Site:
         """The input at ``position``; None where it is left out."""
         if position is None or position >= len(self.op.inputs) or self.op.inputs[position] < 0:
             return None
-        return self.graph.tensors[self.op.inputs[position]]
+        return self._tensor(self.op.inputs[position])
 
     @property
     def inputs(self) -> list[Tensor]:
         """Those that are there."""
-        return [self.graph.tensors[index] for index in self.op.inputs if index >= 0]
+        return [self._tensor(index) for index in self.op.inputs if index >= 0]
 
     @property
     def outputs(self) -> list[Tensor]:
-        return [self.graph.tensors[index] for index in self.op.outputs]
+        return [self._tensor(index) for index in self.op.outputs]
 
     @property
     def output(self) -> Tensor:

@@ -60,6 +60,12 @@ def few_dimensions(site: Site) -> bool:
 
 
 @condition
+def images(site: Site) -> bool:
+    """input and output of rank 4"""
+    return all(len(tensor.shape) == 4 for tensor in (site.activation, site.output))
+
+
+@condition
 def unary_rank(site: Site) -> bool:
     """input of rank 6 at most (before LiteRT 1.3.0 and TensorFlow 2.20.0: of any)"""
     return not site.engine.at_least(XNNPACK_UNARY) or len(site.activation.shape) <= MAX_RANK

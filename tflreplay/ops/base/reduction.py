@@ -40,6 +40,11 @@ def rows_to_reduce(call: Call, x: Array, axes: Array) -> tuple[Array, tuple[int,
     return rows, tuple(shape)
 
 
+def reduced(call: Call, x: Array, axes: Array) -> int:
+    """How many elements make each output."""
+    return math.prod(x.shape[axis] for axis in reduced_axes(call, x, axes)[0])
+
+
 def centred_sums(call: Call, x: Array, axes: Array) -> tuple[Array, int]:
     """``sum(x) - n * zx`` as an int32 register holds it, and n."""
     axis, keep = reduced_axes(call, x, axes)

@@ -70,7 +70,9 @@ class Row(_Entry):
 
     ``tolerance`` is 0 where the replay is exact. Of a float32 op whose last bits are not known (the
     order of a sum, an approximated function) it bounds how far a value lies from the engine's, as a
-    fraction of the layer's largest finite magnitude.
+    fraction of the layer's largest finite magnitude. ``terms`` tells of a kernel that forms sums in
+    float64, where the engine forms them in float32 in an order that is not modelled, how many terms
+    each sum has; :func:`tflreplay.ops.seam.slack` then says how far each value may lie off.
 
     ``ledger`` says how an accumulator is told term by term, where it is. ``factors`` says that the
     kernel multiplies each centred input by an integer of its own.
@@ -88,6 +90,7 @@ class Row(_Entry):
     since: Versions = field(default_factory=dict)
     until: Versions = field(default_factory=dict)
     tolerance: float = 0.0
+    terms: Callable[..., int] | None = None
     moves: bool = False
     ledger: Ledger | None = None
     factors: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tflreplay.ops.base.conditions import Condition, Site
 from tflreplay.ops.base.ledger import Ledger
 from tflreplay.ops.base.precision import Precision
@@ -17,9 +19,9 @@ _TOLERANCE = 1e-4
 _DYNAMIC = {"litert": "1.4.0", "tensorflow": "2.20.0"}
 
 
-def floating_row(kernel: Kernel, source: str) -> Row:
-    """float32 activations by float32 weights."""
-    return finished(FLOAT, kernel, UNORDERED_SUMS, source, _TOLERANCE)
+def floating_row(kernel: Kernel, source: str, terms: Callable[..., int]) -> Row:
+    """float32 activations by float32 weights, ``terms`` of which make a sum."""
+    return finished(FLOAT, kernel, UNORDERED_SUMS, source, _TOLERANCE, terms)
 
 
 def hybrid_row(kernel: Kernel, formula: str, source: str, when: Condition) -> Row:

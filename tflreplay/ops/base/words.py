@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tflreplay.ops.base.row import Kernel, Row
 
 REFERENCE_OPS = "internal/reference/"
@@ -42,10 +44,15 @@ NOT_TFLM = {"litert": "0", "tensorflow": "0"}
 
 
 def finished(
-    types: tuple[str, ...], kernel: Kernel, algorithm: str, source: str, tolerance: float = 0.0
+    types: tuple[str, ...],
+    kernel: Kernel,
+    algorithm: str,
+    source: str,
+    tolerance: float = 0.0,
+    terms: Callable[..., int] | None = None,
 ) -> Row:
     """A row whose kernel returns finished arrays: nothing is requantized by a rule."""
-    return Row(types, kernel, algorithm=algorithm, source=source, tolerance=tolerance)
+    return Row(types, kernel, algorithm=algorithm, source=source, tolerance=tolerance, terms=terms)
 
 
 def moved(types: tuple[str, ...], kernel: Kernel, source: str) -> Row:

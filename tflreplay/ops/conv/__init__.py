@@ -8,7 +8,7 @@ from tflreplay.ops.base.fields import Fields, less_zero_point
 from tflreplay.ops.base.layouts import as_chw, as_hwio, as_oihw, rotated, transposed
 from tflreplay.ops.base.ledger import Terms
 from tflreplay.ops.base.precision import Precision
-from tflreplay.ops.base.predicates import one_input, plain_activation
+from tflreplay.ops.base.predicates import images, one_input, plain_activation
 from tflreplay.ops.base.roles import Roles
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.types import FLOAT, INT8, INT16, UINT8
@@ -36,7 +36,12 @@ from tflreplay.ops.base.words import (
     REFERENCE_OPS,
 )
 from tflreplay.ops.conv.fields import conv_fields, conv_lines, depthwise_fields
-from tflreplay.ops.conv.floating import conv_2d_float, depthwise_conv_2d_float
+from tflreplay.ops.conv.floating import (
+    conv_2d_float,
+    depthwise_conv_2d_float,
+    float_conv_terms,
+    float_depthwise_terms,
+)
 from tflreplay.ops.conv.hybrid import (
     hybrid_conv_2d,
     hybrid_conv_2d_per_channel,
@@ -68,9 +73,9 @@ _BIAS_ALONE = "the bias alone: every tap reads padding"
 # XNNPACK bf3014548c.
 _PADDING_CORRECTED = {"litert": "2.2.0", "tensorflow": "2.22.0"}
 # Which ops XNNPACK takes.
-_CONV = every(one_input, plain_activation, static_weights(0), bias)
-_DEPTHWISE = every(one_input, plain_activation, static_weights(3), bias)
-_HYBRID = every(plain_activation, int8_weights, quantized_weights(0), float_bias)
+_CONV = every(images, one_input, plain_activation, static_weights(0), bias)
+_DEPTHWISE = every(images, one_input, plain_activation, static_weights(3), bias)
+_HYBRID = every(images, plain_activation, int8_weights, quantized_weights(0), float_bias)
 
 
 def _conv(
@@ -163,7 +168,7 @@ CARDS = (
                     several_scales,
                 ),
                 hybrid_row(hybrid_conv_2d, "acc*(s*sw) + bias", OPTIMIZED_HEADER, integer_weights),
-                floating_row(conv_2d_float, f"{REFERENCE_OPS}conv.h"),
+                floating_row(conv_2d_float, f"{REFERENCE_OPS}conv.h", float_conv_terms),
             ),
         },
         Roles(weights=1, bias=2),
@@ -221,7 +226,11 @@ CARDS = (
                     f"{INTEGER_OPS}depthwise_conv.h",
                     int8_weights,
                 ),
-                floating_row(depthwise_conv_2d_float, f"{REFERENCE_OPS}depthwiseconv_float.h"),
+                floating_row(
+                    depthwise_conv_2d_float,
+                    f"{REFERENCE_OPS}depthwiseconv_float.h",
+                    float_depthwise_terms,
+                ),
             ),
         },
         Roles(weights=1, weight_axis=3, bias=2),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tflreplay.ground.rounding import Array
@@ -21,6 +23,11 @@ def conv_2d_float(call: Call, x: Array, weights: Array, bias: Array) -> Array:
     return rounded_sums(call, convolved(call, x, wide, 0, _product_of), bias)
 
 
+def float_conv_terms(call: Call, x: Array, weights: Array, bias: Array) -> int:
+    """In each sum, the bias among them."""
+    return int(math.prod(weights.shape[1:]) + 1)
+
+
 def _product_of(matrix: Array, outputs: slice) -> Product:
     return lambda patches: patches.astype(np.float64) @ matrix
 
@@ -37,3 +44,8 @@ def depthwise_conv_2d_float(
     nothing = np.zeros(weights.shape[3])
     sums = convolved_by_channel(call, x, weights.astype(np.float64), 0, nothing)
     return rounded_sums(call, sums, bias)
+
+
+def float_depthwise_terms(call: Call, x: Array, weights: Array, bias: Array | None = None) -> int:
+    """In each sum, the bias among them."""
+    return int(math.prod(weights.shape[1:3]) + 1)

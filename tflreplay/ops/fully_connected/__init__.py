@@ -48,6 +48,7 @@ from tflreplay.ops.base.words import (
     REFERENCE_OPS,
 )
 from tflreplay.ops.fully_connected.floating import (
+    float_terms,
     four_bit_kernel,
     fully_connected_float,
     hybrid_four_bit,
@@ -229,7 +230,9 @@ CARDS = (
                     "fully_connected.cc",
                     integer_weights,
                 ),
-                floating_row(fully_connected_float, f"{REFERENCE_OPS}fully_connected.h"),
+                floating_row(
+                    fully_connected_float, f"{REFERENCE_OPS}fully_connected.h", float_terms
+                ),
             ),
             "tflm": tuple(
                 _connected(

@@ -33,6 +33,11 @@ def fully_connected_float(call: Call, x: Array, weights: Array, bias: Array | No
     return with_batches(call, x, rounded_sums(call, sums, bias))
 
 
+def float_terms(call: Call, x: Array, weights: Array, bias: Array | None = None) -> int:
+    """In each sum, the bias among them."""
+    return int(weights.shape[1]) + 1
+
+
 # ---- by integer weights: reference and optimized kernels --------------------------------------
 
 

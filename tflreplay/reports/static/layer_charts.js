@@ -16,7 +16,7 @@ function binned(histogram) {
 }
 
 function histogramChart(layer, chart) {
-  const modes = ["isolated", "chained"].filter((mode) => layer[mode]);
+  const modes = MODES.filter((mode) => layer[mode]);
   return draw(chart, () => {
     const sides = modes.map((mode) => ({ mode, ...binned(layer[mode].histogram) }));
     const places = sides.flatMap(({ pairs }) => pairs.map(([difference]) => difference));

@@ -100,7 +100,7 @@ addEventListener("hashchange", () => choose(location.hash.slice(1)));
 // ---- filters ---------------------------------------------------------------------------------
 
 // Kinds of layers that a choice of status shows, where it is not that kind alone.
-const KINDS = { mismatch: ["own", "inherited", "mismatch"] };
+const KINDS = { mismatch: ["own", "at-or-before", "inherited", "mismatch"] };
 
 function filter() {
   const form = byId("filters");

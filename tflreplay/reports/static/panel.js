@@ -1,5 +1,7 @@
 // What the panel of one layer holds.
 
+const MODES = ["isolated", "stretch", "chained"];
+
 const MEASURES = [
   ["mismatches", "mismatches"],
   ["share of elements", "rate", (value) => `${Number((100 * value).toPrecision(3))} %`],
@@ -11,7 +13,7 @@ const MEASURES = [
 ];
 
 function measuresTable(layer) {
-  const modes = ["isolated", "chained"].filter((mode) => layer[mode]);
+  const modes = MODES.filter((mode) => layer[mode]);
   const cell = (value, format = thousands) =>
     element("td", { className: "number" }, value === null ? "–" : format(value));
   return element("table", { id: "measures" },
@@ -57,7 +59,7 @@ function tensorsTable(layer) {
 }
 
 function channelBlock(layer) {
-  const modes = ["isolated", "chained"].filter((mode) => layer[mode]?.by_channel);
+  const modes = MODES.filter((mode) => layer[mode]?.by_channel);
   const controls = modes.length < 2 ? [] : [element("span", { className: "switch" },
     ...modes.map((mode, place) => element("label", {},
       element("input", { type: "radio", name: "channels", value: mode, checked: place === 0 }),
@@ -181,15 +183,19 @@ function panelContent(layer, { explain_command: explain }) {
     element("p", { className: `story ${layer.status === "exact" ? "exact" : ""}` }, layer.text),
   ];
   if (layer.verdict) nodes.push(...verdictBlock(layer.verdict));
+  if (layer.stretch_verdict) {
+    nodes.push(element("h3", {}, "Why"),
+      element("p", { className: "why" }, layer.stretch_verdict.text));
+  }
   if (layer.status === "exact") {
     nodes.push(element("p", { className: "muted" },
       `${thousands(layer.channels)} channels along axis ${layer.channel_axis}, all exact.`));
   }
   if (layer.status === "mismatch") {
     nodes.push(measuresTable(layer));
-    if ((layer.isolated ?? layer.chained).histogram.length) {
+    if (MODES.some((mode) => layer[mode]?.histogram.length)) {
       const [heading, chart] = chartBlock("Histogram of differences",
-        "Number of elements by difference, isolated and chained; histogram.csv holds the numbers");
+        "Number of elements by difference, by comparison; histogram.csv holds the numbers");
       nodes.push(heading, chart);
       starts.push(() => histogramChart(layer, chart));
     }

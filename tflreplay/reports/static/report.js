@@ -26,6 +26,7 @@ async function drawOverview() {
     const traces = [
       side("chained", (color) => ({ mode: "lines+markers", line: { color, width: 1.5 }, marker: { size: 5 } })),
       side("isolated", (color) => ({ mode: "markers", marker: { color, size: 9, symbol: "diamond" } })),
+      side("stretch", (color) => ({ mode: "markers", marker: { color, size: 9, symbol: "square" } })),
     ].filter(({ y }) => y.some(Boolean));
     if (measure === "largest" && steps.length) {
       traces.push({

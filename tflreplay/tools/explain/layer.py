@@ -89,7 +89,8 @@ class Layer:
         op_index: int = 0,
         others: Iterable[Rule] = (FLOORED,),
     ):
-        self.model, self.tensors, self.engine = model, tensors, engine
+        self.model, self.tensors, self.engine = model.as_run(tensors), tensors, engine
+        model = self.model
         own = explained_row(model, engine, op_index)
         self.op = model.main.operators[op_index]
         self.card = card(self.op.name)

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
+from tests.cli.test_replay import one_line_error, run
 from tests.conftest import SEVEN_OPS
-from tests.test_cli import one_line_error, run
 
 PLANTED = (SEVEN_OPS, "--replay-as", "single", "--isolated")
 

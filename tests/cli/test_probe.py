@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tests.test_cli import one_line_error, run
+from tests.cli.test_replay import one_line_error, run
 from tflreplay.cli.probe import probe as command
 from tflreplay.ground.engine import Engine
 from tflreplay.tools import probe as probing

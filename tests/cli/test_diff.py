@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_cli import one_line_error, run
+from tests.cli.test_replay import one_line_error, run
 from tflreplay.model import Model
 from tflreplay.reports import json_report
 from tflreplay.runtimes import Capture

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.cli.test_replay import one_line_error, run
 from tests.conftest import MODELS, SEVEN_OPS
 from tests.single_op import Spec, build
-from tests.test_cli import one_line_error, run
 
 PAGE = MODELS.parent / "docs" / "port-kit.md"
 

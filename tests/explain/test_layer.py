@@ -12,7 +12,7 @@ import pytest
 from ai_edge_litert.schema_py_generated import TensorType
 
 from tests.conftest import SEVEN_OPS
-from tests.explaining.models import BY_RULE, OTHERS, Made
+from tests.explain.models import BY_RULE, OTHERS, Made
 from tests.single_op import Spec, build, run_engine
 from tflreplay.ground.engine import NEWEST, Engine
 from tflreplay.ground.errors import InputError, NotReplayed, TflreplayError

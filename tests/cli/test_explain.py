@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tests.cli.test_replay import one_line_error, run
 from tests.conftest import SEVEN_OPS
 from tests.single_op import Spec, build
-from tests.test_cli import one_line_error, run
 from tflreplay.cli import command
 from tflreplay.ground.errors import TflreplayError
 from tflreplay.model import load

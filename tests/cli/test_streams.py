@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.cli.test_replay import COMMAND, one_line_error, run
 from tests.conftest import SEVEN_OPS
-from tests.test_cli import COMMAND, one_line_error, run
 
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.cli.test_replay import one_line_error, run
 from tests.conftest import SEVEN_OPS
-from tests.test_cli import one_line_error, run
 
 
 def test_all_ops(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.cli.test_replay import one_line_error, run
 from tests.conftest import SEVEN_OPS
-from tests.test_cli import one_line_error, run
 
 LAYER = ("discriminate", SEVEN_OPS, "--layer", "13")
 

@@ -1,0 +1,56 @@
+"""Arithmetic in plain words."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from tflreplay.judgement.diagnosis.reals import NAME
+
+# What a rule does, to complete "you ..." and "the reference kernels ...".
+DOES = MappingProxyType(
+    {
+        "double": "round twice: a high-mul, then a rounding shift with ties away from zero",
+        "double-up": "round twice: a high-mul, then a rounding shift with ties up",
+        "single": "round once: one 64-bit product, one shift with ties up",
+        "single-away": "round once: one 64-bit product, one shift with ties away from zero",
+        "reduced16": "cut the multiplier to 16 bits and round once",
+        "float-away64": "multiply in float64 and round once, ties away from zero",
+        "float-even64": "multiply in float64 and round once, ties to even",
+        "float-up64": "multiply in float64 and round once, ties up",
+        "float-away32": "multiply in float32 and round once, ties away from zero",
+        "float-even32": "multiply in float32 and round once, ties to even",
+        "float-up32": "multiply in float32 and round once, ties up",
+        NAME: "compute in real numbers and quantize the result",
+    }
+)
+# The same in a few words, as a term to look up.
+TERMS = MappingProxyType(
+    {
+        "double": "double rounding",
+        "double-up": "double rounding, ties up",
+        "single": "single rounding",
+        "single-away": "single rounding, ties away from zero",
+        "reduced16": "16-bit multiplier",
+        "float-away64": "float64 product, ties away from zero",
+        "float-even64": "float64 product, ties to even",
+        "float-up64": "float64 product, ties up",
+        "float-away32": "float32 product, ties away from zero",
+        "float-even32": "float32 product, ties to even",
+        "float-up32": "float32 product, ties up",
+    }
+)
+_ENGINES = MappingProxyType({"xnnpack": "XNNPACK's kernels", "tflm": "TFLM's kernels"})
+
+
+def does(arithmetic: str, rule: str) -> str:
+    """What an arithmetic does, to complete "you ..."."""
+    return DOES.get(rule) or DOES.get(arithmetic) or f"compute {arithmetic}"
+
+
+def term(arithmetic: str, rule: str) -> str:
+    return TERMS.get(rule or arithmetic, arithmetic)
+
+
+def kernels(engine: str) -> str:
+    """Whose arithmetic is expected."""
+    return _ENGINES.get(engine, f"the {engine} kernels" if engine else "the kernels expected")
