@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.promises import broken_promises
 from tflreplay.ground.errors import CaptureError
 from tflreplay.model import load
+from tflreplay.runtimes import installed
 from tflreplay.runtimes.inputs import random_inputs
 from tflreplay.tools.replay import run
 
@@ -33,6 +35,7 @@ def test_every_replayed_layer_is_exact(path: Path, engine: str) -> None:
         result = run(model, random_inputs(model), engine=engine)
     except CaptureError as error:
         pytest.skip(str(error))
+    assert not broken_promises(result)
     comparison = result.comparison
     for layer in comparison.mismatched:
         pytest.fail(f"op {layer.op_index} {layer.op}: {layer.isolated}, {layer.chained}")
@@ -40,6 +43,19 @@ def test_every_replayed_layer_is_exact(path: Path, engine: str) -> None:
     assert (result.verdict == "exact") == (engine not in PARTS.get(path.stem, ()))
     if path.stem == "tflm__keyword_scrambled_8bit":  # corrupts the heap of every runtime
         assert " died (SIG" in result.capture.failure
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_tflm_replays_what_is_promised(path: Path) -> None:
+    if not installed("tflm"):
+        pytest.skip("TFLM is not installed")
+    model = load(path)
+    try:
+        result = run(model, random_inputs(model), engine="tflm")
+    except CaptureError as error:
+        pytest.skip(str(error))
+    assert not result.comparison.mismatched
+    assert not broken_promises(result)
 
 
 @pytest.mark.parametrize("engine", ["reference", "optimized", "xnnpack"])

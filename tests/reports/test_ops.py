@@ -2,15 +2,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
+from tests.graphs import Graph
+from tests.graphs import model as graphs
+from tests.promises import broken_promises
 from tests.single_op import Op, Spec, build_side_by_side
 from tflreplay.ground.engine import Engine
 from tflreplay.model import parse
 from tflreplay.ops import Card, Row
 from tflreplay.ops.base.conditions import Condition
+from tflreplay.replayer.trial import try_ops
 from tflreplay.reports import ops
+from tflreplay.runtimes.inputs import random_inputs
 from tflreplay.tools.ops import citizens, of_model
+from tflreplay.tools.replay import run
 
 LITERT = Engine("reference", "litert", "2.3.0")
 
@@ -110,3 +118,85 @@ def test_a_model() -> None:
 
 def test_a_model_without_ops() -> None:
     assert "0 ops" in _of_model(build_side_by_side([]))
+
+
+def _weighted(bias: str, declared: str) -> Op:
+    """CONV_2D of int16: what its bias is read as, the tables do not say, but the kernel."""
+    x = Spec((1, 4, 4, 2), "int16", 0.01)
+    weights = Spec((3, 1, 1, 2), "int8", 0.02, data=np.ones((3, 1, 1, 2), np.int8))
+    added = Spec((3,), bias, 0.0002, data=np.zeros(3, bias))
+    options = {"strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1}
+    kind = getattr(schema.TensorType, declared)
+    options["quantizedBiasType"] = kind
+    y = Spec((1, 4, 4, 3), "int16", 0.01)
+    return Op("CONV_2D", [x, weights, added], [y], options, "Conv2DOptions")
+
+
+def test_what_a_kernel_refuses() -> None:
+    content = build_side_by_side([_weighted("int64", "FLOAT32"), _weighted("int32", "FLOAT32")])
+    _, *reasons, verdict = _of_model(content).split("\n\n")
+    assert "with an int32 bias but no quantized_bias_type" in " ".join(reasons[0].split())
+    assert reasons[0].startswith("Not replayed: #1: ")
+    assert "are replayed: 1 reference, 1 optimized, 1 xnnpack" in verdict
+
+
+def _divided() -> Op:
+    x = Spec((2, 200), "int8", 0.5)
+    return Op("DIV", [x, x], [x], {}, "DivOptions")
+
+
+def test_what_depends_on_the_inputs() -> None:
+    table, *reasons, verdict = _of_model(build_side_by_side([_divided()])).split("\n\n")
+    assert table.splitlines()[-1].split()[-1] == "depends"
+    assert [" ".join(reason.split()) for reason in reasons] == [
+        "Depends on the inputs: #0: DIV by 0: the kernel computes nothing of meaning"
+    ]
+    assert "may be replayed with others" in verdict
+
+
+def test_what_follows_an_op_that_is_left_out() -> None:
+    """Random values of the file's shape go on; a shape that the file does not know is told."""
+    graph = Graph()
+    x = graph.tensor("float32", (2, 3))
+    (y,) = graph.op("SKIP_GRAM", (x,), (graph.tensor("float32", (2, 3)),))
+    graph.op("NEG", (y,), (graph.tensor("float32", (2, 3)),), "NegOptions")
+    (z,) = graph.op("SKIP_GRAM", (x,), (graph.tensor("float32", ()),))
+    graph.op("NEG", (z,), (graph.tensor("float32", (2, 3)),), "NegOptions")
+    found = try_ops(graphs((graph, (x,), (4,))), LITERT)
+    assert [trial.depends for trial in found.values()] == [False, False, False, True]
+    assert found[0, 1].reason == ""
+    assert found[0, 3].reason == "depends on tensor 3 (t3), which op 2 SKIP_GRAM gives in a run"
+
+
+def test_subgraphs() -> None:
+    """An op of a branch that is entered is tried; the tables speak of one that is not."""
+    main, entered, other = Graph(), Graph(), Graph()
+    choice = main.tensor("bool", (), np.array(True))
+    x = main.tensor()
+    calls = {"then_subgraph_index": 1, "else_subgraph_index": 2}
+    (y,) = main.op("IF", (choice, x), (main.tensor(),), "IfOptions", **calls)
+    for branch in (entered, other):
+        given = branch.tensor()
+        branch.add(given, given)
+        branch.op("SKIP_GRAM", (1,), (branch.tensor(),))
+        branch.add(given, given)
+    parts = ((main, (x,), (y,)), (entered, (0,), (2,)), (other, (0,), (2,)))
+    found = try_ops(graphs(*parts), LITERT)
+    no_kernel = "no reference kernel for SKIP_GRAM (version 1)"
+    assert {place: trial.reason for place, trial in found.items()} == {
+        (0, 0): f"op 1 of subgraph 1: {no_kernel}",
+        **{(graph, op): no_kernel if op == 1 else "" for graph in (1, 2) for op in range(3)},
+    }
+
+
+@pytest.mark.parametrize("engine", ["reference", "optimized", "xnnpack"])
+def test_a_run_says_the_same(engine: str) -> None:
+    """Of ops that are right, that a kernel refuses, and that depend on the inputs."""
+    x = Spec((2, 3), "int8", 0.5)
+    right = Op("ADD", [x, x], [x], {}, "AddOptions")
+    ops = [_weighted("int64", "FLOAT32"), right, _weighted("int32", "FLOAT32"), _divided()]
+    model = parse(build_side_by_side(ops), Path("m.tflite"))
+    result = run(model, random_inputs(model), engine=engine)
+    assert not broken_promises(result)
+    statuses = [layer.status for layer in result.comparison.layers]
+    assert statuses == ["exact", "exact", "not replayed", "not replayed"]

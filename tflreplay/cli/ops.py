@@ -16,7 +16,8 @@ def ops(model: Path | None, runtime: str | None) -> None:
     """List the ops that are replayed, by type and engine, and what every tool does with them.
 
     With a MODEL, list its ops instead: how many of each, on which type, and whether each engine's
-    arithmetic is known, with the reason where it is not. No runtime runs.
+    arithmetic replays it, with the reason where it does not: what a run will say. No runtime runs;
+    each op is tried on random inputs.
     """
     from tflreplay.reports import ops as report
     from tflreplay.runtimes import resolve

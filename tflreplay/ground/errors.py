@@ -31,5 +31,9 @@ class NotReplayed(TflreplayError):
     """
 
 
+class UndefinedHere(NotReplayed):
+    """An operator is modelled, but not for some of the values that it is fed."""
+
+
 class OutputError(TflreplayError):
     """A report could not be written."""

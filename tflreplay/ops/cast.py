@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tflreplay.ground.c import beyond
-from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed, UndefinedHere
 from tflreplay.ground.rounding import Array
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
@@ -51,7 +51,7 @@ def cast_in_range(call: Call, x: Array) -> Array:
     if x.dtype.kind in "fc" and call.output.numpy_dtype.kind in "iu":
         below, above = beyond(x.real, *call.output.code_range)
         if (below | above).any():
-            raise NotReplayed(
+            raise UndefinedHere(
                 f"CAST of a number beyond {call.output.dtype}, which {call.engine.runtime} "
                 f"{call.engine.version} leaves to the compiler"
             )

@@ -5,7 +5,7 @@ They are the same in all engines.
 
 from __future__ import annotations
 
-from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.errors import UndefinedHere
 from tflreplay.ground.rounding import Array
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
@@ -30,7 +30,7 @@ def while_(call: Call, *inputs: Array) -> tuple[Array, ...]:
         if not again.item():
             return values
         values = call.run(body, values)
-    raise NotReplayed(f"WHILE did not end in {_MOST_ROUNDS:,} rounds")
+    raise UndefinedHere(f"WHILE did not end in {_MOST_ROUNDS:,} rounds")
 
 
 def call_once(call: Call) -> tuple[()]:

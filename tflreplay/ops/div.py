@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.errors import UndefinedHere
 from tflreplay.ground.fixed_point import bit_length, divide_by_any_pot, reciprocal
 from tflreplay.ground.rounding import Array, Multiplier, high_mul, wrap32
 from tflreplay.ops.base.call import Call, activation_range, operands
@@ -31,7 +31,7 @@ def div(call: Call, a: Array, b: Array) -> Array:
     dividend = a.astype(np.int64) - ta.zero_point
     divisor = b.astype(np.int64) - tb.zero_point
     if not divisor.all():
-        raise NotReplayed("DIV by 0: the kernel computes nothing of meaning")
+        raise UndefinedHere("DIV by 0: the kernel computes nothing of meaning")
     inverse, exponent = reciprocal(np.abs(divisor))
     dividend = np.where(divisor < 0, -dividend, dividend)
     # CountLeadingSignBits: a negative number has as many as its complement.
@@ -93,7 +93,7 @@ def floor_mod(a: Array, b: Array) -> Array:
 
 def _check_divisor(op: str, b: Array) -> None:
     if not b.all():
-        raise NotReplayed(f"{op} by 0: the kernel stops the run")
+        raise UndefinedHere(f"{op} by 0: the kernel stops the run")
 
 
 CARDS = (

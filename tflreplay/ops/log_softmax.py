@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tflreplay.ground import functions
-from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.errors import UndefinedHere
 from tflreplay.ground.fixed_point import exp_on_negative_values, log_q12_to_q5
 from tflreplay.ground.libm import libm
 from tflreplay.ground.rounding import INT32_MIN, Array, Multiplier, double, rounding_divide_by_pot
@@ -45,7 +45,7 @@ def log_softmax(call: Call, x: Array) -> Array:
     below_max = x.max(axis=-1, keepdims=True).astype(np.int64) - x
     total = rounding_divide_by_pot(exponentials[below_max], 12).sum(axis=-1, keepdims=True)
     if (total >= 2**31).any():
-        raise NotReplayed("LOG_SOFTMAX with a sum of exponentials of 4096 or more")
+        raise UndefinedHere("LOG_SOFTMAX with a sum of exponentials of 4096 or more")
     logarithm = log_q12_to_q5(total)
 
     low, high = call.output.code_range

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tflreplay.ground.c import to_int32
-from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.errors import UndefinedHere
 from tflreplay.ground.fixed_point import inverse_square_root
 from tflreplay.ground.rounding import Array, Multiplier, double
 from tflreplay.ops.base.call import Call, same_type
@@ -100,7 +100,7 @@ def rsqrt_int16(call: Call, x: Array) -> Array:
 
 def _check_not_negative(call: Call, x: Array) -> None:
     if (x < call.input(0).zero_point).any():
-        raise NotReplayed(f"{call.op.name} of a negative number: the kernel stops the run")
+        raise UndefinedHere(f"{call.op.name} of a negative number: the kernel stops the run")
 
 
 CARDS = (

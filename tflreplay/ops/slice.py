@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed, UndefinedHere
 from tflreplay.ground.rounding import Array
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
@@ -60,7 +60,7 @@ def strided_slice(call: Call, x: Array, begin: Array, end: Array, strides: Array
         if masked("shrink_axis", i):
             first = slice(start, None, step).indices(x.shape[dimension])[0]
             if step < 0 or first >= x.shape[dimension]:
-                raise NotReplayed(f"STRIDED_SLICE that takes no element of dimension {dimension}")
+                raise UndefinedHere(f"STRIDED_SLICE that takes no element of dimension {dimension}")
             index.append(first)
         else:
             index.append(slice(start, stop, step))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tflreplay.ground import functions
-from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed, UndefinedHere
 from tflreplay.ground.fixed_point import bit_length, exp_on_negative_values, reciprocal
 from tflreplay.ground.libm import libm
 from tflreplay.ground.rounding import (
@@ -68,7 +68,9 @@ def softmax(call: Call, x: Array) -> Array:
     total = rounding_divide_by_pot(e, 12).sum(axis=-1, keepdims=True)
     most = 512 if to.numpy_dtype.itemsize == 1 else 4096
     if (total >= most * _ONE_Q19).any():
-        raise NotReplayed(f"SOFTMAX with a sum of exponentials of {most} or more: the kernel fails")
+        raise UndefinedHere(
+            f"SOFTMAX with a sum of exponentials of {most} or more: the kernel fails"
+        )
     inverse, exponent = reciprocal(total)
     low, high = to.code_range
     right = exponent - 19 + 31 - 8 * to.numpy_dtype.itemsize

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.errors import UndefinedHere
 from tflreplay.ground.rounding import Array
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
@@ -21,7 +21,7 @@ def unique(call: Call, x: Array) -> tuple[Array, Array]:
         NotReplayed: a value is NaN, which the engine's map cannot order.
     """
     if x.dtype.kind == "f" and np.isnan(x).any():
-        raise NotReplayed("UNIQUE of NaN")
+        raise UndefinedHere("UNIQUE of NaN")
     _, first, places = np.unique(x, return_index=True, return_inverse=True)
     order = np.argsort(first)
     index_type = call.outputs[1].numpy_dtype

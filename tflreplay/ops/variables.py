@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.errors import UndefinedHere
 from tflreplay.ground.rounding import Array
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
@@ -28,7 +28,7 @@ def read_variable(call: Call, handle: Array) -> Array:
     """
     key = tuple(handle.tolist())
     if key not in call.session.variables:
-        raise NotReplayed(f"variable {key[1]!r} is read before anything is assigned to it")
+        raise UndefinedHere(f"variable {key[1]!r} is read before anything is assigned to it")
     return call.session.variables[key]
 
 

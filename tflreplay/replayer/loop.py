@@ -80,7 +80,7 @@ def replay(
         halves: knows accumulators that were made before, and keeps those made here.
     """
     result = Replay(engine, dict(inputs))
-    runner = _Runner(model, engine, kernels, session or Session(), halves)
+    runner = Runner(model, engine, kernels, session or Session(), halves)
     fed = ChainMap({}, result.tensors)
     for op in model.main.operators:
         if progress is not None:
@@ -119,7 +119,7 @@ def replay_isolated(
         halves: as for :func:`replay`.
     """
     result = Replay(engine)
-    runner = _Runner(model, engine, kernels, session or Session(), halves)
+    runner = Runner(model, engine, kernels, session or Session(), halves)
     # What stands for a variable, which no capture holds, and what else was not captured.
     known = ChainMap({}, dict(captured))
     for op in model.main.operators:
@@ -155,7 +155,7 @@ def replay_ops(
     Raises:
         NotReplayed: one of them cannot be replayed.
     """
-    runner = _Runner(model, engine, NO_ROWS, Session(), halves)
+    runner = Runner(model, engine, NO_ROWS, Session(), halves)
     made: dict[int, Array] = {}
     known = ChainMap(made, dict(tensors))
     for op in ops:
@@ -163,7 +163,7 @@ def replay_ops(
     return made
 
 
-class _Runner:
+class Runner:
     """Runs ops of one model in one engine's arithmetic, and keeps its variables."""
 
     def __init__(
@@ -176,6 +176,9 @@ class _Runner:
     ) -> None:
         self.model, self.engine, self.kernels, self.session = model, engine, kernels, session
         self.halves = halves
+        # Why each op of another subgraph that was run was left out, by subgraph and op; None where
+        # it was not.
+        self.inner: dict[tuple[int, int], Exception | None] = {}
         # Of the ops that the present one runs in other subgraphs, added up.
         self.inner_tolerance = 0.0
 
@@ -224,8 +227,11 @@ class _Runner:
             try:
                 row, outputs = self._op(graph, op, tensors)
             except Exception as error:
+                self.inner[index, op.index] = error
                 where = f"op {op.index} of subgraph {index}"
-                raise NotReplayed(f"{where}: {failure(op, error)}") from None
+                kind = type(error) if isinstance(error, NotReplayed) else NotReplayed
+                raise kind(f"{where}: {failure(op, error)}") from None
+            self.inner[index, op.index] = None
             tensors.update(outputs)
             self.inner_tolerance += row.tolerance
         return tuple(value(graph, graph.tensors[i], tensors, self.session) for i in graph.outputs)

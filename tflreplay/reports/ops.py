@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from tabulate import tabulate
 
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.words import short
-from tflreplay.model import Operator, Subgraph
 from tflreplay.ops import home, site
+from tflreplay.replayer.trial import Trial
 from tflreplay.runtimes import RUNTIMES
 from tflreplay.tools.ops import Citizen, ModelOps, engines
 
@@ -32,6 +32,8 @@ _COLUMNS = {
 }
 _LEGEND = """\
 Where no engine is named, all of them. * under the conditions that `tflreplay rules` shows."""
+_DEPENDS = """
+Tried on random inputs; what depends on the inputs may be replayed with others."""
 _TOOLS = """\
 What else is done with them. explain: an element can be told step by step. mistakes: how many
 kinds of porting mistakes are tried on it. apart: how `discriminate` finds inputs that tell
@@ -87,43 +89,51 @@ def _tools(citizen: Citizen) -> tuple[str, ...]:
 
 
 def render_model(found: ModelOps, engine: Engine) -> str:
-    """The model's ops with counts and types, and whether each engine's tables have them."""
-    reasons = {
-        name: [short(reason, _REASON_WIDTH) for reason in texts]
-        for name, texts in found.reasons.items()
-    }
+    """The model's ops with counts and types, and whether each engine's arithmetic replays them."""
     counts = Counter(
-        (short(op.name, _OP_WIDTH), op.version, site(engine, graph, op).dtype, *map(bool, missing))
-        for (graph, op), *missing in zip(found.ops, *reasons.values(), strict=True)
+        (short(op.name, _OP_WIDTH), op.version, site(engine, graph, op).dtype, *map(_cell, trials))
+        for (graph, op), *trials in zip(found.ops, *found.trials.values(), strict=True)
     )
     table = tabulate(
         [
-            (op, version, dtype, count, *("no" if one else "yes" for one in missing))
-            for (op, version, dtype, *missing), count in sorted(counts.items())
+            (op, version, dtype, count, *cells)
+            for (op, version, dtype, *cells), count in sorted(counts.items())
         ],
-        ("op", "version", "type", "ops", *reasons),
+        ("op", "version", "type", "ops", *found.trials),
         "simple",
-        colalign=("left", "right", "left", "right", *("left" for _ in reasons)),
+        colalign=("left", "right", "left", "right", *("left" for _ in found.trials)),
         disable_numparse=True,
     )
-    replayed = ", ".join(f"{texts.count('')} {name}" for name, texts in reasons.items())
+    replayed = ", ".join(
+        f"{sum(not trial.reason for trial in trials)} {name}"
+        for name, trials in found.trials.items()
+    )
     verdict = f"{len(found.ops)} ops; of {_title(engine)} are replayed: {replayed}"
-    return "\n\n".join([table, *_not_replayed(found.ops, reasons), verdict])
+    if any(trial.depends for trials in found.trials.values() for trial in trials):
+        verdict += _DEPENDS
+    return "\n\n".join([table, *_not_replayed(found), verdict])
 
 
-def _not_replayed(
-    ops: Sequence[tuple[Subgraph, Operator]], reasons: Mapping[str, Sequence[str]]
-) -> Iterator[str]:
+def _cell(trial: Trial) -> str:
+    if not trial.reason:
+        return "yes"
+    return "depends" if trial.depends else "no"
+
+
+def _not_replayed(found: ModelOps) -> Iterator[str]:
     """A sentence for each reason, with its ops."""
-    places: dict[str, list[str]] = defaultdict(list)
-    for found in reasons.values():
-        for (graph, op), reason in zip(ops, found, strict=True):
-            if reason:
-                where = f" of subgraph {graph.index}" if graph.index else ""
-                places[reason].append(f"#{op.index}{where}")
-    for reason, named in places.items():
-        shown = ", ".join(named[:_SHOWN]) + (", ..." if len(named) > _SHOWN else "")
-        yield textwrap.fill(f"Not replayed: {shown}: {reason}", _WIDTH, subsequent_indent="  ")
+    places: dict[Trial, list[str]] = defaultdict(list)
+    for trials in found.trials.values():
+        for (graph, op), trial in zip(found.ops, trials, strict=True):
+            where = f"#{op.index}" + (f" of subgraph {graph.index}" if graph.index else "")
+            if trial.reason and where not in places[trial]:
+                places[trial].append(where)
+    for trial, named in places.items():
+        if named:
+            shown = ", ".join(named[:_SHOWN]) + (", ..." if len(named) > _SHOWN else "")
+            what = "Depends on the inputs" if trial.depends else "Not replayed"
+            text = f"{what}: {shown}: {short(trial.reason, _REASON_WIDTH)}"
+            yield textwrap.fill(text, _WIDTH, subsequent_indent="  ")
 
 
 def _title(engine: Engine) -> str:

@@ -132,28 +132,38 @@ def _random_inputs(model: Model, seed: int) -> Inputs:
     arrays, notes = {}, []
     for index in model.main.inputs:
         tensor = model.main.tensors[index]
-        dtype = tensor.numpy_dtype
-        array: Array | float
         shape = _shape_wanted(model, index)
         if shape is not None:
-            arrays[index] = np.array(shape, dtype)
+            arrays[index] = np.array(shape, tensor.numpy_dtype)
             notes.append(f"input {tensor.label}: {list(shape)}, the shape that the model declares")
             continue
-        if dtype.kind == "f":
-            array, what = rng.uniform(-1, 1, tensor.shape), "values from -1 to 1"
-        elif dtype.kind in "iu" and tensor.quantization is not None:
-            low, high = tensor.code_range
-            array = rng.integers(low, high, tensor.shape, dtype, endpoint=True)
-            what = f"codes from {low} to {high}"
-        elif dtype.kind in "iub":
-            array, what = rng.integers(0, 2, tensor.shape), "values 0 and 1"
-        else:
-            raise InputError(
-                f"input {tensor.label}: no random values for {tensor.dtype}; {_remedy(tensor)}"
-            )
-        arrays[index] = np.asarray(array, dtype)
+        arrays[index], what = random_array(tensor, rng)
         notes.append(f"input {tensor.label}: random {tensor.dtype} {what}, seed {seed}")
     return Inputs(arrays, tuple(notes))
+
+
+def random_array(tensor: Tensor, rng: np.random.Generator) -> tuple[Array, str]:
+    """Values as :func:`random_inputs` gives them, of the tensor's shape and dtype; and their range.
+
+    Raises:
+        InputError: of a type that is no number.
+        NotReplayed: numpy has no such type.
+    """
+    dtype = tensor.numpy_dtype
+    array: Array | float
+    if dtype.kind == "f":
+        array, what = rng.uniform(-1, 1, tensor.shape), "values from -1 to 1"
+    elif dtype.kind in "iu" and tensor.quantization is not None:
+        low, high = tensor.code_range
+        array = rng.integers(low, high, tensor.shape, dtype, endpoint=True)
+        what = f"codes from {low} to {high}"
+    elif dtype.kind in "iub":
+        array, what = rng.integers(0, 2, tensor.shape), "values 0 and 1"
+    else:
+        raise InputError(
+            f"input {tensor.label}: no random values for {tensor.dtype}; {_remedy(tensor)}"
+        )
+    return np.asarray(array, dtype), what
 
 
 def _shape_wanted(model: Model, index: int) -> tuple[int, ...] | None:

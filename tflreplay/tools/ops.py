@@ -1,7 +1,6 @@
 """``tflreplay ops``: which ops are replayed, in which engines, and what every tool does with them.
 
-It comes from the cards alone. A kernel may still refuse a request that its engine answers wrongly;
-the replay then says so.
+It comes from the cards alone; what is replayed of a model, from a trial of each of its ops.
 """
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ from dataclasses import dataclass, replace
 from tflreplay.ground.engine import Engine
 from tflreplay.judgement.diagnosis.mistakes import tried_on
 from tflreplay.model import Model, Operator, Subgraph
-from tflreplay.ops import CARDS, LAYERS, Card, row_of
+from tflreplay.ops import CARDS, LAYERS, Card
 from tflreplay.ops.base.row import NotModelled, Row
-from tflreplay.replayer.loop import failure
+from tflreplay.replayer.trial import Trial, try_ops
 from tflreplay.runtimes import RUNTIMES
 from tflreplay.tools.probe.cases import cases
 
@@ -103,23 +102,17 @@ def _told_apart(card: Card) -> str:
 
 @dataclass(frozen=True)
 class ModelOps:
-    """A model's operators, and why each engine does not replay one; empty where it does."""
+    """A model's operators, and whether each engine's arithmetic replays them."""
 
     ops: Sequence[tuple[Subgraph, Operator]]
-    reasons: Mapping[str, Sequence[str]]
+    trials: Mapping[str, Sequence[Trial]]
 
 
 def of_model(model: Model, engine: Engine) -> ModelOps:
     """The operators of all subgraphs, by every engine of the runtime."""
     ops = [(graph, op) for graph in model.subgraphs for op in graph.operators]
+    found = {one.name: try_ops(model, one) for one in engines(engine)}
     return ModelOps(
-        ops, {one.name: [_reason(one, graph, op) for graph, op in ops] for one in engines(engine)}
+        ops,
+        {name: [one[graph.index, op.index] for graph, op in ops] for name, one in found.items()},
     )
-
-
-def _reason(engine: Engine, graph: Subgraph, op: Operator) -> str:
-    try:
-        row_of(engine, graph, op)
-    except Exception as error:  # one broken op must not take the others' rows away
-        return failure(op, error)
-    return ""
