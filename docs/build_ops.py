@@ -21,7 +21,8 @@ _TEXT = """\
 `tflreplay ops` prints this from the tables that the replay uses; with a model, it lists the model's
 ops instead. `tflreplay rules` says how each is computed. What stands in no table, or on a type that
 is not named, is reported as not replayed, with the reason, and the replay goes on from the captured
-tensor. So is a request that a kernel cannot follow exactly, which only the replay itself finds.
+tensor. So is a request that a kernel cannot follow exactly: of a model, each op is tried, and
+`tflreplay ops` says what a run will say.
 
 ```
 {ops}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import gzip
 import hashlib
 import random
 import re
@@ -732,3 +733,19 @@ def test_damaged_files(name: str, mutants: int) -> None:
                 with contextlib.suppress(NotReplayed):
                     assert tensor.data is None or tensor.data.shape == tensor.shape
     assert mutants / 5 < refused < mutants
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (gzip.compress(b"anything"), "it is a gzip file: gunzip -c 'my model' > model.tflite"),
+        (b"PK\x03\x04" + bytes(30), "it is a zip archive; give the .tflite file in it: unzip"),
+        (bytes(4) + b"CIR0" + bytes(30), "it is a circle model"),
+        (b"\x08\x09\x12\x07pytorch", "it looks like an ONNX model; convert it: onnx2tf -i"),
+        (b"\x08", "bytes 4-8 should be 'TFL3'"),
+        (b"", "bytes 4-8 should be 'TFL3'"),
+    ],
+)
+def test_other_files_are_named(content: bytes, what: str) -> None:
+    with pytest.raises(ModelError, match=f"my model: not a .tflite model: {re.escape(what)}"):
+        parse(content, Path("my model"))

@@ -383,7 +383,7 @@ def test_parameters_do_not_need_the_values(seven_ops: Model, seven_inputs: Input
         assert (q.worst, q.zero_point, q.low) == (expected.worst, expected.zero_point, expected.low)
         np.testing.assert_array_equal(q.multiplier.mantissa, expected.multiplier.mantissa)
     text = report.render([first, *others])
-    assert "Not replayed: #0: no reference kernel for CUSTOM:mine" in text
+    assert "Not replayed: #0: tflreplay has no reference kernel for CUSTOM:mine" in text
 
 
 def test_a_kernel_that_breaks_takes_only_its_layer_along(

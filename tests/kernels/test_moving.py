@@ -65,7 +65,10 @@ def test_int4(engine: Engine, op: str) -> None:
 def test_other_types_are_refused(op: str, dtype: str, types: str) -> None:
     moved = CASES[op](dtype)
     reason = reason_not_replayed(moved.model(), moved.feeds())
-    assert reason == f"no reference kernel for {op} on {dtype} (there is one for {types})"
+    assert (
+        reason
+        == f"tflreplay has no reference kernel for {op} on {dtype} (there is one for {types})"
+    )
 
 
 _EMPTY = [

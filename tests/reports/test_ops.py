@@ -106,12 +106,12 @@ def test_a_model() -> None:
     ]
     assert [" ".join(reason.split()) for reason in reasons] == [
         "Not replayed: #3, #4, #5, #6, #7, #8, #9, #10, ...: "
-        "no reference kernel for RFFT2D (version 1)",
-        "Not replayed: #12: no reference kernel for CEIL (version 1)",
+        "tflreplay has no reference kernel for RFFT2D (version 1)",
+        "Not replayed: #12: tflreplay has no reference kernel for CEIL (version 1)",
         "Not replayed: #3, #4, #5, #6, #7, #8, #9, #10, ...: "
-        "no optimized kernel for RFFT2D (version 1)",
+        "tflreplay has no optimized kernel for RFFT2D (version 1)",
         "Not replayed: #3, #4, #5, #6, #7, #8, #9, #10, ...: "
-        "no xnnpack kernel for RFFT2D (version 1)",
+        "tflreplay has no xnnpack kernel for RFFT2D (version 1)",
     ]
     assert verdict == ("13 ops; of LiteRT 2.3.0 are replayed: 3 reference, 4 optimized, 4 xnnpack")
 
@@ -182,7 +182,7 @@ def test_subgraphs() -> None:
         branch.add(given, given)
     parts = ((main, (x,), (y,)), (entered, (0,), (2,)), (other, (0,), (2,)))
     found = try_ops(graphs(*parts), LITERT)
-    no_kernel = "no reference kernel for SKIP_GRAM (version 1)"
+    no_kernel = "tflreplay has no reference kernel for SKIP_GRAM (version 1)"
     assert {place: trial.reason for place, trial in found.items()} == {
         (0, 0): f"op 1 of subgraph 1: {no_kernel}",
         **{(graph, op): no_kernel if op == 1 else "" for graph in (1, 2) for op in range(3)},

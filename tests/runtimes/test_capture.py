@@ -374,3 +374,27 @@ def test_tensorflow_equals_litert() -> None:
     captured = capture(parsed, feeds, runtime="tensorflow")
     assert captured.runtime == "tensorflow"
     assert_same(captured.tensors, capture(parsed, feeds).tensors)
+
+
+@pytest.mark.parametrize("engine", ["reference", "optimized", "xnnpack"])
+def test_a_tensor_that_holds_nothing(engine: str) -> None:
+    """The runtime hands none out; its shape says all that there is to know."""
+    found = Spec((0, 2), "int64")
+    parsed = chain(build("WHERE", [Spec((2, 3), "bool")], [found], {}, "WhereOptions"))
+    captured = capture(parsed, {0: np.zeros((2, 3), bool)}, engine=engine)
+    assert captured.missing == {}
+    assert captured.tensors[1].shape == (0, 2)
+    assert captured.tensors[1].dtype == np.int64
+
+
+def test_a_flex_op_is_for_tensorflow() -> None:
+    result = schema.ModelT.InitFromPackedBuf(relu(), 0)
+    (code,) = result.operatorCodes
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+    code.customCode = "FlexErf"
+    parsed = packed(result)
+    with pytest.raises(CaptureError) as raised:
+        capture(parsed, random_feeds(parsed))
+    assert "its op FlexErf is TensorFlow's own (a Flex op); try --runtime tensorflow==" in str(
+        raised.value
+    )

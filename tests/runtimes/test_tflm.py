@@ -65,12 +65,41 @@ def test_refusal_says_what_tflm_printed() -> None:
         capture(parsed, random_feeds(parsed), engine="tflm")
 
 
+def test_refusal_says_why() -> None:
+    """The reason stands before the line that says which op it is."""
+    x, y = Spec((1, 4), "float32"), Spec((1, 2), "float32")
+    weights = Spec((2, 4), "int8", 0.1, data=np.ones((2, 4), np.int8))
+    parsed = chain(build("FULLY_CONNECTED", [x, weights, None], [y], {}, "FullyConnectedOptions"))
+    reason = r"\(Input type: FLOAT32 with filter type: INT8 not supported; Node FULLY_CONNECTED"
+    with pytest.raises(CaptureError, match=reason):
+        capture(parsed, random_feeds(parsed), engine="tflm")
+
+
+def test_a_bias_that_is_read_past_its_end() -> None:
+    """An int16 DEPTHWISE_CONV_2D reads any bias as int64."""
+    rng = np.random.default_rng(3)
+    x = Spec((1, 3, 3, 2), "int16", 0.1)
+    weights = Spec((1, 2, 2, 2), "int8", 0.1, data=random_codes(rng, (1, 2, 2, 2), "int8"))
+    options = {"strideH": 1, "strideW": 1, "depthMultiplier": 1, "padding": 1}
+    options |= {"dilationHFactor": 1, "dilationWFactor": 1}
+    table = "DepthwiseConv2DOptions"
+    for bias, reason in (("int32", "TFLM reads it as int64, past its end"), ("int64", "")):
+        added = Spec((2,), bias, 0.01, data=np.ones(2, bias))
+        y = Spec((1, 2, 2, 2), "int16", 0.1)
+        content = build("DEPTHWISE_CONV_2D", [x, weights, added], [y], options, table)
+        parsed = parse(content, Path("bias.tflite"))
+        result = replay(parsed, random_feeds(parsed), Engine("tflm", "tflm"))
+        assert reason in result.not_replayed.get(0, "")
+        assert bool(reason) == bool(result.not_replayed)
+
+
 def test_failure_is_laid_at_the_op() -> None:
     """RELU of uint8 is refused when it runs; op 2 still reads int8."""
     unsigned = build("RELU", [Spec((1, 512), "uint8", 0.1)], [Spec((1, 512), "uint8", 0.1)])
     parsed = chain(relu(), relu(), unsigned, unsigned, relu())
     captured = capture(parsed, random_feeds(parsed), engine="tflm")
-    assert "could not run chain.tflite at op 3 RELU" in captured.failure
+    assert "could not run chain.tflite at op 3 RELU (" in captured.failure
+    assert "; Node RELU (number 3) failed to invoke" in captured.failure
     assert len(captured.tensors) == 4
     assert len(captured.missing) == 2
 

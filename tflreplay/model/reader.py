@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import shlex
 import struct
 from pathlib import Path
 from typing import Any
@@ -62,10 +63,7 @@ def parse(content: bytes, path: Path) -> Model:
         ModelError: as :func:`load`.
     """
     if len(content) < 8 or content[4:8] != b"TFL3":
-        raise ModelError(
-            f"{path}: not a .tflite model: bytes 4-8 should be 'TFL3'; "
-            "give the file that the TensorFlow Lite converter wrote"
-        )
+        raise ModelError(f"{path}: not a .tflite model: {_what_it_is(content, path)}")
     try:
         return _Reader(path, content).model()
     except ModelError as error:
@@ -74,6 +72,26 @@ def parse(content: bytes, path: Path) -> Model:
         raise ModelError(
             f"{path}: the flatbuffer is damaged or cut short ({error}); copy or export it again"
         ) from None
+
+
+# What other files start with, from a byte on; what they are, and what to do with them.
+_OTHERS = (
+    (0, b"\x1f\x8b", "it is a gzip file: gunzip -c {path} > model.tflite"),
+    (0, b"PK\x03\x04", "it is a zip archive; give the .tflite file in it: unzip {path}"),
+    (4, b"CIR0", "it is a circle model, ONE's own; give the .tflite file that it was made of"),
+)
+_UNKNOWN = "bytes 4-8 should be 'TFL3'; give the file that the TensorFlow Lite converter wrote"
+
+
+def _what_it_is(content: bytes, path: Path) -> str:
+    name = shlex.quote(str(path))
+    for start, magic, words in _OTHERS:
+        if content.startswith(magic, start):
+            return words.format(path=name)
+    # ONNX's ModelProto: field 1, a small version, then a field of bytes, such as who wrote it.
+    if len(content) > 2 and content[0] == 8 and content[1] < 32 and content[2] in b"\x12\x3a\x42":
+        return f"it looks like an ONNX model; convert it: onnx2tf -i {name}"
+    return _UNKNOWN
 
 
 class _Reader:

@@ -129,7 +129,7 @@ def row_of(engine: Engine, graph: Subgraph, op: Operator) -> Row:
     if entry is not None:
         return entry
     if not known:
-        raise NotReplayed(f"no {engine} kernel for {op.name} (version {op.version})")
+        raise NotReplayed(f"tflreplay has no {engine} kernel for {op.name} (version {op.version})")
     if any(entry.takes(place.dtype) for entry in known):
         raise NotReplayed(
             f"the {engine} arithmetic of {op.name} on {place.dtype} is not modelled for "
@@ -137,5 +137,6 @@ def row_of(engine: Engine, graph: Subgraph, op: Operator) -> Row:
         )
     types = ", ".join(sorted({name for entry in known for name in entry.types}))
     raise NotReplayed(
-        f"no {engine} kernel for {op.name} on {place.dtype} (there is one for {types})"
+        f"tflreplay has no {engine} kernel for {op.name} on {place.dtype} (there is one for "
+        f"{types})"
     )

@@ -30,16 +30,15 @@ class Outcome:
 
     ``stage`` is the step it was in: import, load, allocate, invoke, read or done. ``error`` is the
     exception's text, and ``death`` what killed the process (a signal's name), where one did.
-    ``last_words`` is the last line it printed. ``steps`` holds the tensors of each inference.
-    ``delegates`` holds the inputs and outputs of each
-    partition that a delegate took.
+    ``printed`` are the lines it printed that are not blank. ``steps`` holds the tensors of each
+    inference. ``delegates`` holds the inputs and outputs of each partition that a delegate took.
     """
 
     stage: str
     version: str = ""
     error: str = ""
     death: str = ""
-    last_words: str = ""
+    printed: tuple[str, ...] = field(default=(), repr=False)
     steps: tuple[dict[int, Array], ...] = field(default=(), repr=False)
     missing: dict[int, str] = field(default_factory=dict)
     delegates: list[tuple[list[int], list[int]]] = field(default_factory=list, repr=False)
@@ -47,6 +46,10 @@ class Outcome:
     @property
     def ok(self) -> bool:
         return not self.error and not self.death
+
+    @property
+    def last_words(self) -> str:
+        return self.printed[-1] if self.printed else ""
 
 
 class Child:
@@ -117,7 +120,7 @@ class Child:
             version=status.get("version", ""),
             error=textwrap.shorten(status.get("error", ""), 300, placeholder=" ..."),
             death=_death(code),
-            last_words=next((line.strip() for line in reversed(log) if line.strip()), ""),
+            printed=tuple(line.strip() for line in log if line.strip()),
             steps=tuple(self._tensors(status["steps"])) if done else (),
             missing={int(key): text for key, text in status["missing"].items()} if done else {},
             delegates=status.get("delegates", []),

@@ -30,6 +30,12 @@ _UNREADABLE = {"int2", "int4", "uint4", "string"}
 _MEMORY_FAULTS = {"SIGSEGV", "SIGBUS"}
 _HEAP_CHECK = re.compile(r"corrupt|smash|^(malloc|free|realloc|munmap_chunk)\w*\(\): ")
 
+# Lines that TFLM prints of one failure: an op says what is wrong, the interpreter which op it is.
+_REASONS = 3
+
+# TensorFlow's packages from 2.19 on, and its reference kernels, have no Flex delegate.
+_HAS_FLEX_OPS = "--runtime tensorflow==2.18.1 --engine optimized"
+
 # Sent from outside: by the user, or by a system short of memory. No op is to blame.
 _KILLED = {"SIGINT", "SIGKILL", "SIGTERM"}
 
@@ -240,9 +246,10 @@ class Running:
     def _refusal(self, outcome: Outcome) -> str:
         """Why the runtime does not take the model; for XNNPACK also which op it stumbles over."""
         refusal = f"{self._who(outcome)} refuses {self._model.path}"
-        error = outcome.error
-        if self._engine.runtime == "tflm":  # the exception says less than what was printed
-            error += f" ({outcome.last_words})"
+        error = self._error(outcome)
+        flex = self._flex()
+        if flex and ("TensorFlow op" in error or self._engine.runtime == "tflm"):
+            return f"{refusal}: its op {flex} is TensorFlow's own (a Flex op); try {_HAS_FLEX_OPS}"
         if outcome.stage != "allocate" or "XNNPackDelegate" not in error:
             return f"{refusal}: {error}"
         bad, failed, _ = self._bisect(outcome)
@@ -251,6 +258,18 @@ class Running:
             reason = xnnpack.condition(self._model, op)
             refusal += f" at op {op.index} {op.name}" + (f" ({reason})" if reason else "")
         return f"{refusal}: {error.rstrip('.')}; try --engine optimized"
+
+    def _error(self, outcome: Outcome) -> str:
+        """What the exception says. TFLM's says less than what was printed before it."""
+        if self._engine.runtime != "tflm" or not outcome.printed or not outcome.error:
+            return outcome.error
+        reasons = "; ".join(line.rstrip(".") for line in outcome.printed[-_REASONS:])
+        return f"{outcome.error.rstrip('.')} ({reasons})"
+
+    def _flex(self) -> str:
+        """An op that only TensorFlow's own kernels compute, or ''."""
+        names = (op.name.removeprefix("CUSTOM:") for op in self._operators)
+        return next((name for name in names if name.startswith("Flex")), "")
 
     def _bisect(self, outcome: Outcome) -> tuple[int, Outcome, Outcome]:
         """The smallest number of ops that fails, how it fails, and what one op less gives."""
@@ -279,7 +298,7 @@ class Running:
         op = self._operators[bad - 1]
         failure = f"{self._how(failed)} at op {op.index} {op.name}"
         if failed.error or failed.last_words:
-            failure += f" ({failed.error or failed.last_words})"
+            failure += f" ({self._error(failed) or failed.last_words})"
         if good == 0:
             raise CaptureError(failure)
         ops = "op 0" if good == 1 else f"ops 0-{good - 1}"
