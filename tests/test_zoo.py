@@ -20,8 +20,6 @@ MODELS = sorted(Path(ZOO).glob("*.tflite")) if ZOO else []
 PARTS = {
     # Its SVDF has an int8 state, which LiteRT reads as int16: it overwrites memory and dies.
     "tflm__keyword_scrambled_8bit": ("reference", "optimized", "xnnpack"),
-    # XNNPACK unpacks constants beforehand, and leaves the tensors of DEQUANTIZE unwritten.
-    "aeq__mnist_quantized": ("xnnpack",),
 }
 
 pytestmark = pytest.mark.skipif(not ZOO, reason="TFLREPLAY_ZOO names no directory of models")

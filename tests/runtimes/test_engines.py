@@ -22,6 +22,7 @@ from tflreplay.ground.errors import CaptureError
 from tflreplay.model import Model
 from tflreplay.runtimes import Capture, capture, xnnpack
 from tflreplay.runtimes.inputs import Inputs
+from tflreplay.tools.replay import run
 
 SHAPE = (1, 8, 8, 8)
 RESOLVERS = {
@@ -145,7 +146,7 @@ def test_just_below_the_largest_scale() -> None:
     assert capture(parsed, random_feeds(parsed), engine="xnnpack").origin[3] == "delegate partition"
 
 
-# Constants that XNNPACK unpacks beforehand
+# Constants that XNNPACK unpacks beforehand, and that are computed here
 
 
 def dequantized_constant(dtype: str, also_read_by: str = "") -> Model:
@@ -177,19 +178,26 @@ def dequantized_constant(dtype: str, also_read_by: str = "") -> Model:
 
 
 ONES = {2: np.ones((1, 64), np.float32)}
+ZEROS = {2: np.zeros((1, 64), np.float32)}
 
 
 @pytest.mark.parametrize("dtype", ["int8", "float16"])
-def test_unpacked_constants_are_missing(dtype: str) -> None:
+def test_unpacked_constants_are_computed(dtype: str) -> None:
+    """What XNNPACK adds to 0 is the constant as it unpacked it."""
     parsed = dequantized_constant(dtype)
-    captured = capture(parsed, ONES, engine="xnnpack")
-    assert captured.missing == {
-        1: "XNNPACK unpacks this constant beforehand and leaves the tensor unwritten"
-    }
-    assert captured.origin == {2: "input", 3: "delegate partition"}
-    right = capture(parsed, ONES, engine="optimized")
-    assert right.missing == {}
-    np.testing.assert_array_equal(captured.tensors[3], right.tensors[3])
+    captured = capture(parsed, ZEROS, engine="xnnpack")
+    assert captured.missing == {}
+    assert captured.origin == {1: "unpacked constant", 2: "input", 3: "delegate partition"}
+    assert captured.written.keys() == {2, 3}
+    assert "1 of them were computed here, and are not compared" in captured.note
+    np.testing.assert_array_equal(captured.tensors[1], captured.tensors[3])
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float16"])
+def test_an_unpacked_constant_leaves_nothing_out(dtype: str) -> None:
+    result = run(dequantized_constant(dtype), Inputs(ONES), engine="xnnpack")
+    assert result.verdict == "exact"
+    assert [layer.op for layer in result.comparison.layers] == ["ADD"]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from tflreplay.ground.words import shape_text
 from tflreplay.judgement.suspects import Seen, Suspects, ranges
 from tflreplay.model import HANDLES, Model, Tensor
 from tflreplay.replayer.loop import Replay
+from tflreplay.runtimes.xnnpack import UNPACKED
 
 Array = np.ndarray[Any, Any]
 NOBODY = Suspects()
@@ -228,7 +229,8 @@ def compare(
 ) -> Comparison:
     """Compare replays of the main subgraph with captured tensors, a layer for each op output.
 
-    What only stands for a variable holds no data, and is no layer.
+    What only stands for a variable holds no data, and is no layer; nor is a constant that XNNPACK
+    unpacked, which no run computed.
 
     Args:
         captured: the runtime's tensors by index.
@@ -244,7 +246,7 @@ def compare(
         behind = seen.suspects(op) if any(index in captured for index in op.outputs) else NOBODY
         for index in op.outputs:
             tensor = model.main.tensors[index]
-            if tensor.dtype in HANDLES:
+            if tensor.dtype in HANDLES or origin.get(index) == UNPACKED:
                 continue
             # A tensor that the other side lacks explains more than what that kept from being done.
             reasons = [missing.get(index, "") if index not in captured else ""]

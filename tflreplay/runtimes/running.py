@@ -6,7 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,8 @@ class Capture:
     the model for the runtime to accept it. ``failure`` is empty, or the sentence that says
     how the interpreter failed and at which op; ``tensors`` then hold what could be had without
     that op. ``origin`` says how each tensor was obtained: ``input``, ``preserved`` (an op's own
-    kernel wrote it) or ``delegate partition`` (XNNPACK took the op). ``problems`` are what was
+    kernel wrote it), ``delegate partition`` (XNNPACK took the op) or ``unpacked constant`` (XNNPACK
+    decoded it beforehand; it was computed here). ``problems`` are what was
     wrong with a file that the tensors were read from, and ``not_dumped`` the tensors that a
     device's dump does not hold. ``earlier`` holds the tensors of the
     inferences before the one that ``tensors`` are from, the first one first. ``machine`` is the
@@ -68,6 +69,15 @@ class Capture:
     not_dumped: frozenset[int] = frozenset()
     earlier: tuple[dict[int, Array], ...] = field(default=(), repr=False)
     machine: Machine = UNKNOWN
+
+    @property
+    def written(self) -> dict[int, Array]:
+        """The tensors, but for those that were computed here."""
+        return {
+            index: array
+            for index, array in self.tensors.items()
+            if self.origin.get(index) != xnnpack.UNPACKED
+        }
 
     def __repr__(self) -> str:
         missing = f", {len(self.missing)} missing" if self.missing else ""
@@ -309,7 +319,9 @@ class Running:
 
     def _capture(self, outcome: Outcome, count: int, failure: str = "") -> Capture:
         origin, unwritten = xnnpack.origins(self._model, outcome.delegates)
-        missing = outcome.missing | unwritten
+        constants = xnnpack.unpacked(self._model, unwritten, self._versioned(outcome))
+        missing = outcome.missing | {i: why for i, why in unwritten.items() if i not in constants}
+        origin |= dict.fromkeys(constants, xnnpack.UNPACKED)
         for op in self._operators:
             for tensor in _outputs(self._model, op):
                 if op.index >= count:
@@ -317,7 +329,9 @@ class Running:
                 elif reason := _unreadable(tensor):
                     missing[tensor.index] = reason
         steps = [
-            inputs | {index: array for index, array in tensors.items() if index not in missing}
+            inputs
+            | {index: array for index, array in tensors.items() if index not in missing}
+            | constants
             for inputs, tensors in zip(self._steps, outcome.steps, strict=True)
         ]
         inputs = self._steps[-1]
@@ -327,6 +341,11 @@ class Running:
                 f"the runtime was given a copy of the model with {len(added)} more outputs: "
                 f"{'XNNPACK' if self._engine.name == 'xnnpack' else 'it'} does not compute what "
                 "nothing reads"
+            )
+        if constants:
+            notes.append(
+                "XNNPACK unpacks constants beforehand and leaves their tensors unwritten: "
+                f"{len(constants)} of them were computed here, and are not compared"
             )
         return Capture(
             tensors=steps[-1],
@@ -341,6 +360,9 @@ class Running:
             earlier=tuple(steps[:-1]),
             machine=this_machine(),
         )
+
+    def _versioned(self, outcome: Outcome) -> Engine:
+        return replace(self._engine, version=outcome.version)
 
     def _who(self, outcome: Outcome) -> str:
         return f"{self._runtime.title} {outcome.version} ({self._engine.name})"

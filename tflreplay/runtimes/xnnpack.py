@@ -7,17 +7,21 @@ With every tensor preserved, a runtime of 2025 or later makes one partition of e
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.model import Model, Operator, Subgraph
-from tflreplay.ops import card, delegated
+from tflreplay.ops import card, delegated, row_of
 from tflreplay.ops.base.row import ANY
+from tflreplay.ops.seam import run_op
 
 PRESERVED = "preserved"
 DELEGATED = "delegate partition"
+UNPACKED = "unpacked constant"
 
 Partition = tuple[Sequence[int], Sequence[int]]
 
@@ -60,6 +64,30 @@ def origins(model: Model, partitions: Iterable[Partition]) -> tuple[dict[int, st
             else:
                 origin[index] = DELEGATED
     return origin, missing
+
+
+def unpacked(
+    model: Model, unwritten: Mapping[int, str], engine: Engine
+) -> dict[int, np.ndarray[Any, Any]]:
+    """The constants that the delegate unpacked, as far as the tables know them, by tensor index.
+
+    It computes them by the optimized kernels: ``DequantizeInt8`` and ``DequantizeFloat16`` in
+    ``tflite/delegates/xnnpack/quantization_util.cc``.
+
+    Args:
+        unwritten: the tensors that hold no result, as :func:`origins` gives them.
+        engine: of the runtime and version.
+    """
+    known: dict[int, np.ndarray[Any, Any]] = {}
+    optimized = replace(engine, name="optimized")
+    for op in model.main.operators:
+        if any(index in unwritten for index in op.outputs):
+            try:
+                row = row_of(optimized, model.main, op)
+                known |= run_op(model.main, op, known, optimized, row)
+            except NotReplayed:
+                continue
+    return known
 
 
 def left(engine: Engine, model: Model, origin: Mapping[int, str]) -> tuple[int, ...]:

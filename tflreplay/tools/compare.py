@@ -48,7 +48,7 @@ def compare_sources(
             notes += [f"{source}: {note}" for note in told]
             failures += [f"{source}: {obtained.failure}"] if obtained.failure else []
             words = whose(obtained.runtime, obtained.version, obtained.engine)
-            obtained = obtained.tensors, words, obtained.machine
+            obtained = obtained.written, words, obtained.machine
         elif note := tables_note():
             notes.append(f"{source}: {note}")
         found[source] = obtained
