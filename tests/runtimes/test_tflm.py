@@ -7,17 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from tests.kernels.common import every_code, near_tie_ratio
 from tests.kernels.test_batch_matmul import random_model as random_batch_matmul
 from tests.kernels.test_conv import random_conv, random_depthwise
 from tests.kernels.test_fully_connected import random_fully_connected
 from tests.kernels.test_transpose_conv import random_model as random_transpose_conv
-from tests.runtimes.test_capture import assert_same, chain, random_feeds, relu
+from tests.runtimes.test_capture import assert_same, chain, packed, random_feeds, relu
 from tests.single_op import Spec, build, random_codes, random_scale, run_replay
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import CaptureError
-from tflreplay.model import Model, parse
+from tflreplay.model import Model, parse, without_memory_plan
 from tflreplay.replayer.loop import replay, replay_isolated
 from tflreplay.runtimes import capture, resolve
 from tflreplay.runtimes.inputs import Inputs
@@ -102,6 +103,32 @@ def test_failure_is_laid_at_the_op() -> None:
     assert "; Node RELU (number 3) failed to invoke" in captured.failure
     assert len(captured.tensors) == 4
     assert len(captured.missing) == 2
+
+
+def planned(content: bytes) -> Model:
+    """The model with a memory plan that lays all its tensors in one place."""
+    result = schema.ModelT.InitFromPackedBuf(content, 0)
+    plan = np.array([1, 0, len(result.subgraphs[0].tensors)], np.int32)
+    plan = np.concatenate([plan, np.zeros(plan[2], np.int32)])
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = "OfflineMemoryAllocation", len(result.buffers)
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(plan.tobytes(), np.uint8)
+    result.buffers.append(buffer)
+    result.metadata = [entry]
+    return packed(result)
+
+
+def test_an_offline_memory_plan_is_left_out() -> None:
+    plain = chain(relu(), relu(), relu())
+    parsed = planned(plain.content)
+    feeds = random_feeds(plain)
+    captured = capture(parsed, feeds, engine="tflm")
+    assert "without its offline memory plan" in captured.note
+    assert_same(captured.tensors, capture(plain, feeds, engine="tflm").tensors)
+    content, found = without_memory_plan(parsed.content)
+    assert found
+    assert without_memory_plan(content) == (content, False)
 
 
 def test_an_input_cannot_be_resized() -> None:

@@ -3,7 +3,7 @@
 The only room that knows the flatbuffer schema.
 """
 
-from tflreplay.model.patching import truncated, with_outputs, with_valid_axes
+from tflreplay.model.patching import truncated, with_outputs, with_valid_axes, without_memory_plan
 from tflreplay.model.reader import MAX_RANK, load, parse
 from tflreplay.model.records import (
     HANDLES,
@@ -31,4 +31,5 @@ __all__ = [
     "truncated",
     "with_outputs",
     "with_valid_axes",
+    "without_memory_plan",
 ]

@@ -9,6 +9,8 @@ import tflite
 
 from tflreplay.model.flatbuffer import Bytes, tables, text
 
+_MEMORY_PLAN = "OfflineMemoryAllocation"
+
 
 def truncated(content: bytes, operators: int) -> bytes:
     """A copy of the model file ``content`` whose main subgraph ends after ``operators`` operators.
@@ -63,3 +65,21 @@ def with_valid_axes(content: bytes) -> tuple[bytes, list[str]]:
                 struct.pack_into("<i", patched, place, 0)
                 changed.append(text(tensor.Name()))
     return (bytes(patched), changed) if changed else (content, changed)
+
+
+def without_memory_plan(content: bytes) -> tuple[bytes, bool]:
+    """A copy of the model file without TFLM's offline memory plan, and whether there was one.
+
+    The name of the metadata loses its first letter. ``content`` is a model that :func:`parse`
+    accepts. ``GetOfflinePlannedOffsets`` in
+    ``tensorflow/lite/micro/micro_allocation_info.cc`` looks for it.
+    """
+    patched = bytearray(content)
+    found = False
+    for entry in tables(tflite.Model.GetRootAs(Bytes(content), 0), "Metadata"):
+        if text(entry.Name()) == _MEMORY_PLAN:
+            # Slot 4 is the field "name" of the schema's table Metadata: a string after its length.
+            start = entry._tab.Indirect(entry._tab.Pos + entry._tab.Offset(4)) + 4
+            patched[start : start + 1] = b"-"
+            found = True
+    return (bytes(patched), True) if found else (content, False)

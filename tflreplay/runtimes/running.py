@@ -15,7 +15,15 @@ from tflreplay.ground import notebook
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import CaptureError, InputError, NotReplayed
 from tflreplay.ground.machine import UNKNOWN, Machine, this_machine
-from tflreplay.model import Model, Operator, Tensor, truncated, with_outputs, with_valid_axes
+from tflreplay.model import (
+    Model,
+    Operator,
+    Tensor,
+    truncated,
+    with_outputs,
+    with_valid_axes,
+    without_memory_plan,
+)
 from tflreplay.ops import card
 from tflreplay.runtimes import environments, xnnpack
 from tflreplay.runtimes.packages import RUNTIMES, installed, parse
@@ -167,6 +175,14 @@ class Running:
             if changed
             else ""
         )
+        if engine.runtime == "tflm":
+            self._content, planned = without_memory_plan(self._content)
+            if planned:
+                plan = (
+                    "TFLM was given a copy of the model without its offline memory plan, by which "
+                    "tensors overwrite each other"
+                )
+                self._note = "; ".join(filter(None, (self._note, plan)))
         self._steps = steps
         self._engine = engine
         self._runtime = RUNTIMES[engine.runtime]
