@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tflreplay.ground.errors import InputError
+from tflreplay.reports.explain import render
 from tflreplay.tools.explain import explain_number
 
 # tensorflow/tensorflow#102943: a Python port gives -119, the interpreter -120.
@@ -81,3 +82,45 @@ def test_the_sum_with_the_bias_wraps() -> None:
 def test_wrong_numbers(given: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         explain_number(given.pop("acc", 5), 0, **given)
+
+
+@pytest.mark.parametrize(
+    ("quantized", "acc", "words"),
+    [
+        ((1073, 7), 585, "not normalised, below 2**30"),
+        ((1717986918, 7), 2000, "to the right it is --shift -7"),
+        ((1717986918, -7), 2000, ""),
+        ((1717986918, 2), 10, ""),  # it fits as it is
+    ],
+)
+def test_a_multiplier_that_looks_wrong(quantized: tuple[int, int], acc: int, words: str) -> None:
+    text = render(explain_number(acc, 0, quantized=quantized))
+    assert words in text
+    assert ("normalised" in text or "to the right" in text) == bool(words)
+
+
+def test_a_code_that_no_accumulator_gives() -> None:
+    """One step of the accumulator is 100 codes."""
+    text = " ".join(render(explain_number(1, 0, real=100.0, low=0, high=255, theirs=50)).split())
+    assert "With this multiplier and zero point no accumulator gives it" in text
+
+
+@pytest.mark.parametrize(
+    ("theirs", "low", "high", "fits"),
+    [
+        (127, -128, 127, True),
+        (128, -128, 127, False),
+        (255, 0, 127, True),  # int8 or uint8
+        (-128, 0, 127, True),
+        (256, 0, 127, False),
+        (-1, 0, 255, False),
+        (300, -300, 300, True),
+        (32768, -300, 300, False),
+    ],
+)
+def test_a_code_outside_the_type(theirs: int, low: int, high: int, fits: bool) -> None:
+    if fits:
+        explain_number(1, 0, real=1.0, low=low, high=high, theirs=theirs)
+        return
+    with pytest.raises(InputError, match=f"--engine-value {theirs}: no code of the type"):
+        explain_number(1, 0, real=1.0, low=low, high=high, theirs=theirs)

@@ -388,6 +388,10 @@ def _needed(e: Explanation) -> str:
         told = f"at most {high}"
     elif e.theirs == seam.high:
         told = f"at least {low}"
+    elif low > high:
+        return (
+            "With this multiplier and zero point no accumulator gives it: one of them is another."
+        )
     else:
         told = f"from {low} to {high}"
     return (

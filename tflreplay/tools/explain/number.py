@@ -20,6 +20,11 @@ from tflreplay.tools.explain.layer import finished
 from tflreplay.tools.explain.records import Exact, Explanation, Outcome, Parameters, Scaling
 from tflreplay.tools.explain.steps import FLOORED
 
+INT8, UINT8, INT16, INT32 = (-128, 127), (0, 255), (-(2**15), 2**15 - 1), (INT32_MIN, INT32_MAX)
+
+# The mantissas other than 0 that QuantizeMultiplier gives.
+_SMALLEST_MANTISSA = 2**30
+
 # The range of shifts that QuantizeMultiplier gives and every rule can take.
 _SHIFTS = (-31, 30)
 
@@ -55,10 +60,16 @@ def explain_number(
         InputError: a number is out of range, or not exactly one multiplier is given.
     """
     _check(acc, bias, zero_point, low, high)
+    if theirs is not None:
+        _check_code(theirs, low, high)
     total = Sum("acc" if bias is None else "acc + bias", 0, 0, (), 0, acc, bias)
     rules = [*(RULES[name] for name in RULES_TRIED), *others]
     outcomes: list[Outcome] = []
     for how, multiplier in _multipliers(scales, quantized, real):
+        if quantized is not None:
+            how = "; ".join(
+                (str(how), *_doubts(quantized, total.accumulator, zero_point, low, high))
+            )
         first = not outcomes
         for rule in rules:
             users = _users(rule.name, how)
@@ -97,6 +108,22 @@ def _check(acc: int, bias: int | None, zero_point: int, low: int, high: int) -> 
     if low > high:
         raise InputError(
             f"--low {low} is above --high {high}: give the lowest code, then the highest"
+        )
+
+
+def _check_code(code: int, low: int, high: int) -> None:
+    """A code must lie in a type that holds the activation range: the smallest, or either of two."""
+    widths = ((INT8, UINT8), (INT16,), (INT32,))
+    types = next(
+        found
+        for width in widths
+        if (found := [ends for ends in width if ends[0] <= low and high <= ends[1]])
+    )
+    if not any(least <= code <= most for least, most in types):
+        ends = " or ".join(f"{least} to {most}" for least, most in types)
+        raise InputError(
+            f"--engine-value {code}: no code of the type; give one from {ends}, or the type's "
+            "range as --low and --high"
         )
 
 
@@ -144,6 +171,22 @@ def _multipliers(
             }
         for how, value in ways.items():
             yield how, _fitting(f"the scales, {how}", float(value))
+
+
+def _doubts(
+    quantized: tuple[int, int], acc: int, zero_point: int, low: int, high: int
+) -> Iterator[str]:
+    """What of a mantissa and a shift looks as if something else was meant."""
+    mantissa, shift = quantized
+    if 0 < mantissa < _SMALLEST_MANTISSA:
+        yield "not normalised, below 2**30"
+
+    def fits(exponent: int) -> bool:
+        code = round(Fraction(acc * mantissa) * Fraction(2) ** (exponent - 31)) + zero_point
+        return low <= code <= high
+
+    if shift > 0 and not fits(shift) and fits(-shift):
+        yield f"to the right it is --shift -{shift}"
 
 
 def _fitting(name: str, real: float) -> Multiplier:
