@@ -198,15 +198,22 @@ def _fitting(name: str, real: float) -> Multiplier:
 
 
 def _users(rule: str, how: Precision | str) -> str:
-    """Who computes by this rule and this multiplier: engines, each with its ops."""
+    """Who computes by this rule and this multiplier: engines, each with its ops.
+
+    The types of the activations stand with an op that has several multipliers by type.
+    """
     users = []
     for engine in OWN_TABLES:
         names = []
         for card in CARDS.values():
             found = [r for r in card.rows(engine) if (r.rule, r.multiplier) == (rule, how)]
             if found:
-                always = any(not row.since and not row.until for row in found)
-                names.append(card.op if always else f"{card.op} (by version)")
+                told: list[str] = []
+                if any(r.rule and r.multiplier != how for r in card.rows(engine)):
+                    told += dict.fromkeys(dtype for row in found for dtype in row.types)
+                if all(row.since or row.until for row in found):
+                    told.append("by version")
+                names.append(f"{card.op} ({', '.join(told)})" if told else card.op)
         if names:
             users.append(f"{engine} {', '.join(names)}")
     return "; ".join(users)
