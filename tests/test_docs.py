@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from docs import build_ops
+from docs import build_defects, build_ops
 from tflreplay.reports.probe import render
 from tflreplay.runtimes import resolve
 from tflreplay.tools.probe import probe
@@ -32,3 +32,8 @@ def test_the_list_of_ops_is_what_the_command_prints() -> None:
     if f"LiteRT {engine.version} " not in text:
         pytest.skip(f"the page does not show LiteRT {engine.version}")
     assert text == build_ops.page(engine)
+
+
+def test_page_of_defects_is_that_of_the_cards() -> None:
+    """docs/build_defects.py writes it anew."""
+    assert build_defects.PAGE.read_text(encoding="utf-8") == build_defects.page()

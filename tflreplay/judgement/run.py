@@ -14,6 +14,7 @@ from tflreplay.ground.machine import Machine, replay_notes
 from tflreplay.ground.words import printable, series
 from tflreplay.judgement import proof
 from tflreplay.judgement.comparison import Comparison, Difference, LayerDiff
+from tflreplay.judgement.defects import Met, told
 from tflreplay.judgement.detail import Detail
 from tflreplay.judgement.diagnosis import Verdict, summarize
 from tflreplay.judgement.expectations import Expectations
@@ -86,7 +87,8 @@ class Findings:
     out because of a failure.
     ``details`` are of each layer that differs, by op index and tensor index, and ``stretches`` say
     of those whose inputs were not seen what explains all that was made since the last tensors seen.
-    ``proofs`` say of a port that is exact what would have shown.
+    ``proofs`` say of a port that is exact what would have shown, and ``defects``, by op index,
+    where the engine itself is wrong.
     """
 
     verdicts: Mapping[int, Verdict] = field(default_factory=dict)
@@ -94,6 +96,7 @@ class Findings:
     details: Mapping[tuple[int, int], Detail] = field(default_factory=dict, repr=False)
     stretches: Mapping[tuple[int, int], StretchVerdict] = field(default_factory=dict)
     proofs: Sequence[Proof] = ()
+    defects: Mapping[int, Sequence[Met]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,7 @@ class Run:
             *self.notes,
             *self.explanations,
             *self.stretch_explanations,
+            *self.defects,
         )
         return (
             notebook.paragraph(self.headline, bold=True)
@@ -248,6 +252,11 @@ class Run:
         """What an exact result proves, in sentences, and what to type to learn more."""
         proofs = self.findings.proofs
         return tuple(filter(None, (*(found.text for found in proofs), proof.rest(proofs))))
+
+    @property
+    def defects(self) -> tuple[str, ...]:
+        """Where the engine itself is wrong, in a sentence for each kind."""
+        return tuple(map(printable, told(self.findings.defects, self.comparison.layers)))
 
     @property
     def untried(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from tflreplay.ground.errors import NotReplayed
 from tflreplay.model import Operator, Subgraph
 from tflreplay.ops.base.card import BY_ONE_RULE, Card
 from tflreplay.ops.base.conditions import Site
-from tflreplay.ops.base.row import NotModelled, Row
+from tflreplay.ops.base.row import Defect, NotModelled, Row
 
 __all__ = [
     "CARDS",
@@ -27,6 +27,7 @@ __all__ = [
     "Row",
     "Site",
     "card",
+    "defects_of",
     "delegated",
     "home",
     "row_of",
@@ -99,6 +100,27 @@ def _taking(engine: Engine, graph: Subgraph, op: Operator) -> Row | NotModelled 
     return None
 
 
+def _entry(engine: Engine, graph: Subgraph, op: Operator) -> Row | NotModelled | None:
+    """What the engine's tables say of an operator: the first that fits."""
+    place = site(engine, graph, op)
+    return _taking(engine, graph, op) or next(
+        (
+            entry
+            for layer in LAYERS[engine.name]
+            if layer != DELEGATE
+            for entry in card(op.name).entries(layer)
+            if entry.takes(place.dtype) and entry.applies(place)
+        ),
+        None,
+    )
+
+
+def defects_of(engine: Engine, graph: Subgraph, op: Operator) -> tuple[Defect, ...]:
+    """What is known to be wrong in the engine itself and may show in this operator."""
+    entry = _entry(engine, graph, op)
+    return () if entry is None else entry.defects_at(site(engine, graph, op))
+
+
 def rows(engine: Engine) -> Iterator[tuple[str, Row]]:
     """Every row of the engine with its op; those of one op in the order in which they are tried."""
     for op, known in CARDS.items():
@@ -114,16 +136,7 @@ def row_of(engine: Engine, graph: Subgraph, op: Operator) -> Row:
     """
     place = site(engine, graph, op)
     known = [entry for layer in LAYERS[engine.name] for entry in card(op.name).entries(layer)]
-    entry = _taking(engine, graph, op) or next(
-        (
-            entry
-            for layer in LAYERS[engine.name]
-            if layer != DELEGATE
-            for entry in card(op.name).entries(layer)
-            if entry.takes(place.dtype) and entry.applies(place)
-        ),
-        None,
-    )
+    entry = _entry(engine, graph, op)
     if isinstance(entry, NotModelled):
         raise NotReplayed(entry.reason(place))
     if entry is not None:

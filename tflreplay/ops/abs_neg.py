@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from tflreplay.ground.rounding import Accumulation, Array, Multiplier
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier, round_half_away
 from tflreplay.ops.base.call import Call, accumulation, same_type
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.plain import elementwise
 from tflreplay.ops.base.predicates import unary_rank
-from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.row import Defect, Row
 from tflreplay.ops.base.types import FLOAT, SIGNED, UNQUANTIZED
 from tflreplay.ops.base.words import EXACT, MICRO, MICRO_FLOAT64, RATIO, REFERENCE_OPS, finished
 
@@ -47,6 +47,20 @@ def neg(call: Call, x: Array) -> Array:
     ``Negate`` in ``tflite/kernels/internal/reference/neg.h``.
     """
     return np.asarray(np.negative(x))
+
+
+def _neg_of_reals(call: Call, x: Array) -> Array:
+    """``clamp(round_half_away((zi - x) * si / so) + zo)``: of real numbers."""
+    ti, to = call.input(0), call.output
+    real = (ti.zero_point - x.astype(np.float64)) * ti.scale / to.scale
+    return (round_half_away(real) + to.zero_point).clip(*to.code_range).astype(x.dtype)
+
+
+_IGNORES_ZERO_POINT = Defect(
+    "negates raw codes, whatever their scales and zero points",
+    right=_neg_of_reals,
+    report="https://github.com/tensorflow/tensorflow/pull/35461",
+)
 
 
 @elementwise
@@ -88,9 +102,14 @@ CARDS = (
                 ),
             ),
             "reference": (
-                finished(
-                    (*SIGNED, *UNQUANTIZED), neg, "negated raw codes", f"{REFERENCE_OPS}neg.h"
+                Row(
+                    SIGNED,
+                    neg,
+                    algorithm="negated raw codes",
+                    source=f"{REFERENCE_OPS}neg.h",
+                    defects=(_IGNORES_ZERO_POINT,),
                 ),
+                finished(UNQUANTIZED, neg, "negated", f"{REFERENCE_OPS}neg.h"),
             ),
         },
     ),

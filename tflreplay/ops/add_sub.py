@@ -34,7 +34,7 @@ from tflreplay.ops.base.rescaling import (
     power_of_two,
     twice_largest_scale,
 )
-from tflreplay.ops.base.row import Clamp, Row
+from tflreplay.ops.base.row import Clamp, Defect, NotModelled, Row
 from tflreplay.ops.base.terms import Arrays, Index, operand, sum_of_terms
 from tflreplay.ops.base.types import EIGHT_BITS, INT8, INT16, UNQUANTIZED
 from tflreplay.ops.base.words import (
@@ -327,6 +327,33 @@ def _tflm_sub(types: tuple[str, ...], newer: str, older: str) -> tuple[Row, Row]
     )
 
 
+@condition
+def multiplier_of_one(site: Site) -> bool:
+    """2*max(s1, s2) of 2**20 (int16: 2**15) times so or more"""
+    a, b = site.input(0), site.input(1)
+    with np.errstate(all="ignore"):
+        unit = float(np.float32(2.0 ** left_shift(a)) * np.float32(site.output.scale))
+        return twice_largest_scale(a, b) >= unit
+
+
+def _aborts(site: Site) -> str:
+    return f"{site.op.name} with a multiplier of 1 or more: the kernel aborts"
+
+
+_ADD_ABORTS = NotModelled(
+    (*EIGHT_BITS, *INT16),
+    _aborts,
+    when=multiplier_of_one,
+    defects=(
+        Defect(
+            "aborts the process for an output multiplier of 1 or more",
+            multiplier_of_one,
+            aborts=True,
+            report="https://github.com/tensorflow/tensorflow/issues/60815",
+        ),
+    ),
+)
+
 CARDS = (
     Card(
         "ADD",
@@ -349,6 +376,7 @@ CARDS = (
             ),
             "optimized": (
                 _ADD_POWERS_OF_TWO,
+                _ADD_ABORTS,
                 Row(
                     INT16,
                     optimized_add_int16,
@@ -366,6 +394,7 @@ CARDS = (
             ),
             "reference": (
                 _ADD_POWERS_OF_TWO,
+                _ADD_ABORTS,
                 Row(
                     INT16,
                     add,

@@ -15,7 +15,7 @@ from tflreplay.ops.base.floating import check_float32
 from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import one_scale
 from tflreplay.ops.base.roles import Roles
-from tflreplay.ops.base.row import NotModelled, Row, Versions
+from tflreplay.ops.base.row import Defect, NotModelled, Row, Versions
 from tflreplay.ops.base.sums import exact_matmul, weight_multiplier
 from tflreplay.ops.base.types import INT8, INT16
 from tflreplay.ops.base.weighted_rows import floating_row, xnnpack_row
@@ -23,6 +23,7 @@ from tflreplay.ops.base.weights import (
     int8_zero_point,
     may_wrap,
     no_zero_point,
+    per_channel,
     per_tensor,
 )
 from tflreplay.ops.base.words import OPTIMIZED_OPS, REFERENCE_OPS
@@ -143,7 +144,16 @@ def _row(types: tuple[str, ...], rule: str, since: Versions | None = None) -> Ro
         Precision.FLOAT32_PRODUCT,
         source=f"{REFERENCE_OPS}batch_matmul.h",
         since=since or {},
+        defects=(_NO_SCALE,),
     )
+
+
+_NO_SCALE = Defect(
+    "reads none of the scales of a right matrix with several: its multiplier is 0, and every "
+    "output is the zero point",
+    per_channel,
+)
+_MIXES_UP = Defect("mixes up matrices with adj_x where the right one is repeated", scrambled)
 
 
 CARDS = (
@@ -166,10 +176,19 @@ CARDS = (
                     types=INT8,
                     since=_TAKEN_SINCE,
                     until=_ZERO_POINT_CORRECTED,
+                    defects=(
+                        Defect(
+                            "ignores the zero point of the right matrix",
+                            int8_zero_point,
+                            right=batch_matmul,
+                        ),
+                    ),
                 ),
             ),
             "optimized": (
-                NotModelled(INT8, _mixed_up, when=scrambled, until=_TAKEN_SINCE),
+                NotModelled(
+                    INT8, _mixed_up, when=scrambled, until=_TAKEN_SINCE, defects=(_MIXES_UP,)
+                ),
                 Row(
                     INT8,
                     batch_matmul,
@@ -177,13 +196,14 @@ CARDS = (
                     Precision.FLOAT32_PRODUCT,
                     source=f"{OPTIMIZED_OPS}batch_matmul.h",
                     until=_TAKEN_SINCE,
+                    defects=(_NO_SCALE,),
                 ),
             ),
             "reference": (
                 _row(INT8, "double", _NEWEST),
                 _row(INT16, "reduced16", _NEWEST),
-                NotModelled(INT8, _mixed_up, when=scrambled),
-                NotModelled(INT16, _mixed_up, when=scrambled),
+                NotModelled(INT8, _mixed_up, when=scrambled, until=_NEWEST, defects=(_MIXES_UP,)),
+                NotModelled(INT16, _mixed_up, when=scrambled, until=_NEWEST, defects=(_MIXES_UP,)),
                 _row(INT8, "double"),
                 _row(INT16, "reduced16"),
                 floating_row(batch_matmul_float, f"{REFERENCE_OPS}batch_matmul.h", _float_terms),

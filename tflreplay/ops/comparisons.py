@@ -10,9 +10,10 @@ from tflreplay.ground.rounding import Array, Multiplier, high_mul
 from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call, operands
 from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.conditions import Site, condition
 from tflreplay.ops.base.lookup import centred_codes, look_up
 from tflreplay.ops.base.plain import elementwise
-from tflreplay.ops.base.row import Kernel, Row, Versions
+from tflreplay.ops.base.row import Defect, Kernel, Row, Versions
 from tflreplay.ops.base.types import BOOL, EIGHT_BITS, INT16, UNQUANTIZED
 from tflreplay.ops.base.words import NOT_TFLM, REFERENCE_OPS, finished
 
@@ -48,18 +49,88 @@ def _real(tensor: Tensor, codes: Array) -> Array:
     return look_up(codes, divide_by_any_pot(product, -multiplier.shift))
 
 
+def _of_reals(compare: np.ufunc) -> Kernel:
+    """The kernel that compares the real numbers, which float64 holds exactly."""
+
+    def kernel(call: Call, a: Array, b: Array) -> Array:
+        left, right = (
+            (codes.astype(np.float64) - tensor.zero_point) * tensor.scale
+            for tensor, codes in zip(operands(call), (a, b), strict=True)
+        )
+        return np.asarray(compare(left, right))
+
+    return kernel
+
+
+@condition
+def scale_of_one(site: Site) -> bool:
+    """an input of the scale 1"""
+    return any(tensor.scale == 1 for tensor in site.inputs)
+
+
+@condition
+def scale_above_one(site: Site) -> bool:
+    """an input of a scale above 1, none of 1"""
+    return any(tensor.scale > 1 for tensor in site.inputs) and not scale_of_one(site)
+
+
+@condition
+def scales_below_one(site: Site) -> bool:
+    """inputs of scales below 1"""
+    return all(tensor.scale < 1 for tensor in site.inputs)
+
+
+@condition
+def two_scales(site: Site) -> bool:
+    """inputs of different scales or zero points"""
+    a, b = site.input(0), site.input(1)
+    return (a.scale, a.zero_point) != (b.scale, b.zero_point)
+
+
+def _defects(compare: np.ufunc) -> tuple[Defect, ...]:
+    right = _of_reals(compare)
+    return (
+        Defect(
+            "rescales both inputs to steps of 2**-8 first: what lies closer together is taken for "
+            "equal",
+            scales_below_one,
+            right=right,
+            report="https://github.com/tensorflow/tensorflow/pull/52706",
+        ),
+        Defect("shifts by a negative number of bits", scale_above_one, right=right),
+        Defect("aborts the process", scale_of_one, aborts=True),
+    )
+
+
+def _rescaled_row(types: tuple[str, ...], compare: np.ufunc, since: Versions | None = None) -> Row:
+    return Row(
+        types,
+        rescaled(compare),
+        algorithm=_TO_ONE_SCALE,
+        source=_SOURCE,
+        since=since or {},
+        defects=_defects(compare),
+    )
+
+
+def _raw_row(compare: np.ufunc, since: Versions | None) -> Row:
+    words = "compares raw codes of 16 bits, whatever their scales and zero points"
+    return Row(
+        INT16,
+        elementwise(compare),
+        algorithm="raw codes",
+        source=_SOURCE,
+        since=since or {},
+        defects=(Defect(words, two_scales, right=_of_reals(compare)),),
+    )
+
+
 def _equality(op: str, compare: np.ufunc, *older: Row) -> Card:
     """They take truth values too, and rescale 16-bit codes; ``older`` did not."""
-    by_scale, raw = rescaled(compare), elementwise(compare)
+    raw = elementwise(compare)
     rows = (
-        finished(EIGHT_BITS, by_scale, _TO_ONE_SCALE, _SOURCE),
-        Row(
-            INT16,
-            by_scale,
-            algorithm=_TO_ONE_SCALE,
-            source=_SOURCE,
-            since=_SIXTEEN_BITS,
-        ),
+        _rescaled_row(EIGHT_BITS, compare),
+        _rescaled_row(INT16, compare, _SIXTEEN_BITS),
         *older,
         finished(UNQUANTIZED, raw, "compared", _SOURCE),
         finished(BOOL, raw, "raw codes", _SOURCE),
@@ -71,8 +142,8 @@ def _order(op: str, compare: np.ufunc, since: Versions | None = None) -> Card:
     """Which is the larger; ``since`` says which runtimes compare 16-bit codes."""
     raw = elementwise(compare)
     rows = (
-        finished(EIGHT_BITS, rescaled(compare), _TO_ONE_SCALE, _SOURCE),
-        Row(INT16, raw, algorithm="raw codes", source=_SOURCE, since=since or {}),
+        _rescaled_row(EIGHT_BITS, compare),
+        _raw_row(compare, since),
         finished(UNQUANTIZED, raw, "compared", _SOURCE),
     )
     return Card(op, {"reference": rows})
@@ -82,13 +153,7 @@ CARDS = (
     _equality(
         "EQUAL",
         np.equal,
-        Row(
-            INT16,
-            elementwise(np.equal),
-            algorithm="raw codes",
-            source=_SOURCE,
-            since=NOT_TFLM,
-        ),
+        _raw_row(np.equal, NOT_TFLM),
     ),
     _equality("NOT_EQUAL", np.not_equal),
     _order("LESS", np.less),

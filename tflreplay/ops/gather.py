@@ -8,7 +8,9 @@ from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Array
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.conditions import Site, condition
 from tflreplay.ops.base.roles import Roles
+from tflreplay.ops.base.row import Defect, Row
 from tflreplay.ops.base.types import BOOL, BY_EIGHT_BITS, EVEN_PACKED, MANY
 from tflreplay.ops.base.words import finished, moved
 
@@ -73,6 +75,29 @@ def embedding_lookup(call: Call, rows: Array, table: Array) -> Array:
     return np.asarray(taken.view(np.int8) * scale).astype(call.output.numpy_dtype)
 
 
+def _rows_of_reals(call: Call, rows: Array, table: Array) -> Array:
+    """``(code - zero_point) * scale`` of each row."""
+    quantization = call.input(1).quantization
+    if quantization is None:
+        return embedding_lookup(call, rows, table)
+    where = rows if quantization.per_axis else np.zeros_like(rows)
+    scale, zero_point = (
+        values[where].reshape(-1, *[1] * (table.ndim - 1))
+        for values in (quantization.scale, quantization.zero_point)
+    )
+    centred = (table[rows].astype(np.int64) - zero_point).astype(np.float32)
+    return np.asarray(centred * scale).astype(call.output.numpy_dtype)
+
+
+@condition
+def unsigned_to_reals(site: Site) -> bool:
+    """uint8 codes to real numbers"""
+    return site.activation.dtype == "uint8" != site.output.dtype
+
+
+_SIGNED = Defect("reads uint8 codes as int8", unsigned_to_reals, right=_rows_of_reals)
+
+
 CARDS = (
     Card("GATHER", {"reference": (moved((*MANY, "int4"), gather, "gather.cc"),)}),
     Card("GATHER_ND", {"reference": (moved(MANY, gather_nd, "gather_nd.cc"),)}),
@@ -93,11 +118,12 @@ CARDS = (
         "EMBEDDING_LOOKUP",
         {
             "reference": (
-                finished(
+                Row(
                     (*EVEN_PACKED, "int2"),
                     embedding_lookup,
-                    "copy; codes to real numbers: float32 product",
-                    "embedding_lookup.cc",
+                    algorithm="copy; codes to real numbers: float32 product",
+                    source="embedding_lookup.cc",
+                    defects=(_SIGNED,),
                 ),
             ),
         },

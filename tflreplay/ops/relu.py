@@ -12,7 +12,8 @@ from tflreplay.ops.base.call import Call, accumulation, activation_range, same_t
 from tflreplay.ops.base.card import Card, Worst
 from tflreplay.ops.base.ledger import Terms
 from tflreplay.ops.base.plain import elementwise
-from tflreplay.ops.base.row import Kernel, Row
+from tflreplay.ops.base.raw_codes import another_scale
+from tflreplay.ops.base.row import Defect, Kernel, Row
 from tflreplay.ops.base.terms import centred
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT16, SIGNED
 from tflreplay.ops.base.words import EXACT, MICRO, MICRO_FLOAT64, RATIO, finished
@@ -137,6 +138,14 @@ CARDS = (
                     tflm_relu6,
                     algorithm="clamp, the output's scale ignored",
                     source=f"{MICRO}activations_common.cc",
+                    defects=(
+                        Defect(
+                            "ignores the scale and the zero point of the output",
+                            another_scale,
+                            right=relu6,
+                            rule="double",
+                        ),
+                    ),
                 ),
             ),
         },

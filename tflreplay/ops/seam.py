@@ -20,7 +20,7 @@ from tflreplay.ops import card
 from tflreplay.ops.base.call import Call, with_options
 from tflreplay.ops.base.ledger import Terms
 from tflreplay.ops.base.lookup import look_up_pairs, pair_codes
-from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.row import Defect, Row
 from tflreplay.ops.base.session import Session
 
 Tensors = Mapping[int, Array]
@@ -149,6 +149,30 @@ def _finished(result: FirstHalf, rule: Rule) -> tuple[Array, ...]:
     if isinstance(result, Accumulation):
         result = requantize(result, rule)
     return result if isinstance(result, tuple) else (result,)
+
+
+def wrong_elements(
+    call: Call, arrays: Sequence[Array | None], defect: Defect
+) -> tuple[int, int] | None:
+    """How many elements the row's defect makes wrong on these arrays, of how many.
+
+    None where it is not met; ``(0, 0)`` where it is, and there is no output to count in.
+
+    Raises:
+        NotReplayed: what the row or the op as it is defined gives is not known.
+    """
+    if defect.shows is not None:
+        return (0, 0) if defect.shows(call, *arrays) else None
+    if defect.right is None:
+        return 0, 0
+    row = replace(call.row, kernel=defect.right, rule=defect.rule or call.row.rule)
+    meant = compute(replace(call, row=row, rule=RULES[row.rule or "double"]), arrays)
+    wrong = elements = 0
+    for given, right in zip(compute(call, arrays), meant, strict=True):
+        unlike = given != right
+        wrong += int((unlike & ~((given != given) & (right != right))).sum())  # NaN is like NaN
+        elements += unlike.size
+    return (wrong, elements) if wrong else None
 
 
 def slack(call: Call, arrays: Sequence[Array | None]) -> Array:

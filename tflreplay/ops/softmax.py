@@ -26,7 +26,7 @@ from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.float_table import Function, interpolate, interpolation_table
 from tflreplay.ops.base.last_axis import ONE_Q26, scaled_differences, sum_in_order
 from tflreplay.ops.base.predicates import few_dimensions
-from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.row import Defect, Row
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT16
 from tflreplay.ops.base.words import (
     EXACT,
@@ -60,22 +60,48 @@ def softmax(call: Call, x: Array) -> Array:
         NotReplayed: a pair of types that has no kernel, a multiplier or a sum for which the kernel
             aborts the process.
     """
-    ti, to = call.input(0), call.output
+    to = call.output
     _check_types(call)
-    exponentials = _exponentials(call.option("beta") * ti.scale * ONE_Q26)
-    below_max = x.max(axis=-1, keepdims=True).astype(np.int64) - x
-    e = exponentials[below_max]
-    total = rounding_divide_by_pot(e, 12).sum(axis=-1, keepdims=True)
-    most = 512 if to.numpy_dtype.itemsize == 1 else 4096
-    if (total >= most * _ONE_Q19).any():
+    e = _below_max(call, x)
+    if too_flat(call, x):
         raise UndefinedHere(
-            f"SOFTMAX with a sum of exponentials of {most} or more: the kernel fails"
+            f"SOFTMAX with a sum of exponentials of {_most(call)} or more: the kernel fails"
         )
+    total = _sums(e)
     inverse, exponent = reciprocal(total)
     low, high = to.code_range
     right = exponent - 19 + 31 - 8 * to.numpy_dtype.itemsize
     code: Array = rounding_divide_by_pot(high_mul(inverse, e), right) + low
     return code.clip(max=high).astype(to.numpy_dtype)
+
+
+def _below_max(call: Call, x: Array) -> Array:
+    """e in Q0.31."""
+    exponentials = _exponentials(call.option("beta") * call.input(0).scale * ONE_Q26)
+    return np.asarray(exponentials[x.max(axis=-1, keepdims=True).astype(np.int64) - x])
+
+
+def _sums(e: Array) -> Array:
+    return np.asarray(rounding_divide_by_pot(e, 12).sum(axis=-1, keepdims=True))
+
+
+def _most(call: Call) -> int:
+    """The sum of exponentials at which the kernel aborts."""
+    return 512 if call.output.numpy_dtype.itemsize == 1 else 4096
+
+
+def too_flat(call: Call, x: Array) -> bool:
+    """True where a row's sum of exponentials makes the kernel abort."""
+    return bool((_sums(_below_max(call, x)) >= _most(call) * _ONE_Q19).any())
+
+
+_ABORTS = Defect(
+    "aborts the process where a row's exponentials sum up to 512 (int16 output: 4096), as those of "
+    "512 equal logits do",
+    shows=too_flat,
+    aborts=True,
+    report="https://github.com/tensorflow/tflite-micro/issues/3499",
+)
 
 
 def _check_types(call: Call) -> None:
@@ -258,6 +284,7 @@ CARDS = (
                     multiplier="float64 beta*si*2**26",
                     algorithm="fixed point",
                     source=f"{REFERENCE_OPS}softmax.h",
+                    defects=(_ABORTS,),
                 ),
             ),
             "tflm": (

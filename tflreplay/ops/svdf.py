@@ -18,7 +18,7 @@ from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.cell_activations import cell_activated
 from tflreplay.ops.base.conditions import Site, condition
 from tflreplay.ops.base.hybrid import asymmetric, byte_products, symmetric
-from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.row import Defect, Row
 from tflreplay.ops.base.sums import exact_matmul
 from tflreplay.ops.base.types import FLOAT, INT8
 from tflreplay.ops.base.words import MICRO, REFERENCE_OPS, SUMMED, UNORDERED_SUMS, finished
@@ -150,12 +150,24 @@ def tflm_svdf(
     return _svdf(call, x, features, time, bias, state, call.input(_STATE).zero_point)
 
 
+@condition
+def int8_state(site: Site) -> bool:
+    """int8 time weights or an int8 state, fused RELU"""
+    if site.option("fused_activation_function") != "RELU":  # no other is taken
+        return False
+    return "int8" in (site.input(_TIME).dtype, site.input(_STATE).dtype)
+
+
+_READS_SIXTEEN_BITS = Defect(
+    "reads int8 time weights and an int8 state as int16, past their end", int8_state
+)
+
 CARDS = (
     Card(
         "SVDF",
         {
             "reference": (
-                Row(INT8, svdf, "double", _SCALES, source=_SOURCE),
+                Row(INT8, svdf, "double", _SCALES, source=_SOURCE, defects=(_READS_SIXTEEN_BITS,)),
                 Row(
                     FLOAT,
                     svdf_hybrid,

@@ -21,9 +21,10 @@ from tflreplay.ops.base.floating import check_float32, rounded_sums
 from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import image, one_input, plain_activation
 from tflreplay.ops.base.roles import Roles
-from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.row import Defect, Row
 from tflreplay.ops.base.sums import Sums, accumulator_bits, centred_weights, weighted_accumulation
 from tflreplay.ops.base.types import INT8, INT16, UINT8
+from tflreplay.ops.base.weight_defects import TFLM_BIAS, UNDECLARED_BIAS, WRAPPING
 from tflreplay.ops.base.weighted_rows import floating_row, xnnpack_row
 from tflreplay.ops.base.weights import (
     as_many_scales,
@@ -166,7 +167,6 @@ _TAKEN = every(
 )
 _SEVERAL_SCALES = every(_TAKEN, as_many_scales)
 _ONE_SCALE = every(_TAKEN, per_tensor)
-_WRAPPING = "float-even32-wrapping"
 
 
 def _row(
@@ -175,8 +175,9 @@ def _row(
     multiplier: Precision,
     source: str,
     when: Condition | None = None,
+    defects: tuple[Defect, ...] = (),
 ) -> Row:
-    return Row(types, transpose_conv, rule, multiplier, source=source, when=when)
+    return Row(types, transpose_conv, rule, multiplier, source=source, when=when, defects=defects)
 
 
 CARDS = (
@@ -187,14 +188,14 @@ CARDS = (
                 xnnpack_row(
                     transpose_conv,
                     every(_SEVERAL_SCALES, may_wrap),
-                    _WRAPPING,
+                    WRAPPING,
                     types=INT8,
                     since=_SEVERAL_SCALES_SINCE,
                 ),
                 xnnpack_row(
                     transpose_conv, _SEVERAL_SCALES, types=INT8, since=_SEVERAL_SCALES_SINCE
                 ),
-                xnnpack_row(transpose_conv, every(_ONE_SCALE, may_wrap), _WRAPPING, types=INT8),
+                xnnpack_row(transpose_conv, every(_ONE_SCALE, may_wrap), WRAPPING, types=INT8),
                 xnnpack_row(transpose_conv, _ONE_SCALE),
             ),
             "optimized": (
@@ -220,7 +221,13 @@ CARDS = (
                     f"{INTEGER_OPS}transpose_conv.h",
                     int32_sums,
                 ),
-                _row(INT16, "reduced16", Precision.FLOAT64, f"{INTEGER_OPS}transpose_conv.h"),
+                _row(
+                    INT16,
+                    "reduced16",
+                    Precision.FLOAT64,
+                    f"{INTEGER_OPS}transpose_conv.h",
+                    defects=(UNDECLARED_BIAS,),
+                ),
                 floating_row(
                     transpose_conv_float, f"{REFERENCE_OPS}transpose_conv.h", _float_terms
                 ),
@@ -232,6 +239,7 @@ CARDS = (
                     "reduced16",
                     Precision.FLOAT64,
                     source=f"{MICRO}transpose_conv.cc",
+                    defects=(TFLM_BIAS,),
                 ),
             ),
         },

@@ -14,6 +14,7 @@ from typing import Any
 
 from tflreplay import __version__
 from tflreplay.judgement.comparison import Array, Difference, LayerDiff
+from tflreplay.judgement.defects import Met
 from tflreplay.judgement.detail import Detail, Element
 from tflreplay.judgement.diagnosis import Fit, OpVerdict, Verdict, summarize
 from tflreplay.judgement.proof import Proof
@@ -83,6 +84,7 @@ def document(run: Run) -> dict[str, Any]:
             "explanations": [_op_verdict(found) for found in summarize(run.verdicts.values())],
             "untried": list(run.untried),
             "proofs": [_proof(proof) for proof in run.findings.proofs],
+            "defects": list(run.defects),
             "amplification": amplification.render(run) or None,
         },
         "expectations": expected.document(run),
@@ -188,10 +190,11 @@ def _layer(run: Run, layer: LayerDiff) -> dict[str, Any]:
         "op_index": layer.op_index,
         "op": layer.op,
         "status": layer.status,
-        "text": story(layer),
+        "text": " ".join([story(layer), *_told(run, layer)]),
         "reason": layer.reason or None,
         "rule": layer.rule or None,
         "user_kernel": run.user_kernels.get(layer.op_index),
+        "defects": [_defect(met) for met in run.findings.defects.get(layer.op_index, ())],
         "verdict": _verdict(verdict) if verdict is not None else None,
         "stretch_verdict": _stretch_verdict(
             run.findings.stretches.get((layer.op_index, layer.tensor.index))
@@ -210,6 +213,21 @@ def _layer(run: Run, layer: LayerDiff) -> dict[str, Any]:
         "stretch": _difference(layer.stretch),
         "chained": _difference(layer.chained),
         "detail": _detail(run.findings.details.get((layer.op_index, layer.tensor.index))),
+    }
+
+
+def _told(run: Run, layer: LayerDiff) -> list[str]:
+    return [
+        f"{met.text[0].upper()}{met.text[1:]}."
+        for met in run.findings.defects.get(layer.op_index, ())
+    ]
+
+
+def _defect(found: Met) -> dict[str, Any]:
+    return {
+        "words": found.defect.words,
+        "wrong": found.wrong if found.elements else None,
+        "report": found.defect.report or None,
     }
 
 

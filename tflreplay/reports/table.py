@@ -76,6 +76,7 @@ def render(run: Run, paint: Paint = lambda text, status: text) -> str:
         for reason, ops in reasons.items()
     )
     parts.extend(_wrapped(text) for text in _explanations(run))
+    parts.extend(map(_wrapped, run.defects))
     travel = amplification.render(run)
     if travel:
         parts.append(_wrapped(travel))

@@ -24,7 +24,7 @@ from tflreplay.model import (
     with_valid_axes,
     without_memory_plan,
 )
-from tflreplay.ops import card
+from tflreplay.ops import card, defects_of
 from tflreplay.runtimes import environments, xnnpack
 from tflreplay.runtimes.packages import RUNTIMES, installed, parse
 from tflreplay.runtimes.process import Child, Outcome
@@ -325,6 +325,9 @@ class Running:
         failure = f"{self._how(failed)} at op {op.index} {op.name}"
         if failed.error or failed.last_words:
             failure += f" ({self._error(failed) or failed.last_words})"
+        for defect in defects_of(self._engine, self._model.main, op):
+            if defect.aborts and defect.shows is None and failed.death:
+                failure += f"; {defect.told()}"
         if good == 0:
             raise CaptureError(failure)
         ops = "op 0" if good == 1 else f"ops 0-{good - 1}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from types import MappingProxyType
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.rounding import Array
 from tflreplay.judgement.comparison import Comparison, compare
+from tflreplay.judgement.defects import Met, met
 from tflreplay.judgement.detail import details
 from tflreplay.judgement.diagnosis import diagnose_all
 from tflreplay.judgement.expectations import read_expectations
@@ -216,10 +218,10 @@ class _Sides:
 
         Where nothing differs, what that proves of the user's kernels, or of what was ``dumped``.
         """
+        defects, unknown = self._defects(tensors, chained)
         if not comparison.mismatched:
-            if not by_users and not dumped:
-                return Findings()
-            return Findings(proofs=self._proofs(comparison, tensors, by_users))
+            proofs = self._proofs(comparison, tensors, by_users) if by_users or dumped else ()
+            return Findings(undiagnosed=unknown, proofs=proofs, defects=defects)
         model = self.model.as_run(tensors)
         produced = dict(tensors)
         if isolated is not None:
@@ -244,7 +246,22 @@ class _Sides:
             )
         with self.timed("stretches"):
             between, failed = self._stretches(comparison, tensors, by_users)
-        return Findings(verdicts, (*undiagnosed.values(), *missing, *failed), near, between)
+        notes = (*undiagnosed.values(), *missing, *failed, *unknown)
+        return Findings(verdicts, notes, near, between, defects=defects)
+
+    def _defects(
+        self, tensors: Mapping[int, Array], chained: Replay | None
+    ) -> tuple[dict[int, tuple[Met, ...]], list[str]]:
+        """Where the engine itself is wrong; the list says if that could not be found out."""
+        known = ChainMap(dict(tensors), chained.tensors if chained is not None else {})
+        try:
+            with self.timed("defects"):
+                return met(self.model, known, self.ours), []
+        except Exception as error:  # what was compared is told all the same
+            return {}, [
+                f"the search for known defects failed ({type(error).__name__}: {error}); "
+                "please report this as a bug of tflreplay"
+            ]
 
     def _proofs(
         self, comparison: Comparison, tensors: dict[int, Array], by_users: Mapping[int, str]

@@ -29,6 +29,33 @@ class Clamp(Enum):
         return self.value
 
 
+@dataclass(frozen=True)
+class Defect:
+    """What an engine itself does wrongly on operators of one row.
+
+    ``words`` say what, of the engine, in the present tense. ``when`` restricts it to some of the
+    row's operators. ``right`` is the kernel of what the op is defined to give, and ``rule`` how
+    that rounds, where not as the row does: it shows in the elements that the two give unlike.
+    ``shows`` tells from the inputs, ``(call, *arrays)``, whether it is met where the engine gives
+    nothing that could be compared. Without either, it is met wherever ``when`` holds. ``aborts``
+    says that it kills the process. ``report`` is the address of a public thread on it, empty where
+    we know of none.
+    """
+
+    words: str
+    when: Condition | None = None
+    right: Kernel | None = None
+    rule: str = ""
+    shows: Callable[..., bool] | None = None
+    aborts: bool = False
+    report: str = ""
+
+    def told(self, counted: str = "") -> str:
+        """What is wrong, how much of it shows, and where it is known from."""
+        known = self.report or "not reported as far as we know"
+        return f"the engine itself is wrong here: it {self.words}{counted} ({known})"
+
+
 class _Entry:
     """What an engine's table says of some types, operators and versions."""
 
@@ -36,6 +63,7 @@ class _Entry:
     when: Condition | None
     since: Versions
     until: Versions
+    defects: tuple[Defect, ...]
 
     def takes(self, dtype: str) -> bool:
         """True where it is for activations of this type."""
@@ -52,6 +80,10 @@ class _Entry:
         """
         begun = not self.since or engine.at_least(self.since)
         return begun and not engine.at_least(self.until)
+
+    def defects_at(self, site: Site) -> tuple[Defect, ...]:
+        """The known defects whose conditions hold; whether they show, the inputs decide."""
+        return tuple(one for one in self.defects if one.when is None or one.when(site))
 
 
 @dataclass(frozen=True)
@@ -75,7 +107,8 @@ class Row(_Entry):
     each sum has; :func:`tflreplay.ops.seam.slack` then says how far each value may lie off.
 
     ``ledger`` says how an accumulator is told term by term, where it is. ``factors`` says that the
-    kernel multiplies each centred input by an integer of its own.
+    kernel multiplies each centred input by an integer of its own. ``defects`` are what is known to
+    be wrong in the engine itself.
     """
 
     types: tuple[str, ...]
@@ -94,6 +127,7 @@ class Row(_Entry):
     moves: bool = False
     ledger: Ledger | None = None
     factors: bool = False
+    defects: tuple[Defect, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,3 +142,4 @@ class NotModelled(_Entry):
     when: Condition | None = None
     since: Versions = field(default_factory=dict)
     until: Versions = field(default_factory=dict)
+    defects: tuple[Defect, ...] = ()

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from tflreplay.ops.base.conditions import Condition, Site
 from tflreplay.ops.base.ledger import Ledger
 from tflreplay.ops.base.precision import Precision
-from tflreplay.ops.base.row import Clamp, Kernel, NotModelled, Row, Versions
+from tflreplay.ops.base.row import Clamp, Defect, Kernel, NotModelled, Row, Versions
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT
+from tflreplay.ops.base.weight_defects import WRAPPING, wraps
 from tflreplay.ops.base.words import UNORDERED_SUMS, finished
 
 # Of the largest value of a layer. Float32 sums are off by less, even where a fused activation cuts
@@ -24,10 +25,16 @@ def floating_row(kernel: Kernel, source: str, terms: Callable[..., int]) -> Row:
     return finished(FLOAT, kernel, UNORDERED_SUMS, source, _TOLERANCE, terms)
 
 
-def hybrid_row(kernel: Kernel, formula: str, source: str, when: Condition) -> Row:
+def hybrid_row(
+    kernel: Kernel,
+    formula: str,
+    source: str,
+    when: Condition,
+    defects: tuple[Defect, ...] = (),
+) -> Row:
     """float32 activations by integer weights, in the reference or optimized kernels."""
     algorithm = f"input quantized to int8; float32 {formula}"
-    return Row(FLOAT, kernel, algorithm=algorithm, source=source, when=when)
+    return Row(FLOAT, kernel, algorithm=algorithm, source=source, when=when, defects=defects)
 
 
 def xnnpack_hybrid_row(
@@ -65,6 +72,7 @@ def xnnpack_row(
     since: Versions | None = None,
     until: Versions | None = None,
     ledger: Ledger | None = None,
+    defects: tuple[Defect, ...] = (),
 ) -> Row:
     """Sums of 8-bit codes that XNNPACK requantizes in float32."""
     return Row(
@@ -79,4 +87,5 @@ def xnnpack_row(
         since=since or {},
         until=until or {},
         ledger=ledger,
+        defects=(*defects, *((wraps(kernel),) if rule == WRAPPING else ())),
     )

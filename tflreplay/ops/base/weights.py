@@ -107,6 +107,12 @@ def int4_weights(site: Site) -> bool:
 
 
 @condition
+def int4_filters(site: Site) -> bool:
+    """int4 weights"""
+    return site.weights.dtype == "int4"
+
+
+@condition
 def of_input_type(site: Site) -> bool:
     """weights of the input's type"""
     return site.weights.dtype == site.activation.dtype

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tflreplay.ops.base.raw_codes import raw_codes
 from tflreplay.ops.base.row import Kernel, Row
 
 REFERENCE_OPS = "internal/reference/"
@@ -57,4 +58,6 @@ def finished(
 
 def moved(types: tuple[str, ...], kernel: Kernel, source: str) -> Row:
     """A row whose kernel only moves data."""
-    return Row(types, kernel, algorithm="copy", source=source, moves=True)
+    return Row(
+        types, kernel, algorithm="copy", source=source, moves=True, defects=(raw_codes(kernel),)
+    )

@@ -10,8 +10,9 @@ from tflreplay.ops.base.ledger import Terms
 from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import images, one_input, plain_activation
 from tflreplay.ops.base.roles import Roles
-from tflreplay.ops.base.row import NotModelled, Row
+from tflreplay.ops.base.row import Defect, Kernel, NotModelled, Row
 from tflreplay.ops.base.types import FLOAT, INT8, INT16, UINT8
+from tflreplay.ops.base.weight_defects import TFLM_BIAS, UNDECLARED_BIAS, signs_lost
 from tflreplay.ops.base.weighted_rows import (
     before_xnnpack_hybrid,
     floating_row,
@@ -22,6 +23,7 @@ from tflreplay.ops.base.weighted_rows import (
 from tflreplay.ops.base.weights import (
     bias,
     float_bias,
+    int4_filters,
     int8_weights,
     int32_bias,
     int32_sums,
@@ -44,7 +46,9 @@ from tflreplay.ops.conv.floating import (
     float_depthwise_terms,
 )
 from tflreplay.ops.conv.hybrid import (
+    SHARED_SCALE,
     hybrid_conv_2d,
+    hybrid_conv_2d_by_whole_weights,
     hybrid_conv_2d_per_channel,
     hybrid_conv_2d_product_of_scales,
     hybrid_depthwise_conv_2d,
@@ -71,6 +75,14 @@ from tflreplay.ops.conv.xnnpack import (
 )
 
 _BIAS_ALONE = "the bias alone: every tap reads padding"
+
+
+def _reads_padding(right: Kernel) -> Defect:
+    words = "reads padding at every tap, so that its output is the bias alone"
+    return Defect(words, unused_input, right=right)
+
+
+_FOUR_BITS_AS_EIGHT = Defect("reads each pair of int4 weights as one of int8", int4_filters)
 # XNNPACK bf3014548c.
 _PADDING_CORRECTED = {"litert": "2.2.0", "tensorflow": "2.22.0"}
 # Which ops XNNPACK takes.
@@ -85,14 +97,36 @@ def _conv(
     multiplier: Precision,
     source: str,
     when: Condition | None = None,
+    defects: tuple[Defect, ...] = (),
 ) -> Row:
-    ledger = Terms(conv_terms)
-    return Row(types, conv_2d, rule, multiplier, source=source, when=when, ledger=ledger)
+    return Row(
+        types,
+        conv_2d,
+        rule,
+        multiplier,
+        source=source,
+        when=when,
+        ledger=Terms(conv_terms),
+        defects=defects,
+    )
 
 
-def _depthwise(types: tuple[str, ...], rule: str, multiplier: Precision, source: str) -> Row:
-    ledger = Terms(depthwise_terms)
-    return Row(types, depthwise_conv_2d, rule, multiplier, source=source, ledger=ledger)
+def _depthwise(
+    types: tuple[str, ...],
+    rule: str,
+    multiplier: Precision,
+    source: str,
+    defects: tuple[Defect, ...] = (),
+) -> Row:
+    return Row(
+        types,
+        depthwise_conv_2d,
+        rule,
+        multiplier,
+        source=source,
+        ledger=Terms(depthwise_terms),
+        defects=defects,
+    )
 
 
 def _past_the_end(site: Site) -> str:
@@ -114,6 +148,7 @@ CARDS = (
                     algorithm=_BIAS_ALONE,
                     until=_PADDING_CORRECTED,
                     ledger=Terms(xnnpack_conv_bias_alone),
+                    defects=(_reads_padding(conv_2d),),
                 ),
                 xnnpack_row(
                     conv_2d,
@@ -131,6 +166,7 @@ CARDS = (
                     source="src/operators/convolution-nhwc.c",
                     when=every(_HYBRID, unused_input),
                     until=_PADDING_CORRECTED,
+                    defects=(_reads_padding(xnnpack_hybrid_conv_2d),),
                 ),
                 xnnpack_hybrid_row(
                     xnnpack_hybrid_conv_2d_by_pixels,
@@ -169,14 +205,27 @@ CARDS = (
                 _conv(INT8, "double", Precision.FLOAT64, f"{INTEGER_OPS}conv.h"),
                 _conv(UINT8, "double", Precision.FLOAT32_PRODUCT, f"{REFERENCE_OPS}conv.h"),
                 _conv(INT16, "double", Precision.FLOAT64, f"{INTEGER_OPS}conv.h", int32_sums),
-                _conv(INT16, "reduced16", Precision.FLOAT64, f"{INTEGER_OPS}conv.h"),
+                _conv(
+                    INT16,
+                    "reduced16",
+                    Precision.FLOAT64,
+                    f"{INTEGER_OPS}conv.h",
+                    defects=(UNDECLARED_BIAS,),
+                ),
                 hybrid_row(
                     hybrid_conv_2d_per_channel,
                     "(acc*sw)*s + bias",
                     f"{REFERENCE_OPS}conv.h",
                     several_scales,
+                    (SHARED_SCALE,),
                 ),
-                hybrid_row(hybrid_conv_2d, "acc*(s*sw) + bias", OPTIMIZED_HEADER, integer_weights),
+                hybrid_row(
+                    hybrid_conv_2d,
+                    "acc*(s*sw) + bias",
+                    OPTIMIZED_HEADER,
+                    integer_weights,
+                    (signs_lost(hybrid_conv_2d_by_whole_weights),),
+                ),
                 floating_row(conv_2d_float, f"{REFERENCE_OPS}conv.h", float_conv_terms),
             ),
         },
@@ -200,6 +249,7 @@ CARDS = (
                     algorithm=_BIAS_ALONE,
                     until=_PADDING_CORRECTED,
                     ledger=Terms(xnnpack_depthwise_bias_alone),
+                    defects=(_reads_padding(depthwise_conv_2d),),
                 ),
                 xnnpack_row(
                     depthwise_conv_2d,
@@ -219,6 +269,7 @@ CARDS = (
                     "(acc*sw)*s + bias; tail: (acc*s)*sw + bias",
                     f"{OPTIMIZED_INTEGER_OPS}depthwise_conv_hybrid.h",
                     int8_weights,
+                    (SHARED_SCALE,),
                 ),
             ),
             "reference": (
@@ -229,12 +280,19 @@ CARDS = (
                     Precision.FLOAT32_PRODUCT,
                     f"{REFERENCE_OPS}depthwiseconv_uint8.h",
                 ),
-                _depthwise(INT16, "reduced16", Precision.FLOAT64, f"{INTEGER_OPS}depthwise_conv.h"),
+                _depthwise(
+                    INT16,
+                    "reduced16",
+                    Precision.FLOAT64,
+                    f"{INTEGER_OPS}depthwise_conv.h",
+                    (_FOUR_BITS_AS_EIGHT, TFLM_BIAS),
+                ),
                 hybrid_row(
                     hybrid_depthwise_conv_2d,
                     "acc*(sw*s) + bias",
                     f"{INTEGER_OPS}depthwise_conv.h",
                     int8_weights,
+                    (SHARED_SCALE,),
                 ),
                 floating_row(
                     depthwise_conv_2d_float,

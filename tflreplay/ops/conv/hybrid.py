@@ -20,6 +20,7 @@ from tflreplay.ops.base.hybrid import (
     weight_scales,
 )
 from tflreplay.ops.base.predicates import image
+from tflreplay.ops.base.row import Defect
 from tflreplay.ops.base.sums import check_version
 from tflreplay.ops.base.weights import integer_weights, ungrouped
 from tflreplay.ops.conv.integer import conv_sums, depthwise_sums
@@ -33,11 +34,25 @@ def hybrid_conv_2d(call: Call, x: Array, weights: Array, bias: Array) -> Array:
     convolution over codes that quantize each image symmetrically, by s. ``HybridConv`` in
     ``tflite/kernels/internal/optimized/optimized_ops.h``.
     """
+    # Of a multiple of 4, another kernel takes the filters: ruy's.
+    return _hybrid(call, x, weights, bias, byte_products if len(weights) % 4 else products)
+
+
+def hybrid_conv_2d_by_whole_weights(call: Call, x: Array, weights: Array, bias: Array) -> Array:
+    """As :func:`hybrid_conv_2d`, but that no sign is lost."""
+    return _hybrid(call, x, weights, bias, products)
+
+
+def _hybrid(
+    call: Call,
+    x: Array,
+    weights: Array,
+    bias: Array,
+    multiply: Callable[[Array, Array], Array],
+) -> Array:
     _check_int4(call)
     if weight_scales(call).size > 1:
         check_version(call, "of float32 by int8 of several equal scales")
-    # Of a multiple of 4, another kernel takes the filters: ruy's.
-    multiply = byte_products if len(weights) % 4 else products
 
     def product_of(matrix: Array, outputs: slice) -> Product:
         return lambda patches: multiply(patches, matrix.T)
@@ -150,5 +165,16 @@ def different_scales_or_grouped(site: Site) -> bool:
     return different_scales(site) or image(site.activation)[3] != image(site.weights)[3]
 
 
+@condition
+def shared_scale(site: Site) -> bool:
+    """several channels that share one scale"""
+    quantization = site.weights.quantization
+    channels = image(site.weights)[site.roles.weight_axis]
+    return quantization is not None and quantization.scale.size == 1 < channels
+
+
+SHARED_SCALE = Defect(
+    "reads a scale for each channel out of an array of one, past its end", shared_scale
+)
 several_scales = every(integer_weights, different_scales_or_grouped)
 several_scales_ungrouped = every(integer_weights, different_scales, ungrouped)

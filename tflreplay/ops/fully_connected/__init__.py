@@ -10,8 +10,9 @@ from tflreplay.ops.base.ledger import Terms
 from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import one_input, plain_activation
 from tflreplay.ops.base.roles import Roles
-from tflreplay.ops.base.row import Row, Versions
+from tflreplay.ops.base.row import Defect, Row, Versions
 from tflreplay.ops.base.types import EIGHT_BITS, INT8, INT16, QUANTIZED
+from tflreplay.ops.base.weight_defects import WRAPPING, signs_lost
 from tflreplay.ops.base.weighted_rows import (
     before_xnnpack_hybrid,
     floating_row,
@@ -51,8 +52,10 @@ from tflreplay.ops.fully_connected.floating import (
     float_terms,
     four_bit_kernel,
     fully_connected_float,
+    hybrid_by_whole_weights,
     hybrid_four_bit,
     hybrid_fully_connected,
+    lowest_four_bits,
     xnnpack_hybrid_fully_connected,
 )
 from tflreplay.ops.fully_connected.integer import (
@@ -88,8 +91,6 @@ _HYBRID_FOUR_BITS = every(_HYBRID, int4_weights)
 _HYBRID_SEVERAL_SCALES = every(_HYBRID, int4_weights, as_many_scales)
 # Which sums of int16 the optimized kernels keep in 32 bits.
 _NO_INT64 = every(undeclared_int64, no_int64_bias)
-
-_WRAPPING = "float-even32-wrapping"
 
 
 def _connected(
@@ -144,7 +145,7 @@ CARDS = (
                 xnnpack_row(
                     fully_connected,
                     every(_EIGHT_BIT_WEIGHTS, may_wrap),
-                    _WRAPPING,
+                    WRAPPING,
                     types=INT8,
                     ledger=Terms(connected_terms),
                 ),
@@ -177,12 +178,19 @@ CARDS = (
                     types=INT8,
                     until=_ZERO_POINT_CORRECTED,
                     ledger=Terms(uncentred_terms),
+                    defects=(
+                        Defect(
+                            "ignores the zero point of the weights",
+                            int8_zero_point,
+                            right=fully_connected,
+                        ),
+                    ),
                 ),
-                _four_bits(every(_FOUR_BIT_WEIGHTS, may_wrap), _WRAPPING, _ONE_SCALE_SINCE),
+                _four_bits(every(_FOUR_BIT_WEIGHTS, may_wrap), WRAPPING, _ONE_SCALE_SINCE),
                 _four_bits(_FOUR_BIT_WEIGHTS, "float-even32", _ONE_SCALE_SINCE),
                 _four_bits(
                     every(_FOUR_BIT_WEIGHTS, as_many_scales, may_wrap),
-                    _WRAPPING,
+                    WRAPPING,
                     _FOUR_BITS_SINCE,
                 ),
                 _four_bits(
@@ -214,6 +222,7 @@ CARDS = (
                     "(-7*sum*s*sw + bias) + acc*s*sw",
                     f"{OPTIMIZED_OPS}4bit/",
                     four_bit_kernel,
+                    (Defect("packs int4 weights of -8 wrongly", lowest_four_bits),),
                 ),
             ),
             "reference": (
@@ -229,6 +238,7 @@ CARDS = (
                     "acc*(sw*s) + bias",
                     "fully_connected.cc",
                     integer_weights,
+                    (signs_lost(hybrid_by_whole_weights),),
                 ),
                 floating_row(
                     fully_connected_float, f"{REFERENCE_OPS}fully_connected.h", float_terms

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
@@ -50,9 +52,26 @@ def hybrid_fully_connected(
     depth)``; bias float32. q, s and z quantize each row, asymmetrically where the options say so.
     ``EvalHybridDense`` in ``tflite/kernels/fully_connected.cc``.
     """
+    return _hybrid(call, x, weights, bias, byte_products)
+
+
+def hybrid_by_whole_weights(
+    call: Call, x: Array, weights: Array, bias: Array | None = None
+) -> Array:
+    """As :func:`hybrid_fully_connected`, but that no sign is lost."""
+    return _hybrid(call, x, weights, bias, products)
+
+
+def _hybrid(
+    call: Call,
+    x: Array,
+    weights: Array,
+    bias: Array | None,
+    multiply: Callable[[Array, Array], Array],
+) -> Array:
     quantize = asymmetric if call.option("asymmetric_quantize_inputs") else symmetric
     quantized = quantize(rows(x, weights))
-    acc = byte_products(quantized.codes, weights)
+    acc = multiply(quantized.codes, weights)
     acc -= quantized.zero_point[:, None] * weights.sum(axis=1, dtype=np.int64)
     y = acc.astype(np.float32) * (weight_scales(call) * quantized.scale[:, None])
     return with_batches(call, x, clamp_real(call, plus(y, bias)))
@@ -77,6 +96,12 @@ def hybrid_four_bit(call: Call, x: Array, weights: Array, bias: Array | None = N
     acc = products(codes, weights.astype(np.int16) + 7).astype(np.float32)
     y = plus(offset * scale * scales, bias) + acc * scale * scales
     return with_batches(call, x, clamp_real(call, y))
+
+
+@condition
+def lowest_four_bits(site: Site) -> bool:
+    """an int4 weight of -8"""
+    return site.weights.data is not None and bool((site.weights.data == -8).any())
 
 
 @condition
