@@ -19,6 +19,8 @@ from tests.kernels.test_conv import (
     random_bias_type,
     zero_point,
 )
+from tests.kernels.test_hybrid import bias_spec as float_bias
+from tests.kernels.test_hybrid import random_floats, random_weights
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale
 from tflreplay.ground.engine import Engine
 
@@ -41,7 +43,7 @@ def random_model(
     shape = np.array([batch, *sides, channels], np.int32)
     x = Spec((batch, *size, depth), dtype, random_scale(rng), zero_point(rng, dtype))
     weights = "uint8" if dtype == "uint8" else "int8"
-    w = filter_spec(rng, weights, (channels, *kernel, depth), 0, rng.random() < 0.7)
+    w = filter_spec(rng, "int8", (channels, *kernel, depth), 0, rng.random() < 0.7)
     bias_type, declaration = random_bias_type(rng, dtype)
     has_bias = chosen.get("bias", rng.random() < 0.7)
     b = bias_spec(rng, x, w, channels, bias_type) if has_bias else None
@@ -73,6 +75,38 @@ def test_random(engine: Engine, dtype: str) -> None:
     while total < OUTPUTS:
         content, inputs = random_model(rng, dtype)
         total += assert_exact(content, inputs, engine)
+
+
+def test_hybrid(engine: Engine) -> None:
+    rng = np.random.default_rng(2)
+    total = 0
+    while total < OUTPUTS:
+        padding = int(rng.choice([Padding.SAME, Padding.VALID]))
+        kernel, stride, size = (
+            tuple(int(n) for n in rng.integers(1, top, 2)) for top in (6, 4, 10)
+        )
+        sides = [
+            output_size(rng, *each, padding) for each in zip(size, kernel, stride, strict=True)
+        ]
+        batch, depth, channels = (int(rng.integers(1, top)) for top in (4, 16, 24))
+        shape = np.array([batch, *sides, channels], np.int32)
+        scales = str(rng.choice(["one", "equal", "different"]))
+        w = random_weights(rng, "int8", (channels, *kernel, depth), 0, scales)
+        bias = [float_bias(rng, channels)] if rng.random() < 0.7 else []
+        x = Spec((batch, *size, depth), "float32")
+        constant = rng.random() < 0.8
+        size_spec = Spec((4,), "int32", data=shape if constant else None)
+        fields = {
+            "padding": padding,
+            "strideH": stride[0],
+            "strideW": stride[1],
+            "fusedActivationFunction": int(rng.choice(ACTIVATIONS)),
+        }
+        y = Spec(tuple(shape.tolist()), "float32")
+        inputs = [size_spec, w, x, *bias]
+        content = build("TRANSPOSE_CONV", inputs, [y], fields, "TransposeConvOptions", 3)
+        values = random_floats(rng, x.shape)
+        total += assert_exact(content, [values] if constant else [shape, values], engine)
 
 
 def test_accumulator_wraps_like_int32(engine: Engine) -> None:

@@ -196,6 +196,13 @@ def transpose_conv(
     depth, channels = 5, 6
     scales = np.float32(rng.choice(SCALES, channels if per_channel else 1))
     w = _weights(rng, (channels, 2, 2, depth), scales)
+    fields = {"padding": Padding.VALID, "strideH": 2, "strideW": 2}
+    if dtype == "float32":
+        size = Spec((4,), "int32", data=np.array((12, 8, 8, channels), np.int32))
+        reals = [Spec((12, 4, 4, depth), dtype), Spec((12, 8, 8, channels), dtype)]
+        inputs = [size, w, reals[0]]
+        content = build("TRANSPOSE_CONV", inputs, reals[1:], fields, "TransposeConvOptions", 3)
+        return content, [on_a_grid(rng, reals[0].shape)]
     x = Spec((1, 4, 4, depth), dtype, 0.5, zero_point(rng, dtype))
     step, zero = (2.0**-12, -9) if may_wrap else (2.0 if dtype == "int8" else 4.0, 0)
     y = Spec((1, 8, 8, channels), dtype, step, zero)
@@ -205,7 +212,6 @@ def transpose_conv(
         limit = 2**26 if may_wrap else 2**20
         codes = rng.integers(-limit, limit, channels).astype(bias)
         inputs.append(Spec((channels,), bias, np.float32(0.5) * scales, 0, codes))
-    fields = {"padding": Padding.VALID, "strideH": 2, "strideW": 2}
     content = build("TRANSPOSE_CONV", inputs, [y], fields, "TransposeConvOptions", 3)
     return content, [random_codes(rng, x.shape, dtype)]
 

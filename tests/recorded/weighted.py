@@ -10,6 +10,7 @@ from tflreplay.ground.engine import NEWEST
 from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.conv.xnnpack import xnnpack_hybrid_conv_2d
 from tflreplay.ops.fully_connected.integer import xnnpack_four_bit
+from tflreplay.ops.transpose_conv import hybrid_transpose_conv
 
 LITERT = f"xnnpack litert=={NEWEST['litert']}"
 # As the cards have them.
@@ -82,6 +83,7 @@ def convolutions() -> list[Case]:
     before, images = pick(algorithm=alone), pick(kernel=xnnpack_hybrid_conv_2d)
     hybrid = partial(models.convolution, op="CONV_2D", dtype="float32")
     several = row("TRANSPOSE_CONV", "xnnpack", rule="float-even32", since=_SEVERAL_SCALES)
+    taken = row("TRANSPOSE_CONV", "xnnpack", takes="float32")
     wrapping = row("TRANSPOSE_CONV", "xnnpack", rule="float-even32-wrapping", since={})
     return [
         *cases,
@@ -95,6 +97,12 @@ def convolutions() -> list[Case]:
             partial(hybrid, kernel=3),
             either_side("xnnpack", _HYBRID, None, images),
             instead=(row("CONV_2D", "optimized", takes="float32"),),
+        ),
+        case(
+            "TRANSPOSE_CONV hybrid",
+            partial(models.transpose_conv, dtype="float32"),
+            either_side("xnnpack", _HYBRID, None, taken),
+            instead=(row("TRANSPOSE_CONV", "reference", kernel=hybrid_transpose_conv),),
         ),
         case(
             "TRANSPOSE_CONV that may wrap",

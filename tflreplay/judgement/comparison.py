@@ -353,7 +353,7 @@ def difference(
     Floating-point values match where their bits do, or are 0 or NaN on both sides, or differ by no
     more than ``slack``, element by element. Without it, by no more than ``tolerance`` times the
     largest finite magnitude of ``theirs``. Their largest difference counts an infinity or NaN on
-    one side only as infinite.
+    one side only as infinite. Of complex numbers the difference is its magnitude.
     """
     channels = ours.shape[axis] if ours.ndim else 1
     per_channel = ours.size // channels if channels else 0
@@ -439,8 +439,11 @@ def _floating(
     ours: Array, theirs: Array, tolerance: float, slack: Array | None
 ) -> tuple[Array, Array]:
     unequal = ~same_bits(ours, theirs)
+    wide = np.result_type(ours.dtype, np.float64)
     with np.errstate(invalid="ignore"):
-        diff = ours.astype(np.float64) - theirs.astype(np.float64)
+        diff = ours.astype(wide) - theirs.astype(wide)
+        if np.issubdtype(wide, np.complexfloating):
+            diff = np.abs(diff)
     alike = ~unequal | (np.isnan(ours) & np.isnan(theirs))
     diff = np.where(alike, 0.0, np.nan_to_num(diff, nan=np.inf))
     largest = np.abs(theirs[np.isfinite(theirs)]).max(initial=0)
@@ -478,6 +481,8 @@ def _summary(diff: Array, table: Channels, histogram: dict[int, int], rows: Arra
 
 def same_bits(a: Array, b: Array) -> Array:
     """Where two arrays of one shape and dtype are bit-identical: bool, of their shape."""
+    if np.issubdtype(a.dtype, np.complexfloating):
+        return same_bits(a.real, b.real) & same_bits(a.imag, b.imag)
     return np.asarray(_bits(a) == _bits(b))
 
 

@@ -83,7 +83,7 @@ def details(
     user_kernels: Mapping[int, str],
     halves: FirstHalves,
 ) -> tuple[dict[tuple[int, int], Detail], list[str]]:
-    """The details of all layers that differ, by op index and tensor index.
+    """The details of all layers of real numbers that differ, by op index and tensor index.
 
     Of what was made since the last tensors seen where that differs, else of the chained
     comparison. What failed takes nothing else away: the list says what is missing and why.
@@ -102,6 +102,8 @@ def details(
         replayed = chained if mode == "chained" else isolated
         assert replayed is not None
         ours, theirs = replayed.tensors[layer.tensor.index], tensors[layer.tensor.index]
+        if np.issubdtype(theirs.dtype, np.complexfloating):  # what is shown are single numbers
+            continue
         # The engine's arithmetic made what is ours, or where a user's kernel did, what is theirs.
         made = theirs if layer.op_index in user_kernels else ours
         sums = None

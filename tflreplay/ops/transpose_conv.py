@@ -8,16 +8,24 @@ has int64 sums of int16 always.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.ground.window import window
-from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.call import Call, clamp_real
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.conditions import Condition, Site, condition, every
 from tflreplay.ops.base.floating import check_float32, rounded_sums
+from tflreplay.ops.base.hybrid import (
+    asymmetric,
+    fused_multiply_add,
+    plus,
+    weight_scales,
+    xnnpack_quantize,
+)
 from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import image, one_input, plain_activation
 from tflreplay.ops.base.roles import Roles
@@ -25,14 +33,23 @@ from tflreplay.ops.base.row import Defect, Row
 from tflreplay.ops.base.sums import Sums, accumulator_bits, centred_weights, weighted_accumulation
 from tflreplay.ops.base.types import INT8, INT16, UINT8
 from tflreplay.ops.base.weight_defects import TFLM_BIAS, UNDECLARED_BIAS, WRAPPING
-from tflreplay.ops.base.weighted_rows import floating_row, xnnpack_row
+from tflreplay.ops.base.weighted_rows import (
+    before_xnnpack_hybrid,
+    floating_row,
+    hybrid_row,
+    xnnpack_hybrid_row,
+    xnnpack_row,
+)
 from tflreplay.ops.base.weights import (
     as_many_scales,
     bias_or_none,
+    float_bias_or_none,
+    int8_weights,
     int32_sums,
     may_wrap,
     no_zero_point,
     per_tensor,
+    quantized_weights,
     static_weights,
 )
 from tflreplay.ops.base.words import (
@@ -84,6 +101,50 @@ def transpose_conv_float(
     return rounded_sums(call, sums, bias)
 
 
+# ---- float32 by int8 weights ------------------------------------------------------------------
+
+
+def hybrid_transpose_conv(
+    call: Call, shape: Array, weights: Array, x: Array, bias: Array | None = None
+) -> Array:
+    """``y[b, y, x, o] = sum_{i, j, c} (q - z[b]) * w[o, i, j, c] * sw[o] * s[b] + bias[o]``.
+
+    x: float32 NHWC; weights int8 OHWI; bias float32. q, s and z quantize each image asymmetrically.
+    Every term is a float32 of its own, added in the order of the inputs: row, column, channel.
+    ``HybridTransposeConv`` in ``tflite/kernels/internal/reference/transpose_conv.h``.
+    """
+    quantized = asymmetric(x.reshape(len(x), -1))
+    codes = quantized.codes.reshape(x.shape).astype(np.int32)
+    centred = (codes - quantized.zero_point.reshape(-1, 1, 1, 1)).astype(np.float32)
+    scale, of_weights = quantized.scale.reshape(-1, 1, 1, 1), weight_scales(call)
+    taps = weights.astype(np.float32)
+
+    def terms(i: int, j: int) -> Iterator[Array]:
+        for channel in range(x.shape[3]):
+            # Products of 9 bits by 8 are exact.
+            yield centred[..., channel, None] * taps[:, i, j, channel] * of_weights * scale
+
+    return clamp_real(call, plus(_landed(call, shape, x, weights, terms), bias))
+
+
+def xnnpack_hybrid_transpose_conv(
+    call: Call, shape: Array, weights: Array, x: Array, bias: Array | None = None
+) -> Array:
+    """``y[b, y, x, o] = fma(acc[b, y, x, o] * s[b], sw[o], bias[o])``.
+
+    x: float32 NHWC; weights int8 OHWI; bias float32. acc is the sum over codes that quantize each
+    image. ``src/qd8-f32-qc8w-igemm``.
+    """
+    quantized, inverse = xnnpack_quantize(x.reshape(len(x), -1))
+    codes = quantized.codes.reshape(x.shape).astype(np.int64)
+    acc = _scattered(
+        call, shape, codes - quantized.zero_point.reshape(-1, 1, 1, 1), weights.astype(np.int64)
+    )
+    scaled = acc.astype(np.float32) * inverse.reshape(-1, 1, 1, 1)
+    addend = np.zeros(len(weights), np.float32) if bias is None else bias
+    return clamp_real(call, fused_multiply_add(scaled, weight_scales(call), addend))
+
+
 def _float_terms(
     call: Call, shape: Array, weights: Array, x: Array, bias: Array | None = None
 ) -> int:
@@ -92,7 +153,24 @@ def _float_terms(
 
 
 def _scattered(call: Call, shape: Array, x: Array, weights: Array) -> Array:
-    """Every element of x times every tap, added up where it lands: of ``shape``, in x's dtype.
+    """Every element of x times every tap, added up where it lands: of ``shape``, in x's dtype."""
+
+    def terms(i: int, j: int) -> Iterator[Array]:
+        yield x @ weights[:, i, j].T
+
+    return _landed(call, shape, x, weights, terms)
+
+
+def _landed(
+    call: Call,
+    shape: Array,
+    x: Array,
+    weights: Array,
+    terms: Callable[[int, int], Iterator[Array]],
+) -> Array:
+    """Terms of the tap (i, j), one for each element of x, added up where they land.
+
+    Of ``shape``, in x's dtype.
 
     Raises:
         NotReplayed: an output of this shape does not belong to x.
@@ -115,11 +193,14 @@ def _scattered(call: Call, shape: Array, x: Array, weights: Array) -> Array:
         ),
         x.dtype,
     )
-    for i in range(kernel_height):
-        for j in range(kernel_width):
+    # What lands in one place comes in the order of the inputs.
+    for i in reversed(range(kernel_height)):
+        for j in reversed(range(kernel_width)):
             bottom = i + (in_height - 1) * rows.stride + 1
             right = j + (in_width - 1) * columns.stride + 1
-            full[:, i : bottom : rows.stride, j : right : columns.stride] += x @ weights[:, i, j].T
+            where = full[:, i : bottom : rows.stride, j : right : columns.stride]
+            for term in terms(i, j):
+                where += term
     return full[:, rows.before :, columns.before :][:, :height, :width]
 
 
@@ -165,6 +246,14 @@ _SEVERAL_SCALES_SINCE = {"litert": "0", "tensorflow": "2.18.0"}
 _TAKEN = every(
     one_input, plain_activation, static_weights(0), constant_shape, bias_or_none, no_gaps
 )
+_HYBRID = every(
+    plain_activation,
+    int8_weights,
+    quantized_weights(0),
+    constant_shape,
+    float_bias_or_none,
+    no_gaps,
+)
 _SEVERAL_SCALES = every(_TAKEN, as_many_scales)
 _ONE_SCALE = every(_TAKEN, per_tensor)
 
@@ -197,6 +286,13 @@ CARDS = (
                 ),
                 xnnpack_row(transpose_conv, every(_ONE_SCALE, may_wrap), WRAPPING, types=INT8),
                 xnnpack_row(transpose_conv, _ONE_SCALE),
+                before_xnnpack_hybrid(_HYBRID),
+                xnnpack_hybrid_row(
+                    xnnpack_hybrid_transpose_conv,
+                    "each image",
+                    "src/qd8-f32-qc8w-igemm",
+                    _HYBRID,
+                ),
             ),
             "optimized": (
                 _row(INT8, "neon8", Precision.FLOAT64, f"{OPTIMIZED_INTEGER_OPS}transpose_conv.h"),
@@ -227,6 +323,12 @@ CARDS = (
                     Precision.FLOAT64,
                     f"{INTEGER_OPS}transpose_conv.h",
                     defects=(UNDECLARED_BIAS,),
+                ),
+                hybrid_row(
+                    hybrid_transpose_conv,
+                    "sum of ((q-z)*w)*sw*s, in order, + bias",
+                    f"{REFERENCE_OPS}transpose_conv.h",
+                    int8_weights,
                 ),
                 floating_row(
                     transpose_conv_float, f"{REFERENCE_OPS}transpose_conv.h", _float_terms
