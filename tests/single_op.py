@@ -30,8 +30,9 @@ RESOLVERS = {
 class Spec:
     """A tensor to be written: an activation, or a constant where ``data`` is given.
 
-    ``scale`` and ``zero_point`` are scalars, or arrays for quantization along ``axis``. A
-    ``variable`` is kept from one inference to the next.
+    ``scale`` and ``zero_point`` are scalars, or arrays for quantization along ``axis``.
+    ``sparsity`` is the schema's ``SparsityParametersT``. A ``variable`` is kept from one
+    inference to the next.
     """
 
     shape: tuple[int, ...]
@@ -41,6 +42,7 @@ class Spec:
     data: np.ndarray | None = None
     axis: int = 0
     variable: bool = False
+    sparsity: Any = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def _add_tensor(result: Any, graph: Any, spec: Spec) -> int:
     tensor.type = getattr(schema.TensorType, spec.dtype.upper())
     tensor.hasRank = True
     tensor.isVariable = spec.variable
+    tensor.sparsity = spec.sparsity
     if spec.scale is not None:
         quantization = schema.QuantizationParametersT()
         quantization.scale = np.atleast_1d(np.asarray(spec.scale, np.float32))

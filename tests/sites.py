@@ -13,6 +13,7 @@ from tflreplay.ground.engine import NEWEST, Engine
 from tflreplay.model import Operator, Quantization, Subgraph, Tensor
 from tflreplay.model.buffers import NUMPY_TYPES, PACKED_BITS
 from tflreplay.model.schema import TYPE_NAMES
+from tflreplay.model.sparsity import Sparsity
 from tflreplay.ops import CARDS, LAYERS, Site
 from tflreplay.ops.base.roles import Roles
 
@@ -239,6 +240,6 @@ def _tensor(
         dtype,
         0 if raw is None else 1 + index,
         quantization,
-        is_sparse=sparse,
+        sparsity=Sparsity((), (), ()) if sparse else None,
         raw=None if raw is None else memoryview(raw),
     )

@@ -43,7 +43,7 @@ def random_model(
     shape = np.array([batch, *sides, channels], np.int32)
     x = Spec((batch, *size, depth), dtype, random_scale(rng), zero_point(rng, dtype))
     weights = "uint8" if dtype == "uint8" else "int8"
-    w = filter_spec(rng, "int8", (channels, *kernel, depth), 0, rng.random() < 0.7)
+    w = filter_spec(rng, weights, (channels, *kernel, depth), 0, rng.random() < 0.7)
     bias_type, declaration = random_bias_type(rng, dtype)
     has_bias = chosen.get("bias", rng.random() < 0.7)
     b = bias_spec(rng, x, w, channels, bias_type) if has_bias else None

@@ -37,6 +37,7 @@ from tflreplay.model.schema import (
     VERSION,
     fields,
 )
+from tflreplay.model.sparsity import Dimension, Sparsity
 
 MAX_RANK = 32  # numpy 1's limit; no TFLite kernel goes beyond 8
 
@@ -202,7 +203,7 @@ class _Reader:
             buffer=buffer,
             quantization=_quantization(tensor.Quantization(), shape, where),
             is_variable=bool(tensor.IsVariable()),
-            is_sparse=tensor.Sparsity() is not None,
+            sparsity=_sparsity(tensor.Sparsity()),
             raw=data if buffer else None,  # buffer 0 stands for "no data", whatever it holds
         )
         _check_constant(record, where)
@@ -297,6 +298,35 @@ def _quantization(table: Any, shape: tuple[int, ...], where: str) -> Quantizatio
         raise ModelError(f"{where}: {scale.size} scales along axis {axis} of shape {list(shape)}")
     scale.flags.writeable = zero_point.flags.writeable = False
     return Quantization(scale, zero_point, axis)
+
+
+def _sparsity(table: Any) -> Sparsity | None:
+    if table is None:
+        return None
+    dimensions = tuple(_dimension(each) for each in tables(table, "DimMetadata"))
+    return Sparsity(numbers(table, "TraversalOrder"), numbers(table, "BlockMap"), dimensions)
+
+
+def _dimension(table: Any) -> Dimension:
+    if table.Format() == tflite.DimensionType.DENSE:
+        return Dimension(table.DenseSize())
+    segments = _index_vector(table.ArraySegmentsType(), table.ArraySegments())
+    indices = _index_vector(table.ArrayIndicesType(), table.ArrayIndices())
+    return Dimension(table.DenseSize(), segments, indices)
+
+
+def _index_vector(number: int, union: Any) -> tuple[int, ...]:
+    """The values of a ``SparseIndexVector``, whatever their width."""
+    vectors = {
+        tflite.SparseIndexVector.Int32Vector: tflite.Int32Vector,
+        tflite.SparseIndexVector.Uint16Vector: tflite.Uint16Vector,
+        tflite.SparseIndexVector.Uint8Vector: tflite.Uint8Vector,
+    }
+    if union is None or number not in vectors:
+        return ()
+    table = vectors[number]()
+    table.Init(union.Bytes, union.Pos)
+    return numbers(table, "Values")
 
 
 def _check_constant(tensor: Tensor, where: str) -> None:

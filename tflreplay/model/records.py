@@ -17,6 +17,7 @@ import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.model.buffers import NUMPY_TYPES, PACKED_BITS, unpack_bits, unpack_strings
+from tflreplay.model.sparsity import Sparsity
 
 # Types of tensors that stand for something else, and hold no data.
 HANDLES = ("resource", "variant")
@@ -66,7 +67,7 @@ class Tensor:
     buffer: int
     quantization: Quantization | None = None
     is_variable: bool = False
-    is_sparse: bool = False
+    sparsity: Sparsity | None = None
     raw: memoryview | None = field(default=None, repr=False, compare=False)
     file_shape: tuple[int, ...] | None = field(default=None, repr=False, compare=False)
 
@@ -80,6 +81,10 @@ class Tensor:
         if self.dtype not in NUMPY_TYPES:
             raise NotReplayed(f"tensor {self.label}: numpy has no type for {self.dtype}")
         return np.dtype(NUMPY_TYPES[self.dtype])
+
+    @property
+    def is_sparse(self) -> bool:
+        return self.sparsity is not None
 
     @property
     def is_constant(self) -> bool:
@@ -123,13 +128,11 @@ class Tensor:
         """The constant value, read-only, of shape ``shape``; None for an activation.
 
         Raises:
-            NotReplayed: numpy has no such type, the values are stored as a sparse matrix, or there
-                are none, of a shape that is too large for numpy.
+            NotReplayed: numpy has no such type, a sparse tensor's values do not fit its tree, or
+                there are none, of a shape that is too large for numpy.
         """
         if self.raw is None:
             return None
-        if self.is_sparse:
-            raise NotReplayed(f"tensor {self.label} is sparse")
         dtype = self.numpy_dtype.newbyteorder("<")
         if self.dtype == "string":
             array = np.array(unpack_strings(self.raw), dtype)
@@ -137,12 +140,24 @@ class Tensor:
             array = unpack_bits(self.raw, PACKED_BITS[self.dtype], dtype)
         else:
             array = np.frombuffer(self.raw, dtype)
+        if self.sparsity is not None:
+            array = self._dense(array, self.sparsity)
         try:
             array = array[: math.prod(self.shape)].reshape(self.shape)
         except ValueError as error:
             raise NotReplayed(f"tensor {self.label} of shape {list(self.shape)}: {error}") from None
         array.flags.writeable = False
         return array
+
+    def _dense(self, values: np.ndarray, sparsity: Sparsity) -> np.ndarray:
+        """The sparse values in their places, and 0 elsewhere."""
+        try:
+            dense = np.zeros(self.shape, values.dtype)
+            places = sparsity.places(self.shape)
+            dense[tuple(places.T)] = values[: len(places)]
+        except (IndexError, ValueError) as error:
+            raise NotReplayed(f"sparse tensor {self.label}: {error}") from None
+        return dense.reshape(-1)
 
 
 def short_name(name: str) -> str:

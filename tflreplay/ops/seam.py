@@ -118,10 +118,13 @@ def call_of(
     """What the kernel of ``row`` is handed; see :func:`first_half`.
 
     Raises:
-        NotReplayed: an input tensor is not known.
+        NotReplayed: an input tensor is not known, or is sparse.
     """
     graph = as_run(graph, {i: tensors[i] for i in op.inputs if i in tensors})
     inputs = tuple(graph.tensors[index] if index >= 0 else None for index in op.inputs)
+    for tensor in inputs:
+        if tensor is not None and tensor.is_sparse and not card(op.name).sparse:
+            raise NotReplayed(f"tensor {tensor.label} is sparse")
     outputs = tuple(graph.tensors[index] for index in op.outputs)
     session = session or Session()
     arrays = [

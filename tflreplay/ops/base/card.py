@@ -52,6 +52,7 @@ class Card:
       adds the second one, where it adds.
     - ``unary``: an output is a function of one input code.
     - ``depthwise``: an output channel sees one input channel.
+    - ``sparse``: it takes a sparse constant as a whole tensor.
     - ``runs_subgraphs``: it runs other subgraphs of the model; ``stateful``: it keeps variables
       from one inference to the next.
     - ``slips``: the families of porting mistakes that can be made in it, and ``rereadings`` ways to
@@ -78,6 +79,7 @@ class Card:
     pair: bool = False
     unary: bool = False
     depthwise: bool = False
+    sparse: bool = False
     runs_subgraphs: bool = False
     stateful: bool = False
     slips: frozenset[Slip] = frozenset()
