@@ -47,7 +47,10 @@ class Spec:
 
 @dataclass(frozen=True)
 class Op:
-    """An op to be written. ``options`` are fields of the schema's ``<options_type>T``."""
+    """An op to be written, a custom one as ``CUSTOM:code``.
+
+    ``options`` are fields of the schema's ``<options_type>T``.
+    """
 
     name: str
     inputs: Sequence[Spec | None]
@@ -56,6 +59,7 @@ class Op:
     options_type: str | None = None
     version: int = 1
     intermediates: Sequence[Spec] = ()
+    custom_options: bytes = b""
 
 
 def build(
@@ -66,10 +70,11 @@ def build(
     options_type: str | None = None,
     version: int = 1,
     intermediates: Sequence[Spec] = (),
+    custom_options: bytes = b"",
 ) -> bytes:
     """A model of the one op; arguments as :class:`Op`."""
     return build_side_by_side(
-        [Op(op, inputs, outputs, options, options_type, version, intermediates)]
+        [Op(op, inputs, outputs, options, options_type, version, intermediates, custom_options)]
     )
 
 
@@ -104,6 +109,8 @@ def _add_op(result: Any, graph: Any, op: Op) -> None:
     graph.outputs += operator.outputs
     if op.intermediates:
         operator.intermediates = [_add_tensor(result, graph, spec) for spec in op.intermediates]
+    if op.custom_options:
+        operator.customOptions = np.frombuffer(op.custom_options, np.uint8)
     if op.options_type is not None:
         operator.builtinOptionsType = getattr(schema.BuiltinOptions, op.options_type)
         operator.builtinOptions = getattr(schema, f"{op.options_type}T")()
@@ -112,8 +119,10 @@ def _add_op(result: Any, graph: Any, op: Op) -> None:
             setattr(operator.builtinOptions, name, value)
     operator.opcodeIndex = len(result.operatorCodes)
     code = schema.OperatorCodeT()
-    code.builtinCode = getattr(schema.BuiltinOperator, op.name)
+    builtin, _, custom = op.name.partition(":")
+    code.builtinCode = getattr(schema.BuiltinOperator, builtin)
     code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+    code.customCode = custom or None
     code.version = op.version
     result.operatorCodes.append(code)
     graph.operators.append(operator)

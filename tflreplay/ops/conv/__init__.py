@@ -12,7 +12,12 @@ from tflreplay.ops.base.predicates import images, one_input, plain_activation
 from tflreplay.ops.base.roles import Roles
 from tflreplay.ops.base.row import Defect, Kernel, NotModelled, Row
 from tflreplay.ops.base.types import FLOAT, INT8, INT16, UINT8
-from tflreplay.ops.base.weight_defects import TFLM_BIAS, UNDECLARED_BIAS, signs_lost
+from tflreplay.ops.base.weight_defects import (
+    TFLM_BIAS,
+    UNDECLARED_BIAS,
+    signs_lost,
+    tflm_int32_bias,
+)
 from tflreplay.ops.base.weighted_rows import (
     before_xnnpack_hybrid,
     floating_row,
@@ -80,6 +85,10 @@ _BIAS_ALONE = "the bias alone: every tap reads padding"
 def _reads_padding(right: Kernel) -> Defect:
     words = "reads padding at every tap, so that its output is the bias alone"
     return Defect(words, unused_input, right=right)
+
+
+def _reads_int64(site: Site) -> str:
+    return f"{site.op.name} on int16: TFLM reads the int32 bias as int64"
 
 
 _FOUR_BITS_AS_EIGHT = Defect("reads each pair of int4 weights as one of int8", int4_filters)
@@ -285,7 +294,7 @@ CARDS = (
                     "reduced16",
                     Precision.FLOAT64,
                     f"{INTEGER_OPS}depthwise_conv.h",
-                    (_FOUR_BITS_AS_EIGHT, TFLM_BIAS),
+                    (_FOUR_BITS_AS_EIGHT,),
                 ),
                 hybrid_row(
                     hybrid_depthwise_conv_2d,
@@ -300,6 +309,7 @@ CARDS = (
                     float_depthwise_terms,
                 ),
             ),
+            "tflm": (NotModelled(INT16, _reads_int64, when=tflm_int32_bias, defects=(TFLM_BIAS,)),),
         },
         Roles(weights=1, weight_axis=3, bias=2),
         sums_once=True,
