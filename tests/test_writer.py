@@ -14,6 +14,7 @@ from tests.conftest import EFFICIENTNET, SEVEN_OPS
 from tests.single_op import Spec, build, run_engine
 from tflreplay.ground.errors import ModelError
 from tflreplay.model import Model, Operator, Quantization, Subgraph, Tensor, load, parse
+from tflreplay.model.sparsity import Sparsity
 from tflreplay.model.writer import write
 
 ZOO = os.environ.get("TFLREPLAY_ZOO")
@@ -180,7 +181,7 @@ def test_runtimes_accept_it() -> None:
     ("records", "message"),
     [
         (tensor(0, dtype="int9"), "'int9' is not in the schema"),
-        (tensor(0, is_sparse=True), "sparse"),
+        (tensor(0, sparsity=Sparsity((), (), ())), "sparse"),
         (tensor(0, buffer=1, raw=memoryview(b"1234")), "other data in its buffer"),
         (Operator(0, "NO_SUCH_OP", 1, (0,), (1,)), "'NO_SUCH_OP' is not in the schema"),
         (Operator(0, "ADD", 1, (0,), (1,), {"axis": 1}), "names no table"),

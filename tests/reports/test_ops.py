@@ -94,24 +94,24 @@ def test_a_model() -> None:
     """Counts by type; each engine's reason where there is no kernel, with the ops it is for."""
     x, y = Spec((2,), "int8", 0.5), Spec((2,), "float64")
     squeeze = [Op("SQUEEZE", [t], [t], {}, "SqueezeOptions") for t in (x, y, x)]
-    unknown = [Op("RFFT2D", [y], [y]) for _ in range(9)]
+    unknown = [Op("RIGHT_SHIFT", [y], [y]) for _ in range(9)]
     ceil = Op("CEIL", [Spec((2,), "float32")], [Spec((2,), "float32")])
     content = build_side_by_side([*squeeze, *unknown, ceil])
     table, *reasons, verdict = _of_model(content).split("\n\n")
     assert [line.split() for line in table.splitlines()[2:]] == [
         ["CEIL", "1", "float32", "1", "no", "yes", "yes"],
-        ["RFFT2D", "1", "float64", "9", "no", "no", "no"],
+        ["RIGHT_SHIFT", "1", "float64", "9", "no", "no", "no"],
         ["SQUEEZE", "1", "float64", "1", "yes", "yes", "yes"],
         ["SQUEEZE", "1", "int8", "2", "yes", "yes", "yes"],
     ]
     assert [" ".join(reason.split()) for reason in reasons] == [
         "Not replayed: #3, #4, #5, #6, #7, #8, #9, #10, ...: "
-        "tflreplay has no reference kernel for RFFT2D (version 1)",
+        "tflreplay has no reference kernel for RIGHT_SHIFT (version 1)",
         "Not replayed: #12: tflreplay has no reference kernel for CEIL (version 1)",
         "Not replayed: #3, #4, #5, #6, #7, #8, #9, #10, ...: "
-        "tflreplay has no optimized kernel for RFFT2D (version 1)",
+        "tflreplay has no optimized kernel for RIGHT_SHIFT (version 1)",
         "Not replayed: #3, #4, #5, #6, #7, #8, #9, #10, ...: "
-        "tflreplay has no xnnpack kernel for RFFT2D (version 1)",
+        "tflreplay has no xnnpack kernel for RIGHT_SHIFT (version 1)",
     ]
     assert verdict == ("13 ops; of LiteRT 2.3.0 are replayed: 3 reference, 4 optimized, 4 xnnpack")
 

@@ -67,9 +67,14 @@ def _paragraph(citizen: Citizen, engines: Sequence[str]) -> str:
     return textwrap.fill(
         "; ".join(groups),
         _WIDTH,
-        initial_indent=citizen.op.ljust(_INDENT),
+        initial_indent=f"{_name(citizen.op).ljust(_INDENT - 1)} ",
         subsequent_indent=" " * _INDENT,
     )
+
+
+def _name(op: str) -> str:
+    """A custom op goes by its own name."""
+    return op.removeprefix("CUSTOM:")
 
 
 def _aligned(cells: Sequence[str]) -> str:
@@ -78,7 +83,7 @@ def _aligned(cells: Sequence[str]) -> str:
 
 def _tools(citizen: Citizen) -> tuple[str, ...]:
     return (
-        citizen.op,
+        _name(citizen.op),
         "yes" if citizen.explained else "-",
         str(citizen.mistakes or "-"),
         citizen.told_apart or "-",
