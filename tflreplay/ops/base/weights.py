@@ -32,12 +32,6 @@ def no_int64_bias(site: Site) -> bool:
 
 
 @condition
-def int32_bias(site: Site) -> bool:
-    """an int32 bias"""
-    return site.bias is not None and site.bias.dtype == "int32"
-
-
-@condition
 def no_zero_point(site: Site) -> bool:
     """weights without a zero point, or with several"""
     return not _one_zero_point(site.weights)

@@ -30,7 +30,6 @@ from tflreplay.ops.base.weights import (
     float_bias,
     int4_filters,
     int8_weights,
-    int32_bias,
     int32_sums,
     integer_weights,
     quantized_weights,
@@ -88,7 +87,11 @@ def _reads_padding(right: Kernel) -> Defect:
 
 
 def _reads_int64(site: Site) -> str:
-    return f"{site.op.name} on int16: TFLM reads the int32 bias as int64"
+    """``DepthwiseConvEval`` in ``tensorflow/lite/micro/kernels/depthwise_conv.cc``."""
+    return (
+        f"{site.op.name} on int16 with an int32 bias: TFLM reads it as int64, past its end, "
+        "and what it adds is not defined"
+    )
 
 
 _FOUR_BITS_AS_EIGHT = Defect("reads each pair of int4 weights as one of int8", int4_filters)
@@ -135,14 +138,6 @@ def _depthwise(
         source=source,
         ledger=Terms(depthwise_terms),
         defects=defects,
-    )
-
-
-def _past_the_end(site: Site) -> str:
-    """``DepthwiseConvEval`` in ``tensorflow/lite/micro/kernels/depthwise_conv.cc``."""
-    return (
-        f"{site.op.name} on int16 with an int32 bias: TFLM reads it as int64, past its end, "
-        "and what it adds is not defined"
     )
 
 
@@ -250,7 +245,6 @@ CARDS = (
     Card(
         "DEPTHWISE_CONV_2D",
         {
-            "tflm": (NotModelled(INT16, _past_the_end, when=int32_bias),),
             "xnnpack": (
                 xnnpack_row(
                     xnnpack_bias_alone,
