@@ -121,10 +121,12 @@ def test_integers_are_taken_as_they_are(tmp_path: Path, source: str) -> None:
 )
 def test_integers_out_of_range(tmp_path: Path, dtype: str, bad: Any, allowed: str) -> None:
     message = fails(tmp_path, tensor(dtype, (1,)), bad)
-    assert message == (
+    remedy, unsigned, _ = message.partition(', or say values = "unsigned" in a file given to --map')
+    assert remedy == (
         f"{bad.dtype} values {bad[0]} to {bad[0]} do not fit {dtype} input 0 (x); "
         f"give integers from {allowed}, or floating-point data to be quantized"
     )
+    assert bool(unsigned) == (dtype in ("int8", "int4"))  # they may be the bits of codes
 
 
 def test_floating_point_input(tmp_path: Path) -> None:
@@ -216,17 +218,25 @@ def test_dynamic_dimension(tmp_path: Path, batch: int) -> None:
     wanted = tensor(signature=(-1, 2, 3))
     assert read_one(tmp_path, wanted, np.zeros((batch, 2, 3), np.int8))[0].shape == (batch, 2, 3)
     assert fails(tmp_path, wanted, np.zeros((batch, 2, 4), np.int8)).endswith(
-        "does not fit input 0 (x), which is int8[-1, 2, 3]"
+        "does not fit tensor 0 (x), which is int8[-1, 2, 3]"
     )
 
 
-@pytest.mark.parametrize(
-    "shape", [(), (1,), (6,), (3, 2), (1, 3, 2), (2, 2, 3), (1, 1, 1, 2, 3), (0,)]
-)
+@pytest.mark.parametrize("shape", [(), (1,), (3, 2), (1, 3, 2), (2, 2, 3), (0,)])
 def test_wrong_shape(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    order = ": its axes are in another order; transpose it, or give --layout"
     assert fails(tmp_path, tensor(), np.zeros(shape, np.float32)) == (
-        f"shape {list(shape)} does not fit input 0 (x), which is int8[1, 2, 3]"
+        f"shape {list(shape)} does not fit tensor 0 (x), which is int8[1, 2, 3]"
+        f"{order if math.prod(shape) == 6 else ''}"
     )
+
+
+@pytest.mark.parametrize("shape", [(6,), (1, 1, 6), (1, 1, 1, 2, 3), (2, 3, 1)])
+def test_another_shape_of_the_same_order(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    codes = np.arange(6, dtype=np.int8)
+    found, note = read_one(tmp_path, tensor(), codes.reshape(shape))
+    np.testing.assert_array_equal(found, codes.reshape(1, 2, 3))
+    assert note.endswith("given the tensor's shape, row-major") or "given the tensor's, " in note
 
 
 def test_scalar_and_empty_inputs(tmp_path: Path) -> None:
@@ -245,11 +255,14 @@ def test_missing_directory_and_empty_file(tmp_path: Path) -> None:
     for name in ("none.npy", "none.npz", "none.png", "none"):
         with pytest.raises(InputError, match=rf"{name}: cannot read .*: No such file"):
             read_inputs(one, [str(tmp_path / name)])
-    for name in ("a.npy", "a.npz", "a.png"):
+    for name, said in (
+        ("a.npy", "no file of tensors"),
+        ("a.png", "cannot read .*: Is a directory"),
+    ):
         (tmp_path / name).mkdir()
-        with pytest.raises(InputError, match=rf"{name}: cannot read .*: Is a directory"):
+        with pytest.raises(InputError, match=rf"{name}: {said}"):
             read_inputs(one, [str(tmp_path / name)])
-    with pytest.raises(InputError, match=r"not an image, nor a \.npy or \.npz file"):
+    with pytest.raises(InputError, match=r"empty\.npy: the file is empty"):
         read_inputs(one, [str(tmp_path / "empty.npy")])
     with pytest.raises(InputError, match="cannot identify image file"):
         read_inputs(one, [str(tmp_path / "empty.png")])
@@ -345,7 +358,7 @@ def test_equals_sign_in_a_file_name(
 
 def test_wrong_names(tmp_path: Path, two: Model) -> None:
     file = saved(tmp_path / "x.npy", np.int8([1]))
-    np.savez(tmp_path / "x.npz", a=np.int8([1]))
+    np.savez(tmp_path / "x.npz", a=np.int8([1]), z=np.int8([1]))
     archive = str(tmp_path / "x.npz")
     inputs = r"0 \(a\), 1 \(b=c\)"
     for sources, message in (
@@ -519,7 +532,7 @@ def test_header_of_a_huge_array(tmp_path: Path) -> None:
     (tmp_path / "x.npy").write_bytes(
         b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + bytes(64)
     )
-    with pytest.raises(InputError, match=r"x\.npy: not an image"):
+    with pytest.raises(InputError, match=r"x\.npy: damaged, or not a numpy file"):
         read_inputs(model_of(tensor()), [str(tmp_path / "x.npy")])
 
 

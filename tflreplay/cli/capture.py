@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tflreplay.cli import options
 from tflreplay.cli.streams import echo
 from tflreplay.ground.errors import CaptureError
+
+if TYPE_CHECKING:
+    from tflreplay.runtimes.hints import Hints
 
 
 @click.command(no_args_is_help=True)
@@ -31,6 +35,7 @@ from tflreplay.ground.errors import CaptureError
 def capture(
     model: Path,
     sources: tuple[str, ...],
+    hints: Hints,
     seed: int,
     shapes: tuple[str, ...],
     engine: str | None,
@@ -50,7 +55,7 @@ def capture(
 
     check(output, force)
     loaded = load(model)
-    inputs = read_inputs(loaded, sources, seed, shapes=shapes)
+    inputs = read_inputs(loaded, sources, seed, shapes=shapes, hints=hints)
     options.announce_environment(runtime, engine)
     captured = take(loaded, inputs.arrays, runtime, engine, threads)
     save(captured, output, loaded, inputs.arrays, overwrite=force)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tflreplay.cli import options
 from tflreplay.ground.errors import CaptureError
+
+if TYPE_CHECKING:
+    from tflreplay.runtimes.hints import Hints
 
 
 @click.command(no_args_is_help=True)
@@ -38,6 +42,7 @@ from tflreplay.ground.errors import CaptureError
 def compare(
     model: Path,
     sources: tuple[str, ...],
+    hints: Hints,
     seed: int,
     shapes: tuple[str, ...],
     names: str,
@@ -59,8 +64,10 @@ def compare(
     if out is not None:
         reports.check(out, force)
     loaded = load(model)
-    inputs = read_inputs(loaded, sources, seed, shapes=shapes)
-    result = compare_sources(loaded, inputs, names.split(","), threads, options.command_line())
+    inputs = read_inputs(loaded, sources, seed, shapes=shapes, hints=hints)
+    result = compare_sources(
+        loaded, inputs, names.split(","), threads, options.command_line(), hints
+    )
     if out is not None:
         reports.write(result, out, overwrite=force)
     if as_json:

@@ -98,7 +98,7 @@ def _element(model: Path, given: dict[str, Any]) -> Any:
     from tflreplay.tools.explain.element import explain_element
 
     loaded = load(model)
-    inputs = read_inputs(loaded, given["sources"], given["seed"])
+    inputs = read_inputs(loaded, given["sources"], given["seed"], hints=given["hints"])
     options.announce_environment(given["runtime"], given["engine"])
     against = given["against"]
     return explain_element(
@@ -109,7 +109,9 @@ def _element(model: Path, given: dict[str, Any]) -> Any:
         given["runtime"],
         given["engine"],
         threads=given["threads"],
-        against=None if against is None else load_source(against, loaded, inputs.arrays),
+        against=None
+        if against is None
+        else load_source(against, loaded, inputs.arrays, given["hints"]),
     )
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tflreplay.cli import options
 from tflreplay.cli.streams import echo
+
+if TYPE_CHECKING:
+    from tflreplay.runtimes.hints import Hints
 
 EXIT_CODES = """\b
 Exit codes:
@@ -39,6 +43,7 @@ def extract(
     model: Path,
     layer: int,
     sources: tuple[str, ...],
+    hints: Hints,
     seed: int,
     shapes: tuple[str, ...],
     engine: str | None,
@@ -58,7 +63,7 @@ def extract(
     directory = out if out is not None else Path(f"{model.stem}-op{layer}")
     report.check(directory, layer, force)
     loaded = load(model)
-    inputs = read_inputs(loaded, sources, seed, shapes=shapes)
+    inputs = read_inputs(loaded, sources, seed, shapes=shapes, hints=hints)
     options.announce_environment(runtime, engine)
     kit = cut(loaded, inputs, layer, runtime, engine)
     written = report.write(kit, directory, overwrite=force)

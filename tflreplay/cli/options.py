@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
+
+if TYPE_CHECKING:
+    from tflreplay.runtimes.hints import Hints
 
 
 class _Directory(click.Path):
@@ -28,17 +34,52 @@ class _Directory(click.Path):
 DIRECTORY = _Directory(path_type=Path)
 
 model = click.argument("model", type=click.Path(path_type=Path))
-inputs = click.option(
+_input = click.option(
     "--input",
     "-i",
     "sources",
     multiple=True,
     metavar="[NAME=]FILE",
-    help="An input: .npy, .npz (inputs by name) or an image. Floating-point data is quantized by "
-    "the input's scale; integers are taken as they are. Repeat it for several inputs. "
+    help="An input: an image, .npy, .npz (inputs by name), raw binary, CSV or text, $readmemh hex, "
+    "a C source, a log. Floating-point data is quantized by the input's scale; integers are taken "
+    "as they are. Repeat it for several inputs. "
     "An array with one dimension more than the input holds consecutive inferences, which keep the "
     "model's variables. Without it the input is random.",
 )
+_layout = click.option(
+    "--layout",
+    metavar="NAME",
+    help="How 4-D tensors lie in the given files, where their shapes do not say it: NHWC, NCHW, "
+    "NHWC4, NHWC8 or NHWC16 (channels padded), NC4HW4, NC8HW8 or NC16HW16 (blocked).",
+)
+_map = click.option(
+    "--map",
+    "mapping",
+    type=click.Path(path_type=Path),
+    metavar="FILE.toml",
+    help='Which tensors the arrays in the given files are: "conv1.bin" = "op 5", or "ops 3 to 5".',
+)
+
+
+def inputs(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Files of inputs, and ``hints``: what is said of them, and of a dump."""
+
+    @functools.wraps(command)
+    def with_hints(layout: str | None, mapping: Path | None, **given: Any) -> Any:
+        return command(hints=_hints(layout, mapping), **given)
+
+    return _input(_layout(_map(with_hints)))
+
+
+def _hints(layout: str | None, mapping: Path | None) -> Hints:
+    from tflreplay.runtimes.hints import read_hints
+    from tflreplay.runtimes.layouts import LAYOUTS
+
+    if layout is not None and layout not in LAYOUTS:
+        raise click.UsageError(f"--layout {layout}: use one of {', '.join(LAYOUTS)}.")
+    return read_hints(layout, mapping)
+
+
 shapes = click.option(
     "--shape",
     "shapes",
@@ -85,6 +126,12 @@ def command_line() -> str:
     return shlex.join(["tflreplay", *sys.argv[1:]])
 
 
+# Options that say which tensors are meant.
+_OF_EXPLAIN = (
+    "sources", "layout", "mapping", "seed", "engine", "runtime", "threads", "against",
+)  # fmt: skip
+
+
 def explain_command() -> str:
     """What the user typed, as a command that explains one element; see ``tflreplay explain``."""
     context = click.get_current_context()
@@ -92,7 +139,7 @@ def explain_command() -> str:
     for parameter in context.command.params:
         name = parameter.name or ""
         typed = context.get_parameter_source(name) == ParameterSource.COMMANDLINE
-        if not typed or name not in ("sources", "seed", "engine", "runtime", "threads", "against"):
+        if not typed or name not in _OF_EXPLAIN:
             continue
         value = context.params[name]
         for part in value if isinstance(value, tuple) else (value,):

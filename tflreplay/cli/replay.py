@@ -7,6 +7,7 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,9 @@ from tflreplay.cli.colour import painter
 from tflreplay.cli.progress import ProgressBar
 from tflreplay.cli.streams import echo, output_to_error
 from tflreplay.ground.errors import CaptureError, OutputError
+
+if TYPE_CHECKING:
+    from tflreplay.runtimes.hints import Hints
 
 EXIT_CODES = """\b
 Exit codes:
@@ -51,8 +55,9 @@ What a dump given to --against does not hold does not count.
     "--against",
     type=click.Path(path_type=Path),
     metavar="FILE|DIR",
-    help="Compare with tensors saved before (tflreplay capture), or dumped by a device: .npz by "
-    "tensor index or name, or a folder of .npy.",
+    help="Compare with tensors saved before (tflreplay capture), or dumped by a device: a file or "
+    "folder of .npy, .npz, raw binary, CSV or text, $readmemh hex, C sources, logs, or what TFLM's "
+    "layer-by-layer debugger writes; by tensor index or name, op2, 2_CONV_2D, or as --map says.",
 )
 @click.option(
     "--kernel",
@@ -84,6 +89,7 @@ What a dump given to --against does not hold does not count.
 def replay(
     model: Path,
     sources: tuple[str, ...],
+    hints: Hints,
     seed: int,
     shapes: tuple[str, ...],
     steps: int | None,
@@ -113,7 +119,7 @@ def replay(
     if out is not None:
         check(out, force)
     loaded = load(model)
-    inputs = read_inputs(loaded, sources, seed, steps, shapes)
+    inputs = read_inputs(loaded, sources, seed, steps, shapes, hints)
     if not quiet:
         options.announce_environment(runtime, engine)
     with (
@@ -129,7 +135,7 @@ def replay(
             engine,
             replay_as=replay_as,
             threads=threads,
-            against=load_source(against, loaded, inputs.arrays) if against is not None else None,
+            against=None if against is None else load_source(against, loaded, inputs.arrays, hints),
             modes=(mode,) if mode else None,
             kernels=load_kernels(kernel) if kernel is not None else {},
             expect=expect,

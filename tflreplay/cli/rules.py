@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tflreplay.cli import options
 from tflreplay.cli.streams import echo
+
+if TYPE_CHECKING:
+    from tflreplay.runtimes.hints import Hints
 
 
 @click.command()
@@ -29,6 +33,7 @@ def rules(
     engine: str | None,
     runtime: str | None,
     sources: tuple[str, ...],
+    hints: Hints,
     seed: int,
     output: Path | None,
     force: bool,
@@ -61,7 +66,7 @@ def rules(
         report.check(output, force)
     ours = resolve(runtime, engine)
     loaded = load(model)
-    inputs = read_inputs(loaded, sources, seed)
+    inputs = read_inputs(loaded, sources, seed, hints=hints)
     layers = rulesheet(loaded, inputs.arrays, ours)
     if output is not None:
         report.write(report.document(loaded, layers, ours, inputs.notes), output, overwrite=force)

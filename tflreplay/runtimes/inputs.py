@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,11 @@ from tflreplay.ground.errors import InputError
 from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.model import Model, Tensor
 from tflreplay.ops import card
+from tflreplay.runtimes.formats import Found, Kind, read, read_folder
+from tflreplay.runtimes.hints import NO_HINT, NO_HINTS, Hint, Hints
+from tflreplay.runtimes.layouts import place
+from tflreplay.runtimes.names import Names
+from tflreplay.runtimes.values import Misfit, Reading, as_dumped, fit
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,6 +45,7 @@ def read_inputs(
     seed: int = 0,
     steps: int | None = None,
     shapes: Sequence[str] = (),
+    hints: Hints = NO_HINTS,
 ) -> Inputs:
     """The model's inputs from files.
 
@@ -47,13 +53,15 @@ def read_inputs(
 
     Args:
         model: the model to be fed.
-        sources: each ``file`` or ``name=file``. A file is a ``.npy``, an image, or an ``.npz`` that
-            holds inputs by name. A name is a signature's argument, a tensor's name or its index.
-            Without sources, the inputs are random.
+        sources: each ``file`` or ``name=file``. A file is an image, or in any of the forms of
+            :mod:`tflreplay.runtimes.formats`; one that holds several arrays, or a folder, has
+            inputs by name. A name is a signature's argument, or a tensor's as
+            :mod:`tflreplay.runtimes.names` has it. Without sources, the inputs are random.
         seed: of the random inputs.
         steps: how many inferences to run; without it as many as the files hold.
         shapes: other shapes of inputs, each ``name=1,320,320,3``; the name may be left out where
             there is one input.
+        hints: what is known of the arrays, see :func:`tflreplay.runtimes.hints.read_hints`.
 
     Raises:
         InputError: a file is missing or unreadable, a name is unknown, an input is left out, an
@@ -62,39 +70,55 @@ def read_inputs(
     model = _resized(model, shapes)
     if not sources:
         return random_inputs(model, seed, steps or 1)
-    found: dict[int, tuple[str, Array]] = {}
-    for name, label, array in _arrays(model, sources):
-        index = _input_index(model, name, label)
-        if index in found:
-            raise InputError(f"{label}: input {model.main.tensors[index].label} is given twice")
-        found[index] = (label, array)
-    absent = [model.main.tensors[i].label for i in model.main.inputs if i not in found]
+    given: dict[int, _Given] = {}
+    left: list[str] = []
+    for each in _arrays(model, sources, hints, left):
+        if each.index in given:
+            label = model.main.tensors[each.index].label
+            raise InputError(f"{each.label}: input {label} is given twice")
+        given[each.index] = each
+    absent = [model.main.tensors[i].label for i in model.main.inputs if i not in given]
     if absent:
+        told = f" ({'; '.join(left)})" if left else ""
         raise InputError(
-            f"{model.path}: no value for input {', '.join(absent)}; "
+            f"{model.path}: no value for input {', '.join(absent)}{told}; "
             "give every input, as --input name=file"
         )
-    held = {index: _steps(model.main.tensors[index], array) for index, (_, array) in found.items()}
+    held = {index: _steps(model.main.tensors[index], each) for index, each in given.items()}
     count = steps or max(map(len, held.values()), default=1)
     notes = []
     inferences: list[dict[int, Array]] = [{} for _ in range(count)]
-    for index, (label, array) in sorted(found.items()):
+    for index, each in sorted(given.items()):
+        label = each.label
         if len(held[index]) not in (1, count):
             raise InputError(
-                f"{label}: shape {list(array.shape)} holds inputs for {len(held[index])} "
-                f"inferences, expected 1 or {count}"
+                f"{label}: shape {list(each.found.values.shape)} holds inputs for "
+                f"{len(held[index])} inferences, expected 1 or {count}"
             )
         for step, arrays in enumerate(inferences):
-            one = held[index][step % len(held[index])]
-            arrays[index], how = fit(model.main.tensors[index], one, label)
+            one = replace(each.found, values=held[index][step % len(held[index])])
+            arrays[index], how = _fit(model.main.tensors[index], one, each.hint, label)
         notes.append(f"{label}: {how}" + (f", {count} inferences" if count > 1 else ""))
-    return Inputs(inferences[-1], tuple(notes), tuple(inferences[:-1]))
+    return Inputs(inferences[-1], (*notes, *left), tuple(inferences[:-1]))
 
 
-def _steps(tensor: Tensor, array: Array) -> list[Array]:
+@dataclass(frozen=True)
+class _Given:
+    """An array, and the input that it is."""
+
+    index: int
+    label: str
+    found: Found = field(repr=False)
+    hint: Hint = NO_HINT
+
+
+def _steps(tensor: Tensor, given: _Given) -> list[Array]:
     """The inputs of consecutive inferences that an array holds: most often one."""
-    several = array.ndim == len(tensor.shape_signature) + 1 and len(array) > 0
-    return list(array) if several else [array]
+    array = given.found.values
+    if array.ndim != len(tensor.shape_signature) + 1 or not len(array):
+        return [array]
+    blocked = any(at.layout != "NHWC" for at in place(tensor.shape, array, given.hint.layout))
+    return [array] if blocked else list(array)
 
 
 def _resized(model: Model, shapes: Sequence[str]) -> Model:
@@ -175,44 +199,62 @@ def _shape_wanted(model: Model, index: int) -> tuple[int, ...] | None:
     return None
 
 
-def fit(tensor: Tensor, array: Array, label: str) -> tuple[Array, str]:
+def _fit(tensor: Tensor, found: Found, hint: Hint, label: str) -> tuple[Array, str]:
     """The array in the tensor's dtype and shape, and what was done to it.
-
-    Floating-point data for a quantized tensor is quantized by its scale and zero point, halves away
-    from zero, and clamped; integers are taken as they are. A missing batch dimension of 1 is added.
 
     Raises:
         InputError: wrong shape or dtype, values out of range, NaN or infinity.
     """
+    try:
+        reading = fit(tensor, found, hint, _converted)
+    except Misfit as misfit:
+        raise InputError(f"{label}: {misfit}") from None
+    return reading.array, ", ".join((*reading.how, *found.notes))
+
+
+def _converted(tensor: Tensor, array: Array, found: Found, hint: Hint) -> list[Reading]:
+    """The values of an input.
+
+    Floating-point data for a quantized tensor is quantized by its scale and zero point, halves away
+    from zero, and clamped; integers are taken as they are.
+
+    Raises:
+        Misfit: wrong dtype, values out of range, NaN or infinity.
+    """
     dtype = tensor.numpy_dtype
-    array = _fit_shape(tensor, array, label)
     given, wanted = array.dtype.kind, dtype.kind
     if given in "fc" and not np.isfinite(array).all():
-        raise InputError(f"{label}: holds NaN or infinity; every value must be finite")
+        raise Misfit("holds NaN or infinity; every value must be finite")
     if given == wanted == "f":
         with np.errstate(over="ignore"):
             result = array.astype(dtype)
         if not np.isfinite(result).all():
-            raise InputError(f"{label}: {array.dtype} values too large for {tensor.dtype}")
-        return result, f"{array.dtype}, taken as {tensor.dtype}"
+            raise Misfit(f"{array.dtype} values too large for {tensor.dtype}")
+        return [Reading(result, (f"{array.dtype}, taken as {tensor.dtype}",))]
+    if wanted in "iu" and hint.values in ("codes", "unsigned"):
+        return as_dumped(tensor, array, found, hint)
     if given == "f" and wanted in "iu" and tensor.quantization is not None:
-        return _quantize(tensor, array, label), (
+        how = (
             f"{array.dtype}, quantized to {tensor.dtype} by scale {tensor.scale:.6g} and zero "
             f"point {tensor.zero_point}"
         )
+        return [Reading(_quantize(tensor, array), (how,))]
     if given in "iub" and wanted in "iu":
         low, high = tensor.code_range
         if array.size and (array.min() < low or array.max() > high):
-            raise InputError(
-                f"{label}: {array.dtype} values {array.min()} to {array.max()} do not fit "
-                f"{tensor.dtype} input {tensor.label}; {_remedy(tensor)}"
+            bits = low < 0 <= array.min() and array.max() <= high - low
+            unsigned = ', or say values = "unsigned" in a file given to --map, if these are codes'
+            raise Misfit(
+                f"{array.dtype} values {array.min()} to {array.max()} do not fit {tensor.dtype} "
+                f"input {tensor.label}; {_remedy(tensor)}{unsigned if bits else ''}"
             )
-        return array.astype(dtype), f"{array.dtype} codes, taken as they are"
+        return [Reading(array.astype(dtype), (f"{array.dtype} codes, taken as they are",))]
     if given == wanted != "O":
-        return array.astype(dtype), f"{array.dtype}, taken as it is"
-    raise InputError(
-        f"{label}: {array.dtype} data does not fit {tensor.dtype} input {tensor.label}; "
-        f"{_remedy(tensor)}"
+        return [Reading(array.astype(dtype), (f"{array.dtype}, taken as it is",))]
+    if wanted in "bf" and (found.kind is not Kind.TYPED or given == "u"):
+        return as_dumped(tensor, array, found, hint)
+    raise Misfit(
+        f"{array.dtype} data does not fit {tensor.dtype} input {tensor.label}; {_remedy(tensor)}"
     )
 
 
@@ -228,10 +270,10 @@ def _remedy(tensor: Tensor) -> str:
     return "give floating-point data" if kind == "f" else f"give {tensor.dtype} data"
 
 
-def _quantize(tensor: Tensor, array: Array, label: str) -> Array:
+def _quantize(tensor: Tensor, array: Array) -> Array:
     if tensor.quantization is None or tensor.quantization.per_axis or not tensor.scale > 0:
-        raise InputError(
-            f"{label}: input {tensor.label} has {tensor.quantization}, by which floating-point "
+        raise Misfit(
+            f"input {tensor.label} has {tensor.quantization}, by which floating-point "
             "data cannot be quantized; give integers"
         )
     low, high = (code - tensor.zero_point for code in tensor.code_range)
@@ -241,41 +283,33 @@ def _quantize(tensor: Tensor, array: Array, label: str) -> Array:
     return result
 
 
-def _fit_shape(tensor: Tensor, array: Array, label: str) -> Array:
-    signature = tensor.shape_signature
-    shape = array.shape
-    if array.ndim == len(signature) - 1 and signature[0] in (1, -1):
-        shape = (1, *shape)
-    matches = len(shape) == len(signature) and all(
-        want in (-1, size) for want, size in zip(signature, shape, strict=True)
-    )
-    if not matches:
-        raise InputError(
-            f"{label}: shape {list(array.shape)} does not fit input {tensor.label}, "
-            f"which is {tensor.dtype}{list(signature)}"
-        )
-    return array.reshape(shape)
-
-
-def _arrays(model: Model, sources: Sequence[str]) -> list[tuple[str, str, Array]]:
-    """(input name or "", label for messages, array) of every source."""
-    found: list[tuple[str, str, Array]] = []
+def _arrays(
+    model: Model, sources: Sequence[str], hints: Hints, left: list[str]
+) -> Iterator[_Given]:
+    """Every array of the sources that is an input. ``left`` gets a line on each that is none."""
     for source in sources:
         name, path = _split(source)
         if path.suffix.lower() in IMAGE_SUFFIXES:
-            tensor = model.main.tensors[_input_index(model, name, str(path))]
-            found.append((name, *_read_image(path, tensor)))
+            index = _input_index(model, name, str(path))
+            label, pixels = _read_image(path, model.main.tensors[index])
+            yield _Given(index, label, Found("", label, pixels, shaped=True))
             continue
-        loaded = _read_arrays(path)
-        if isinstance(loaded, np.ndarray):
-            found.append((name, str(path), loaded))
-        elif name:
+        found = read_folder(path)[0] if path.is_dir() else read(path)
+        if name and len(found) > 1:
             raise InputError(
                 f"{path}: an archive holds inputs by name; give it without the {name!r} in front"
             )
-        else:
-            found += [(key, f"{path}[{key}]", array) for key, array in loaded.items()]
-    return found
+        for each in found:
+            hint = hints.of(each.name or path.stem, path.name)
+            called = hint.tensor or name or each.name
+            try:
+                index = _input_index(model, called, each.where)
+            except InputError as error:
+                if len(found) == 1:
+                    raise
+                left.append(str(error))
+            else:
+                yield _Given(index, each.where, each, hint)
 
 
 def _split(source: str) -> tuple[str, Path]:
@@ -305,30 +339,11 @@ def _input_index(model: Model, name: str, label: str) -> int:
     matching = [i for i in inputs if name in (tensors[i].name, str(i))]
     if len(matching) == 1:
         return matching[0]
+    index = Names(model).find(name).index if not matching else None
+    if index in inputs:
+        return index
     problem = "several inputs are" if matching else "no input is"
     raise InputError(f"{label}: {problem} named {name!r}; the inputs are {names}")
-
-
-def _read_arrays(path: Path) -> Array | dict[str, Array]:
-    """The array of a ``.npy`` file, or the arrays of an ``.npz`` archive by name."""
-    try:
-        with path.open("rb") as file:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return loaded
-            arrays = {key: loaded[key] for key in loaded.files}
-    except Exception as error:  # numpy and zipfile raise whatever a damaged file makes them hit
-        reason = getattr(error, "strerror", None)
-        if reason:
-            raise InputError(f"{path}: cannot read the input: {reason}") from None
-        raise InputError(
-            f"{path}: not an image, nor a .npy or .npz file of numbers, or a damaged one; "
-            "save it again, with numpy.save or numpy.savez"
-        ) from None
-    for key, array in arrays.items():
-        if not isinstance(array, np.ndarray):
-            raise InputError(f"{path}[{key}]: not an array; save the archive with numpy.savez")
-    return arrays
 
 
 def _read_image(path: Path, tensor: Tensor) -> tuple[str, Array]:

@@ -15,11 +15,14 @@ from typing import Any
 import numpy as np
 
 from tflreplay import __version__
-from tflreplay.ground.errors import InputError, NotReplayed, OutputError
+from tflreplay.ground.errors import InputError, OutputError
 from tflreplay.ground.fields import Fields, WrongField
 from tflreplay.ground.machine import Machine
-from tflreplay.model import Model, Tensor
+from tflreplay.model import Model
 from tflreplay.runtimes import Capture
+from tflreplay.runtimes.dumps import dump
+from tflreplay.runtimes.formats import Found, read, read_folder
+from tflreplay.runtimes.hints import NO_HINTS, Hints
 
 Array = np.ndarray[Any, Any]
 
@@ -94,31 +97,38 @@ def inputs_sha256(inputs: Mapping[int, Array]) -> str:
 
 
 def load_source(
-    path: str | Path, model: Model, inputs: Mapping[int, Array] | None = None
+    path: str | Path,
+    model: Model,
+    inputs: Mapping[int, Array] | None = None,
+    hints: Hints = NO_HINTS,
 ) -> Capture:
     """Read tensors of ``model`` from a file.
 
     Args:
-        path: what :func:`save` wrote; or any .npz whose arrays, or a folder whose .npy files, are
-            called by a tensor's index or its name, "/" perhaps replaced by "_".
+        path: what :func:`save` wrote; or a device's dump, a file or a folder in any of the forms of
+            :mod:`tflreplay.runtimes.formats`.
         model: whose tensors they are.
         inputs: where given, input tensors in the file must be the same.
+        hints: what is known of a dump's arrays, see :func:`tflreplay.runtimes.hints.read_hints`.
 
     Returns:
-        A capture. ``problems`` name the arrays that were left out, or given another shape, and
-        why; ``missing`` says it of the tensors. Of a file that tflreplay did not write, ``runtime``
-        is the file's name, version, engine and machine are empty, and ``not_dumped`` holds the
-        tensors that no array is called like. The machine is empty also of a file written before it
-        was recorded.
+        A capture. ``problems`` name the arrays of a dump that were left out, or what was done to
+        take them; ``missing`` says it of the tensors. Of a file that tflreplay did not write,
+        ``runtime`` is the file's name, version, engine and machine are empty, and ``not_dumped``
+        holds the tensors that no array is called like. The machine is empty also of a file written
+        before it was recorded.
 
     Raises:
         InputError: the file cannot be read, belongs to another model or other inputs, or none of
             its arrays fits a tensor.
     """
     path = Path(path)
-    found = _read(path)
-    saved = [array for name, array in found if name == _PROVENANCE]
-    source = _saved(path, model, found, saved[0]) if saved else _dump(path, model, found)
+    found, others = read_folder(path) if path.is_dir() else (read(path), [])
+    saved = [array.values for array in found if array.name == _PROVENANCE]
+    if saved:
+        source = _saved(path, model, found, saved[0])
+    else:
+        source = dump(path, model, found, others, hints)
     for index, array in (inputs or {}).items():
         theirs = source.tensors.get(index)
         if theirs is not None and not np.array_equal(theirs, array):
@@ -129,35 +139,7 @@ def load_source(
     return source
 
 
-def _read(path: Path) -> list[tuple[str, Array]]:
-    """The name and the array of every entry."""
-    if path.is_dir():
-        files = sorted(path.glob("*.npy"))
-        if not files:
-            raise InputError(f"{path}: no .npy file is in there")
-        return [(file.stem, array) for file in files for _, array in _load(file)]
-    if path.suffix != ".npz":
-        raise InputError(f"{path}: not a folder of .npy files, nor an .npz file")
-    return _load(path)
-
-
-def _load(path: Path) -> list[tuple[str, Array]]:
-    """The arrays of an .npz, or the one of an .npy, which has no name."""
-    try:
-        with open(path, "rb") as file:
-            content = np.load(file, allow_pickle=False)
-            if isinstance(content, np.ndarray):
-                return [("", content)]
-            return [(name, content[name]) for name in content.files]
-    except OSError as error:
-        raise InputError(f"{path}: cannot read it: {error.strerror or error}") from None
-    except Exception as error:  # numpy and zipfile raise many kinds: of sizes, encodings, syntax
-        raise InputError(
-            f"{path}: damaged, or not a numpy file: {error or type(error).__name__}"
-        ) from None
-
-
-def _saved(path: Path, model: Model, found: list[tuple[str, Array]], text: Array) -> Capture:
+def _saved(path: Path, model: Model, found: list[Found], text: Array) -> Capture:
     try:
         told = Fields(json.loads(str(text)))
         if told.get("format_version", int) != FORMAT_VERSION:
@@ -172,7 +154,7 @@ def _saved(path: Path, model: Model, found: list[tuple[str, Array]], text: Array
                 f"{sha256[:12]}...) than {model.path} ({model.sha256[:12]}...)"
             )
         return Capture(
-            tensors={int(name): array for name, array in found if name != _PROVENANCE},
+            tensors={int(each.name): each.values for each in found if each.name != _PROVENANCE},
             runtime=told.get("runtime", str),
             version=told.get("version", str),
             engine=told.get("engine", str),
@@ -185,87 +167,3 @@ def _saved(path: Path, model: Model, found: list[tuple[str, Array]], text: Array
         )
     except (WrongField, ValueError, RecursionError) as error:
         raise InputError(f"{path}: its provenance is damaged ({error}); capture it again") from None
-
-
-def _dump(path: Path, model: Model, found: list[tuple[str, Array]]) -> Capture:
-    """Match names with tensors; what is not certain is left out and told."""
-    graph = model.main
-    written = {index for op in graph.operators for index in op.outputs} | set(graph.inputs)
-    by_name: dict[str, list[int]] = {}
-    for index in sorted(written):
-        name = graph.tensors[index].name
-        for alias in {name, name.replace("/", "_"), str(index)}:
-            by_name.setdefault(alias, []).append(index)
-
-    problems: list[str] = []
-    matched: dict[int, list[tuple[str, Array]]] = {}
-    unsure: dict[int, str] = {}  # what may be there, but under a name that others have too
-    for name, array in found:
-        indices = by_name.get(name, [])
-        exact = [index for index in indices if graph.tensors[index].name == name]
-        if len(indices) > 1 and len(exact) == 1 and not name.isdecimal():
-            indices = exact
-        if len(indices) == 1:
-            matched.setdefault(indices[0], []).append((name, array))
-        elif indices:
-            several = ", ".join(map(str, indices))
-            problems.append(f"{name}: left out: may be any of the tensors {several}")
-            unsure |= dict.fromkeys(indices, problems[-1])
-        else:
-            problems.append(f"{name}: left out: no op output or input is called that")
-
-    tensors: dict[int, Array] = {}
-    missing = dict.fromkeys(sorted(written), f"not in {path.name}") | unsure
-    for index, arrays in matched.items():
-        names = " and ".join(name for name, _ in arrays)
-        if len(arrays) > 1:
-            problem = f"{names}: left out: all of them are called like tensor {index}"
-        else:
-            fitted, problem = _fit(graph.tensors[index], arrays[0][1])
-            problem = problem and f"{names}: {problem}"
-            if fitted is not None:
-                tensors[index] = fitted
-        if problem:
-            problems.append(problem)
-        if index in tensors:
-            del missing[index]
-        else:
-            missing[index] = problem
-    if not tensors:
-        names = ", ".join(repr(name) for name, _ in found[:3]) or "nothing"
-        told = f" ({problems[0]})" if matched else ""
-        raise InputError(
-            f"{path}: none of its {len(found)} arrays ({names}, ...) fits a tensor of "
-            f"{model.path}{told}; call each by its tensor's index or name"
-        )
-    return Capture(
-        tensors=tensors,
-        runtime=path.absolute().name,  # "." has none
-        version="",
-        engine="",
-        threads=1,
-        missing=missing,
-        origin=dict.fromkeys(tensors, "file"),
-        problems=tuple(problems),
-        not_dumped=frozenset(missing.keys() - matched.keys() - unsure.keys()),
-    )
-
-
-def _fit(tensor: Tensor, array: Array) -> tuple[Array | None, str]:
-    """The array as the tensor has it, or None; and what was wrong or was done."""
-    try:
-        wanted = tensor.numpy_dtype
-    except NotReplayed:
-        return None, f"left out: tensor {tensor.index} is {tensor.dtype}"
-    if array.dtype.newbyteorder("=") != wanted:
-        return None, f"left out: {array.dtype}, but tensor {tensor.index} is {tensor.dtype}"
-    array = array.astype(wanted, copy=False)
-    signature = tensor.shape_signature
-    if len(array.shape) == len(signature) and all(
-        want in (-1, size) for want, size in zip(signature, array.shape, strict=True)
-    ):
-        return array, ""
-    shape = list(tensor.shape)
-    if array.ndim == 1 and array.size == np.prod(shape, dtype=np.int64):
-        return array.reshape(shape), f"its {array.size} values were given the shape {shape}"
-    return None, f"left out: shape {list(array.shape)}, but tensor {tensor.index} is {shape}"

@@ -12,12 +12,18 @@ from tflreplay.judgement.agreement import Agreement, agree
 from tflreplay.judgement.run import whose
 from tflreplay.model import Model
 from tflreplay.runtimes import Capture
+from tflreplay.runtimes.hints import NO_HINTS, Hints
 from tflreplay.runtimes.inputs import Inputs
 from tflreplay.tools.sources import obtain
 
 
 def compare_sources(
-    model: Model, inputs: Inputs, sources: Sequence[str], threads: int = 1, command: str = ""
+    model: Model,
+    inputs: Inputs,
+    sources: Sequence[str],
+    threads: int = 1,
+    command: str = "",
+    hints: Hints = NO_HINTS,
 ) -> Agreement:
     """Compare several sources of a model's tensors with each other.
 
@@ -28,6 +34,7 @@ def compare_sources(
             saved tensors.
         threads: the runtimes' threads.
         command: what to type to do the same again, for the report.
+        hints: what is known of the arrays in files.
 
     Raises:
         CaptureError, InputError: a source is unknown, or gives nothing.
@@ -42,7 +49,7 @@ def compare_sources(
             raise InputError("--sources: a name is empty; name each source once, between commas")
         if source in found:
             raise InputError(f"--sources: {source} is given twice")
-        obtained = obtain(model, inputs, source, threads)
+        obtained = obtain(model, inputs, source, threads, hints)
         if isinstance(obtained, Capture):
             told = filter(None, (obtained.note, *obtained.problems))
             notes += [f"{source}: {note}" for note in told]

@@ -15,16 +15,17 @@ from tflreplay.model import Model
 from tflreplay.ops import LAYERS
 from tflreplay.replayer.loop import replay
 from tflreplay.runtimes import ENGINES, Capture, capture, installed, resolve, start_capture
+from tflreplay.runtimes.hints import Hints
 from tflreplay.runtimes.inputs import Inputs
 from tflreplay.runtimes.saved import load_source
 
 
 def obtain(
-    model: Model, inputs: Inputs, source: str, threads: int
+    model: Model, inputs: Inputs, source: str, threads: int, hints: Hints
 ) -> Capture | tuple[Mapping[int, Array], str, Machine]:
     """What was captured; or what a replay computed, in which arithmetic, and of which machine."""
     if Path(source).exists():
-        return load_source(source, model, inputs.arrays)
+        return load_source(source, model, inputs.arrays, hints)
     runtime, _, engine = source.rpartition(":")
     if runtime == "replay":
         ours = engine_of(None, None, engine, threads, None)

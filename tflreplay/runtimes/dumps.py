@@ -1,0 +1,182 @@
+"""A device's dump: arrays matched with tensors, and fitted; what is not certain is left out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tflreplay.ground.errors import InputError, NotReplayed
+from tflreplay.ground.rounding import Array
+from tflreplay.ground.words import series
+from tflreplay.model import Model, Tensor
+from tflreplay.runtimes import Capture
+from tflreplay.runtimes.formats import Found
+from tflreplay.runtimes.hints import Hint, Hints
+from tflreplay.runtimes.layouts import also_channels_first
+from tflreplay.runtimes.names import FORMS, Names
+from tflreplay.runtimes.values import Misfit, Reading, as_dumped, fit
+
+_SHOWN = 4  # names in a line about many arrays
+
+
+@dataclass(frozen=True)
+class _Match:
+    """An array and the tensor that it is; ``reading`` is None where it does not fit."""
+
+    name: str
+    found: Found = field(repr=False)
+    hint: Hint
+    reading: Reading | None
+    problem: str = ""
+
+
+def dump(
+    path: Path, model: Model, found: Sequence[Found], others: Sequence[str], hints: Hints
+) -> Capture:
+    """The tensors of a dump.
+
+    Args:
+        found: the arrays of the file or folder ``path``.
+        others: files of the folder that hold no tensors.
+        hints: what is known of the arrays.
+
+    Returns:
+        As :func:`tflreplay.runtimes.saved.load_source`.
+
+    Raises:
+        InputError: none of the arrays fits a tensor.
+    """
+    names = Names(model)
+    graph = model.main
+    said: dict[str, list[str]] = defaultdict(list)  # what is to be told, and of which arrays
+    unsure: dict[int, str] = {}  # what may be there, but under a name that others have too
+    matched: dict[int, list[_Match]] = defaultdict(list)
+    for array in found:
+        name = array.name or path.stem
+        hint = hints.of(name, path.name if not path.is_dir() else "")
+        named = names.find(hint.tensor or name)
+        if named.index is None:
+            said[f"left out: {named.problem}"].append(name)
+            unsure |= dict.fromkeys(named.unsure, f"{name}: left out: {named.problem}")
+            continue
+        if named.how:
+            said[named.how].append(name)
+        matched[named.index].append(_match(graph.tensors[named.index], name, array, hint))
+
+    tensors: dict[int, Array] = {}
+    written = sorted(names.activations)
+    missing = dict.fromkeys(written, f"not in {path.name}") | unsure
+    channels_first = any(
+        match.reading is not None and match.reading.hint.layout == "NCHW"
+        for matches in matched.values()
+        for match in matches
+    )
+    for index, matches in matched.items():
+        tensor = graph.tensors[index]
+        match, problem = _one(tensor, matches, channels_first)
+        if problem:
+            told = problem
+        elif match.reading is None:
+            told = f"left out: {match.problem}"
+        else:
+            told = ""
+            for how in match.reading.how:
+                said[how].append(match.name)
+            if tensor.is_constant:
+                said[_of_constant(tensor, match.reading.array)].append(match.name)
+            else:
+                tensors[index] = match.reading.array
+        both = series([each.name for each in matches]) if problem else match.name
+        if told:
+            said[told].append(both)
+        if index in tensors:
+            del missing[index]
+        elif index in names.activations:
+            missing[index] = f"{both}: {told}"
+    said.pop("", None)
+    problems = [f"{_names(arrays)}: {text}" for text, arrays in said.items()]
+    if not tensors:
+        raise InputError(_nothing(path, model, found, bool(matched), problems))
+    problems += [f"{array.where}: {note}" for array in found for note in array.notes]
+    if others:
+        problems.append(f"not read: {_names(others)}, which hold no tensors")
+    called = {match.name for matches in matched.values() for match in matches}
+    if unused := [name for name in hints.entries if name not in {*called, path.name, "*"}]:
+        problems.append(f"the mapping's {_names(unused)} is the name of no array here")
+    return Capture(
+        tensors=tensors,
+        runtime=path.absolute().name,  # "." has none
+        version="",
+        engine="",
+        threads=1,
+        missing=missing,
+        origin=dict.fromkeys(tensors, "file"),
+        problems=tuple(problems),
+        not_dumped=frozenset(missing.keys() - matched.keys() - unsure.keys()),
+    )
+
+
+def _match(tensor: Tensor, name: str, found: Found, hint: Hint) -> _Match:
+    try:
+        return _Match(name, found, hint, fit(tensor, found, hint, as_dumped))
+    except Misfit as misfit:
+        return _Match(name, found, hint, None, str(misfit))
+    except NotReplayed:
+        return _Match(name, found, hint, None, f"tensor {tensor.index} is {tensor.dtype}")
+
+
+def _one(tensor: Tensor, matches: list[_Match], channels_first: bool) -> tuple[_Match, str]:
+    """The array of a tensor, or why none of several is taken."""
+    first = matches[0]
+    same = [
+        first.reading is not None
+        and each.reading is not None
+        and np.array_equal(first.reading.array, each.reading.array)
+        for each in matches[1:]
+    ]
+    if not all(same):
+        return first, f"left out: all of them are called like tensor {tensor.index}"
+    if (
+        channels_first
+        and not first.hint.layout
+        and first.reading is not None
+        and first.reading.hint.layout == "NHWC"
+        and also_channels_first(tensor.shape, first.found.values)
+    ):
+        return first, (
+            "left out: may be NHWC, or NCHW as others are here: give --layout NCHW or "
+            "--layout NHWC, or a layout for each in a file given to --map"
+        )
+    return first, ""
+
+
+def _of_constant(tensor: Tensor, array: Array) -> str:
+    """What a dump of a constant shows: nothing, where it is what the model has."""
+    if tensor.data is None or array.shape != tensor.data.shape:
+        return ""
+    if wrong := int((array != tensor.data).sum()):
+        counted = f"{wrong:,} of {array.size:,}"
+        return f"constant tensor {tensor.label} of the model has other values, {counted}"
+    return ""
+
+
+def _names(names: Sequence[str]) -> str:
+    if len(names) <= _SHOWN:
+        return series(list(names))
+    return series([*names[: _SHOWN - 1], f"{len(names) - _SHOWN + 1} more"])
+
+
+def _nothing(
+    path: Path, model: Model, found: Sequence[Found], matched: bool, problems: list[str]
+) -> str:
+    names = ", ".join(repr(array.name or path.stem) for array in found[:3])
+    text = f"{path}: none of its {len(found)} arrays ({names}, ...) fits a tensor of {model.path}"
+    told = "; ".join(dict.fromkeys(problems[:2]))
+    if matched:
+        return f"{text} ({told})"
+    line = f'"{found[0].name or path.stem}" = "op 0"'
+    return f"{text} ({told}); call each by {FORMS}, or say it in a file given to --map: {line}"
