@@ -30,7 +30,9 @@ def test_a_layer_is_cut_out_and_replayed_from_its_files(tmp_path: Path) -> None:
     output = np.load(kit / "output.npy")
     output.flat[5] ^= 1
     np.save(kit / "output.npy", output)
-    run(*arguments, "--out", "again", cwd=kit, code=1)
+    done = run(*arguments, "--out", "again", cwd=kit, code=2)
+    assert "op2.h[op2_output], output.hex and output.npy: left out: all of them are" in done.stdout
+    run(*arguments[:-1], "output.npy", "--out", "it", cwd=kit, code=1)
 
 
 def test_what_is_not_the_same_alone_is_written_with_exit_code_1(tmp_path: Path) -> None:

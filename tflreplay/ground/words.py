@@ -23,3 +23,8 @@ def shape_text(shape: tuple[int, ...]) -> str:
 def series(names: Sequence[str]) -> str:
     """``a, b and c``."""
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def few(names: Sequence[str]) -> str:
+    """All of a few names, the first of many: ``a, b, c and 6 more``."""
+    return series(names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"])

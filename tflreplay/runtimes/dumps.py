@@ -11,7 +11,7 @@ import numpy as np
 
 from tflreplay.ground.errors import InputError, NotReplayed
 from tflreplay.ground.rounding import Array
-from tflreplay.ground.words import series
+from tflreplay.ground.words import few, series
 from tflreplay.model import Model, Tensor
 from tflreplay.runtimes import Capture
 from tflreplay.runtimes.formats import Found
@@ -19,8 +19,6 @@ from tflreplay.runtimes.hints import Hint, Hints
 from tflreplay.runtimes.layouts import also_channels_first
 from tflreplay.runtimes.names import FORMS, Names
 from tflreplay.runtimes.values import Misfit, Reading, as_dumped, fit
-
-_SHOWN = 4  # names in a line about many arrays
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def dump(
                 said[_of_constant(tensor, match.reading.array)].append(match.name)
             else:
                 tensors[index] = match.reading.array
-        both = series([each.name for each in matches]) if problem else match.name
+        both = _all_of(matches) if problem else match.name
         if told:
             said[told].append(both)
         if index in tensors:
@@ -98,15 +96,15 @@ def dump(
         elif index in names.activations:
             missing[index] = f"{both}: {told}"
     said.pop("", None)
-    problems = [f"{_names(arrays)}: {text}" for text, arrays in said.items()]
+    problems = [f"{few(arrays)}: {text}" for text, arrays in said.items()]
     if not tensors:
         raise InputError(_nothing(path, model, found, bool(matched), problems))
     problems += [f"{array.where}: {note}" for array in found for note in array.notes]
     if others:
-        problems.append(f"not read: {_names(others)}, which hold no tensors")
+        problems.append(f"not read: {few(others)}, which hold no tensors")
     called = {match.name for matches in matched.values() for match in matches}
     if unused := [name for name in hints.entries if name not in {*called, path.name, "*"}]:
-        problems.append(f"the mapping's {_names(unused)} is the name of no array here")
+        problems.append(f"the mapping's {few(unused)} is the name of no array here")
     return Capture(
         tensors=tensors,
         runtime=path.absolute().name,  # "." has none
@@ -127,6 +125,14 @@ def _match(tensor: Tensor, name: str, found: Found, hint: Hint) -> _Match:
         return _Match(name, found, hint, None, str(misfit))
     except NotReplayed:
         return _Match(name, found, hint, None, f"tensor {tensor.index} is {tensor.dtype}")
+
+
+def _all_of(matches: Sequence[_Match]) -> str:
+    """What they are called, or where that does not tell them apart, their places."""
+    names = [each.name for each in matches]
+    if len(set(names)) < len(names):
+        names = [Path(each.found.where).name for each in matches]
+    return series(names)
 
 
 def _one(tensor: Tensor, matches: list[_Match], channels_first: bool) -> tuple[_Match, str]:
@@ -162,12 +168,6 @@ def _of_constant(tensor: Tensor, array: Array) -> str:
         counted = f"{wrong:,} of {array.size:,}"
         return f"constant tensor {tensor.label} of the model has other values, {counted}"
     return ""
-
-
-def _names(names: Sequence[str]) -> str:
-    if len(names) <= _SHOWN:
-        return series(list(names))
-    return series([*names[: _SHOWN - 1], f"{len(names) - _SHOWN + 1} more"])
 
 
 def _nothing(

@@ -13,6 +13,7 @@ import numpy as np
 
 from tflreplay.ground.errors import InputError
 from tflreplay.ground.rounding import Array, round_half_away
+from tflreplay.ground.words import few
 from tflreplay.model import Model, Tensor
 from tflreplay.ops import card
 from tflreplay.runtimes.formats import Found, Kind, read, read_folder
@@ -79,7 +80,7 @@ def read_inputs(
         given[each.index] = each
     absent = [model.main.tensors[i].label for i in model.main.inputs if i not in given]
     if absent:
-        told = f" ({'; '.join(left)})" if left else ""
+        told = "".join(f" ({line})" for line in left)
         raise InputError(
             f"{model.path}: no value for input {', '.join(absent)}{told}; "
             "give every input, as --input name=file"
@@ -299,17 +300,20 @@ def _arrays(
             raise InputError(
                 f"{path}: an archive holds inputs by name; give it without the {name!r} in front"
             )
+        others = []
         for each in found:
             hint = hints.of(each.name or path.stem, path.name)
             called = hint.tensor or name or each.name
             try:
                 index = _input_index(model, called, each.where)
-            except InputError as error:
+            except InputError:
                 if len(found) == 1:
                     raise
-                left.append(str(error))
+                others.append(called)
             else:
                 yield _Given(index, each.where, each, hint)
+        if others:
+            left.append(f"{path}: {few(others)} left out: no input is named that")
 
 
 def _split(source: str) -> tuple[str, Path]:
