@@ -14,7 +14,9 @@ SUFFIXES = (".h", ".hpp", ".hh", ".inc", ".c", ".cc", ".cpp", ".cxx")
 
 _COMMENTS = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.S)
 _DIRECTIVES = re.compile(r"^[ \t]*#(?:[^\n\\]|\\.|\\\n)*", re.M)
-_ATTRIBUTES = re.compile(r"__attribute__\s*\(\(.*?\)\)|(?:_A|a)lignas\s*\([^)]*\)", re.S)
+_ATTRIBUTES = re.compile(
+    r"__attribute__\s*\(\((?:[^()]|\([^()]*\))*\)\)|(?:_A|a)lignas\s*\([^)]*\)"
+)
 _ARRAY = re.compile(
     r"(?P<type>(?:\w+\s+)+)(?P<name>\w+)\s*(?P<sizes>(?:\[[^\]{}]*\]\s*)+)(?:\w+\s*)*=\s*\{"
 )
@@ -65,8 +67,8 @@ class CArray:
             CSyntax: an element is no number, does not fit the type, or there are more or fewer
                 elements than declared.
         """
-        texts = [text.strip() for text in self.body.translate(_NO_BRACES).split(",")]
-        if texts and not texts[-1]:
+        texts = self.body.replace("{", "").replace("}", "").split(",")
+        if not texts[-1].strip():
             texts.pop()
         if self.shape is not None and prod(self.shape) != len(texts):
             raise CSyntax(
@@ -89,7 +91,7 @@ class CArray:
             raise CSyntax(f"line {self.line}: {self.name} holds a number of over 64 bits") from None
 
     def _number(self, text: str, position: int) -> float:
-        plain = _CAST.sub("", text).translate(_NO_PARENTHESES).replace(" ", "")
+        plain = re.sub(r"[()\s]", "", _CAST.sub("", text))
         if plain in _NAMES:
             return _NAMES[plain]
         is_hex = plain.lstrip("+-").lower().startswith("0x")
@@ -105,7 +107,7 @@ class CArray:
             return float(plain.rstrip("fFlL"))
         except ValueError:
             raise CSyntax(
-                f"line {self.line}: element {position} of {self.name}, {text[:20]!r}, is no number"
+                f"line {self.line}: element {position} of {self.name}, {text.strip()[:20]!r}, is no number"
             ) from None
 
     def _typed(self, numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -123,10 +125,6 @@ class CArray:
         elif dtype.kind in "iu":
             raise CSyntax(f"line {self.line}: {self.name} is {self.c_type} and holds fractions")
         return numbers.astype(dtype)
-
-
-_NO_BRACES = {ord(brace): None for brace in "{}"}
-_NO_PARENTHESES = {ord(parenthesis): None for parenthesis in "()"}
 
 
 def arrays(source: str) -> Iterator[CArray]:

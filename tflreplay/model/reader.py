@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import tflite
 
+from tflreplay.ground import c_arrays
 from tflreplay.ground.errors import ModelError
 from tflreplay.model.buffers import NUMPY_TYPES, PACKED_BITS, unpack_strings
 from tflreplay.model.flatbuffer import Bytes, numbers, tables, text, vector
@@ -43,18 +44,42 @@ MAX_RANK = 32  # numpy 1's limit; no TFLite kernel goes beyond 8
 
 
 def load(path: str | Path) -> Model:
-    """Read and check a .tflite file.
+    """Read and check a .tflite file, or a C source with one in an array, as ``xxd -i`` writes it.
 
     Raises:
         ModelError: the file cannot be read, is not a .tflite flatbuffer, is cut short, or is
-            inconsistent with itself.
+            inconsistent with itself; or the C source does not hold just one.
     """
     path = Path(path)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ModelError(f"{path}: cannot read the model: {error.strerror}") from None
+    if path.suffix.lower() in c_arrays.SUFFIXES and not _is_model(content):
+        content = _in_c(content, path)
     return parse(content, path)
+
+
+def _is_model(content: bytes) -> bool:
+    return content[4:8] == b"TFL3"
+
+
+def _in_c(source: bytes, path: Path) -> bytes:
+    """The model in the one array of a C source that holds a model."""
+    try:
+        found = c_arrays.arrays(source.decode("utf-8", "replace"))
+        of_bytes = [array for array in found if array.dtype in ("int8", "uint8")]
+        held = {array.name: array.values().tobytes() for array in of_bytes}
+    except c_arrays.CSyntax as error:
+        raise ModelError(f"{path}: {error}; copy or export it again") from None
+    models = {name: content for name, content in held.items() if _is_model(content)}
+    if len(models) != 1:
+        names = ", ".join(models or held) or "there are none"
+        raise ModelError(
+            f"{path}: a C source is a model where one of its arrays of bytes holds one, and "
+            f"{len(models)} of these do: {names}; give a .tflite file"
+        )
+    return next(iter(models.values()))
 
 
 def parse(content: bytes, path: Path) -> Model:
@@ -63,7 +88,7 @@ def parse(content: bytes, path: Path) -> Model:
     Raises:
         ModelError: as :func:`load`.
     """
-    if len(content) < 8 or content[4:8] != b"TFL3":
+    if not _is_model(content):
         raise ModelError(f"{path}: not a .tflite model: {_what_it_is(content, path)}")
     try:
         return _Reader(path, content).model()
