@@ -16,6 +16,7 @@ from tflreplay.cli.capture import capture
 from tflreplay.cli.compare import compare
 from tflreplay.cli.diff import diff
 from tflreplay.cli.discriminate import discriminate
+from tflreplay.cli.dumper import dumper
 from tflreplay.cli.explain import explain
 from tflreplay.cli.extract import extract
 from tflreplay.cli.ops import ops
@@ -63,6 +64,7 @@ for subcommand in (
     compare,
     diff,
     discriminate,
+    dumper,
     explain,
     extract,
     ops,

@@ -106,9 +106,8 @@ class CArray:
                 return float.fromhex(plain.rstrip("fFlL") if "p" in plain.lower() else "")
             return float(plain.rstrip("fFlL"))
         except ValueError:
-            raise CSyntax(
-                f"line {self.line}: element {position} of {self.name}, {text.strip()[:20]!r}, is no number"
-            ) from None
+            what = f"element {position} of {self.name}, {text.strip()[:20]!r}"
+            raise CSyntax(f"line {self.line}: {what}, is no number") from None
 
     def _typed(self, numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """In the declared type; C keeps the low bits of what an integer type cannot hold."""

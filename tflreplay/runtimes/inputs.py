@@ -309,7 +309,8 @@ def _arrays(
             except InputError:
                 if len(found) == 1:
                     raise
-                others.append(called)
+                if Names(model).find(called).index is None:  # else it is of a dump
+                    others.append(called)
             else:
                 yield _Given(index, each.where, each, hint)
         if others:

@@ -61,13 +61,11 @@ def _read(path: Path) -> list[Found]:
     if suffix in _RAW or (b"\0" in content and suffix not in _TEXTS):
         return raw.read(path, content)
     words = content.decode("utf-8", errors="replace")  # a log may hold what the line garbled
-    if log.MARK in words:
-        return log.read(path, words)
     if suffix in readmemh.SUFFIXES:
         return readmemh.read(path, words)
     if suffix in C_SUFFIXES:
         return c_source.read(path, words)
-    return text.read(path, words)
+    return log.read(path, words) if log.MARK in words else text.read(path, words)
 
 
 def read_folder(path: Path) -> tuple[list[Found], list[str]]:
