@@ -71,6 +71,27 @@ def test_damage_is_an_error_or_is_told(
             assert str(error).startswith(str(path))  # noqa: PT017
 
 
+@writers
+def test_the_wrong_number_of_values(
+    tmp_path: Path,
+    seven_ops: Model,
+    seven_inputs: Inputs,
+    seven_captured: Capture,
+    write: Writer,
+) -> None:
+    short = {47: seven_captured.tensors[47][:, 1:], 0: seven_inputs.arrays[0][:, :, :, 1:]}
+    path = write(tmp_path, short)
+    for reading in (
+        lambda: load_source(path, seven_ops),
+        lambda: read_inputs(seven_ops, [str(path)]),
+    ):
+        with pytest.raises(
+            InputError, match=r" not fit tensor \d+ \(.*\), which is int8"
+        ) as raised:
+            reading()
+        assert "\n" not in str(raised.value)
+
+
 def refused(path: Path, content: str | bytes) -> str:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError) as raised:

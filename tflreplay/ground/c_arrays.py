@@ -18,7 +18,7 @@ _ATTRIBUTES = re.compile(
     r"__attribute__\s*\(\((?:[^()]|\([^()]*\))*\)\)|(?:_A|a)lignas\s*\([^)]*\)"
 )
 _ARRAY = re.compile(
-    r"(?P<type>(?:\w+\s+)+)(?P<name>\w+)\s*(?P<sizes>(?:\[[^\]{}]*\]\s*)+)(?:\w+\s*)*=\s*\{"
+    r"\b(?P<type>(?:\w+\s+){1,8})(?P<name>\w+)\s*(?P<sizes>(?:\[[^\]{}]*\]\s*)+)(?:\w+\s*)*=\s*\{"
 )
 _BRACES = re.compile(r"[{}]")
 _CAST = re.compile(r"\(\s*(?:const\s+)?[a-zA-Z]\w*\s*\)")
@@ -105,7 +105,7 @@ class CArray:
             if is_hex:
                 return float.fromhex(plain.rstrip("fFlL") if "p" in plain.lower() else "")
             return float(plain.rstrip("fFlL"))
-        except ValueError:
+        except (ValueError, OverflowError):
             what = f"element {position} of {self.name}, {text.strip()[:20]!r}"
             raise CSyntax(f"line {self.line}: {what}, is no number") from None
 
@@ -142,7 +142,7 @@ def arrays(source: str) -> Iterator[CArray]:
             raise CSyntax(f"line {line}: {found['name']} has no end: the file is cut short")
         words = [word for word in found["type"].split() if word not in _QUALIFIERS]
         sizes = re.findall(r"\[\s*(.*?)\s*\]", found["sizes"], re.S)
-        known = all(size.rstrip("uUlL").isdecimal() for size in sizes)
+        known = all(re.fullmatch(r"\d{1,18}[uUlL]*", size) for size in sizes)
         shape = tuple(int(size.rstrip("uUlL")) for size in sizes) if known else None
         yield CArray(found["name"], " ".join(words), shape, code[found.end() : end], line)
         start = end

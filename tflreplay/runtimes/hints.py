@@ -100,7 +100,7 @@ def _hint(path: Path, name: str, said: Any) -> Hint:
     if found.type:
         try:
             known_type = np.dtype(found.type).kind in "biuf"
-        except TypeError:
+        except (TypeError, ValueError, SyntaxError):
             known_type = False
         if not known_type:
             raise InputError(

@@ -11,12 +11,12 @@ from tflreplay.ops import CARDS
 
 FORMS = "its tensor's index or name, tensor_30, op2 or 2_CONV_2D"
 
-_TENSOR = re.compile(r"tensor[ _-]?(\d+)", re.I)
-_OP = re.compile(r"(?:op|layer)[ _-]?(\d+)(?:_output)?(?:_(\d+))?", re.I)
-_OPS = re.compile(r"ops?[ _-]?(\d+)[ _-]*(?:to|-)[ _-]*(?:op)?[ _-]?(\d+)", re.I)
-_NUMBERED = re.compile(r"(?:op|layer)?[ _-]?(\d+)[ _.-]+(\w+)", re.I)
+_INDEX = re.compile(r"(?:tensor[ _-]?)?(\d{1,9})", re.I)
+_OP = re.compile(r"(?:op|layer)[ _-]?(\d{1,9})(?:_output)?(?:_(\d{1,9}))?", re.I)
+_OPS = re.compile(r"ops?[ _-]?(\d{1,9})[ _-]*(?:to|-)[ _-]*(?:op)?[ _-]?(\d{1,9})", re.I)
+_NUMBERED = re.compile(r"(?:op|layer)?[ _-]?(\d{1,9})[ _.-]+(\w+)", re.I)
 _OF_OP = re.compile(r"op\d+_(\w+)", re.I)
-_PLACE = re.compile(r"(input|output)(?:_(\d+))?")
+_PLACE = re.compile(r"(input|output)(?:_(\d{1,9}))?")
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,8 @@ class Names:
         Raises:
             LookupError: an op is meant that is another one, or has several outputs.
         """
-        if name.isdecimal() or _TENSOR.fullmatch(name):
-            index = int(re.sub(r"\D", "", name))
-            return {index} & self.known, ""
+        if found := _INDEX.fullmatch(name):
+            return {int(found[1])} & self.known, ""
         if found := _OPS.fullmatch(name):
             first, last = int(found[1]), int(found[2])
             op = self._op(last)

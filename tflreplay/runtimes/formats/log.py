@@ -19,7 +19,7 @@ from tflreplay.runtimes.formats.found import Found
 
 MARK = "tflreplay:"
 _LINE = re.compile(
-    r"tflreplay:(?P<name>\w+):(?P<type>\w+):(?P<start>\d+)/(?P<count>\d+):(?P<hex>[0-9a-f]*):"
+    r"tflreplay:(?P<name>\w+):(?P<type>\w+):(?P<start>\d{1,19})/(?P<count>\d{1,19}):(?P<hex>[0-9a-f]*):"
     r"(?P<crc>[0-9a-f]{8})"
 )
 _TYPES = (

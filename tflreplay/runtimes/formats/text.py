@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tflreplay.ground.errors import InputError
+from tflreplay.ground.rounding import Array
 from tflreplay.runtimes.formats.found import Found, Kind
 
 # What numpy, Python and C print around numbers.
@@ -133,15 +134,20 @@ def _found(path: Path, section: _Section, notes: tuple[str, ...]) -> Found:
     where = f"{path}, line {section.line}" if section.name else str(path)
     words = section.words
     try:
-        whole = [int(word, 0 if "x" in word.lower() else 10) for word in words]
-        values = np.array(whole, np.int64 if min(whole) < 0 else np.uint64)
-        step = 0.0
+        values, step = _numbers(words)
     except OverflowError:
         raise InputError(f"{where}: holds a number of over 64 bits") from None
-    except ValueError:
-        values = np.array([float.fromhex(w) if "x" in w.lower() else float(w) for w in words])
-        step = min(_steps(words))
     return Found(section.name, where, values, Kind.NUMBERS, step=step, notes=notes)
+
+
+def _numbers(words: list[str]) -> tuple[Array, float]:
+    """The values, and their last decimal: integers where all are, else float64."""
+    try:
+        whole = [int(word, 0 if "x" in word.lower() else 10) for word in words]
+    except ValueError:
+        floats = [float.fromhex(w) if "x" in w.lower() else float(w) for w in words]
+        return np.array(floats), min(_steps(words))
+    return np.array(whole, np.int64 if min(whole) < 0 else np.uint64), 0.0
 
 
 def _steps(words: list[str]) -> Iterator[float]:
@@ -150,4 +156,5 @@ def _steps(words: list[str]) -> Iterator[float]:
         mantissa, _, exponent = word.lower().partition("e")
         digits = mantissa.lstrip("+-").replace(".", "").lstrip("0")
         decimals = len(mantissa.partition(".")[2])
-        yield 10.0 ** (int(exponent or 0) - decimals) if len(digits) < 9 else 0.0
+        unit = float(f"1e{exponent or 0}") * 10.0 ** -min(decimals, 300)
+        yield unit if len(digits) < 9 else 0.0
