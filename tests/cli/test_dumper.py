@@ -113,10 +113,18 @@ class MicroProfilerInterface {
 """,
     "micro_interpreter.h": """
 struct TfLiteEvalTensor { union { void *data; } data; };
+struct TfLiteContext {
+  TfLiteEvalTensor *(*GetEvalTensor)(const TfLiteContext *context, int tensor_idx);
+};
 namespace tflite {
 class MicroInterpreter {
  public:
-  TfLiteEvalTensor *GetTensor(int tensor_index, int subgraph_index = 0);
+  explicit MicroInterpreter(TfLiteEvalTensor *(*get)(const TfLiteContext *, int))
+      : context_{get} {}
+ protected:
+  const TfLiteContext &context() const { return context_; }
+ private:
+  TfLiteContext context_;
 };
 }
 """,
@@ -126,9 +134,9 @@ INVOKED = """
 #include "tflreplay_tflm.h"
 static int8_t arena[20000];  // every tensor is in the same memory, as in an arena
 static TfLiteEvalTensor tensor = {{arena}};
-TfLiteEvalTensor *tflite::MicroInterpreter::GetTensor(int, int) { return &tensor; }
+static TfLiteEvalTensor *get(const TfLiteContext *, int) { return &tensor; }
 int main() {
-  tflite::MicroInterpreter interpreter;
+  TflreplayInterpreter interpreter(get);
   TflreplayHook hook;
   hook.EndEvent(hook.BeginEvent("before"));
   hook.Start(&interpreter);
