@@ -281,7 +281,8 @@ class Run:
     @property
     def _tolerated(self) -> str:
         close = len(self.comparison.within_tolerance)
-        return f"{close} floating-point layers within tolerance, " if close else ""
+        layers = f"layer{'' if close == 1 else 's'}"
+        return f"{close} floating-point {layers} within tolerance, " if close else ""
 
     @property
     def headline(self) -> str:
