@@ -19,6 +19,8 @@ from tflreplay.runtimes import Capture
 from tflreplay.runtimes.formats import read
 from tflreplay.runtimes.inputs import Inputs, read_inputs
 from tflreplay.runtimes.saved import load_source
+from tflreplay.tools.extract import extract
+from tflreplay.tools.replay import run
 
 writers = pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
 
@@ -304,6 +306,20 @@ def test_debugger_files(tmp_path: Path) -> None:
     for each, array in zip(found, arrays.values(), strict=True):
         assert each.values.dtype == array.dtype
         np.testing.assert_array_equal(each.values, array)
+
+
+def test_a_file_that_tflm_wrote(
+    seven_ops: Model, seven_inputs: Inputs, seven_captured: Capture
+) -> None:
+    """layer_by_layer.cc of tflite-micro 90b983c2, on the model that `extract --layer 19` writes."""
+    path = Path(__file__).with_name("tflm_layer_by_layer.bin")
+    kit = extract(seven_ops, seven_inputs, 19, captured=seven_captured)
+    inputs = read_inputs(kit.model, [str(path)])
+    found = load_source(path, kit.model, inputs.arrays)
+    assert found.problems == ()
+    result = run(kit.model, inputs, replay_as="tflm", against=found)
+    assert result.verdict == "exact"
+    assert result.elements == 10
 
 
 @pytest.mark.parametrize("cut", [20, 40, 60, 100])
