@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from tflreplay.runtimes.hints import Hint, Hints
 from tflreplay.runtimes.layouts import also_channels_first
 from tflreplay.runtimes.names import FORMS, Names
 from tflreplay.runtimes.values import Misfit, Reading, as_dumped, fit
+
+_Said = dict[str, list[str]]  # what is to be told, and of which arrays
 
 
 @dataclass(frozen=True)
@@ -49,53 +51,9 @@ def dump(
         InputError: none of the arrays fits a tensor.
     """
     names = Names(model)
-    graph = model.main
-    said: dict[str, list[str]] = defaultdict(list)  # what is to be told, and of which arrays
-    unsure: dict[int, str] = {}  # what may be there, but under a name that others have too
-    matched: dict[int, list[_Match]] = defaultdict(list)
-    for array in found:
-        name = array.name or path.stem
-        hint = hints.of(name, path.name if not path.is_dir() else "")
-        named = names.find(hint.tensor or name)
-        if named.index is None:
-            said[f"left out: {named.problem}"].append(name)
-            unsure |= dict.fromkeys(named.unsure, f"{name}: left out: {named.problem}")
-            continue
-        if named.how:
-            said[named.how].append(name)
-        matched[named.index].append(_match(graph.tensors[named.index], name, array, hint))
-
-    tensors: dict[int, Array] = {}
-    written = sorted(names.activations)
-    missing = dict.fromkeys(written, f"not in {path.name}") | unsure
-    channels_first = any(
-        match.reading is not None and match.reading.hint.layout == "NCHW"
-        for matches in matched.values()
-        for match in matches
-    )
-    for index, matches in matched.items():
-        tensor = graph.tensors[index]
-        match, problem = _one(tensor, matches, channels_first)
-        if problem:
-            told = problem
-        elif match.reading is None:
-            told = f"left out: {match.problem}"
-        else:
-            told = ""
-            for how in match.reading.how:
-                said[how].append(match.name)
-            if tensor.is_constant:
-                said[_of_constant(tensor, match.reading.array)].append(match.name)
-            else:
-                tensors[index] = match.reading.array
-        both = _all_of(matches) if problem else match.name
-        if told:
-            said[told].append(both)
-        if index in tensors:
-            del missing[index]
-        elif index in names.activations:
-            missing[index] = f"{both}: {told}"
-    said.pop("", None)
+    said: _Said = defaultdict(list)
+    matched, unsure = _matched(path, model, names, found, hints, said)
+    tensors, left_out = _taken(model, matched, said)
     problems = [f"{few(arrays)}: {text}" for text, arrays in said.items()]
     if not tensors:
         raise InputError(_nothing(path, model, found, bool(matched), problems))
@@ -105,17 +63,71 @@ def dump(
     called = {match.name for matches in matched.values() for match in matches}
     if unused := [name for name in hints.entries if name not in {*called, path.name, "*"}]:
         problems.append(f"the mapping's {few(unused)} is the name of no array here")
+    absent = names.activations - tensors.keys()
+    missing = dict.fromkeys(sorted(absent), f"not in {path.name}") | unsure | left_out
     return Capture(
         tensors=tensors,
         runtime=path.absolute().name,  # "." has none
         version="",
         engine="",
         threads=1,
-        missing=missing,
+        missing={index: why for index, why in missing.items() if index in absent},
         origin=dict.fromkeys(tensors, "file"),
         problems=tuple(problems),
-        not_dumped=frozenset(missing.keys() - matched.keys() - unsure.keys()),
+        not_dumped=frozenset(absent - matched.keys() - unsure.keys()),
     )
+
+
+def _matched(
+    path: Path, model: Model, names: Names, found: Sequence[Found], hints: Hints, said: _Said
+) -> tuple[dict[int, list[_Match]], dict[int, str]]:
+    """The arrays of each tensor; and of the tensors that an array may be, whose name others have
+    too, why they are missing."""
+    matched: dict[int, list[_Match]] = defaultdict(list)
+    unsure: dict[int, str] = {}
+    for array in found:
+        name = array.name or path.stem
+        hint = hints.of(name, path.name if not path.is_dir() else "")
+        named = names.find(hint.tensor or name)
+        if named.index is None:
+            told = f"left out: {named.problem}"
+            said[told].append(name)
+            unsure |= dict.fromkeys(named.unsure, f"{name}: {told}")
+            continue
+        if named.how:
+            said[named.how].append(name)
+        tensor = model.main.tensors[named.index]
+        matched[named.index].append(_match(tensor, name, array, hint))
+    return matched, unsure
+
+
+def _taken(
+    model: Model, matched: Mapping[int, list[_Match]], said: _Said
+) -> tuple[dict[int, Array], dict[int, str]]:
+    """The array of each tensor, and why there is none."""
+    tensors: dict[int, Array] = {}
+    left_out: dict[int, str] = {}
+    channels_first = any(
+        match.reading is not None and match.reading.hint.layout == "NCHW"
+        for matches in matched.values()
+        for match in matches
+    )
+    for index, matches in matched.items():
+        tensor = model.main.tensors[index]
+        match, problem = _one(tensor, matches, channels_first)
+        name = _all_of(matches) if problem else match.name
+        if match.reading is None or problem:
+            told = f"left out: {problem or match.problem}"
+            said[told].append(name)
+            left_out[index] = f"{name}: {told}"
+            continue
+        for how in match.reading.how:
+            said[how].append(name)
+        if not tensor.is_constant:
+            tensors[index] = match.reading.array
+        elif told := _of_constant(tensor, match.reading.array):
+            said[told].append(name)
+    return tensors, left_out
 
 
 def _match(tensor: Tensor, name: str, found: Found, hint: Hint) -> _Match:
@@ -145,7 +157,7 @@ def _one(tensor: Tensor, matches: list[_Match], channels_first: bool) -> tuple[_
         for each in matches[1:]
     ]
     if not all(same):
-        return first, f"left out: all of them are called like tensor {tensor.index}"
+        return first, f"all of them are called like tensor {tensor.index}"
     if (
         channels_first
         and not first.hint.layout
@@ -154,7 +166,7 @@ def _one(tensor: Tensor, matches: list[_Match], channels_first: bool) -> tuple[_
         and also_channels_first(tensor.shape, first.found.values)
     ):
         return first, (
-            "left out: may be NHWC, or NCHW as others are here: give --layout NCHW or "
+            "may be NHWC, or NCHW as others are here: give --layout NCHW or "
             "--layout NHWC, or a layout for each in a file given to --map"
         )
     return first, ""
