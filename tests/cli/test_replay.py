@@ -133,13 +133,13 @@ def test_wrong_files(tmp_path: Path) -> None:
     error = one_line_error(run("absent.tflite", cwd=tmp_path, code=2))
     assert "absent.tflite: cannot read the model: No such file" in error
     error = one_line_error(run(SEVEN_OPS, "--input", "absent.npy", cwd=tmp_path, code=2))
-    assert "absent.npy: cannot read the input: No such file" in error
+    assert "absent.npy: cannot read it: No such file" in error
 
 
 @pytest.mark.parametrize(
     ("array", "words"),
     [
-        (np.zeros((1, 48, 47, 3), np.float32), "shape [1, 48, 47, 3] does not fit input 0"),
+        (np.zeros((1, 48, 47, 3), np.float32), "shape [1, 48, 47, 3] does not fit tensor 0"),
         (np.full((1, 48, 48, 3), np.nan, np.float32), "NaN"),
         (np.full((1, 48, 48, 3), 200, np.uint8), "do not fit int8"),
         (np.zeros((1, 48, 48, 3), np.complex64), "complex64 data does not fit int8"),
