@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import struct
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -284,7 +285,12 @@ def test_a_log_does_not_allocate_what_it_claims(tmp_path: Path) -> None:
 def test_arrays_that_claim_to_be_larger_than_their_file(tmp_path: Path) -> None:
     header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (4000000000,), }\n"
     start = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header
-    assert "damaged, or not a numpy file" in refused(tmp_path / "x.npy", start + bytes(64))
+    tracemalloc.start()
+    try:
+        assert "damaged, or not a numpy file" in refused(tmp_path / "x.npy", start + bytes(64))
+        assert tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_raw_bytes_of_the_wrong_number(tmp_path: Path, seven_ops: Model) -> None:
