@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Array, Multiplier, rounding_divide_by_pot
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.ledger import Staged, Stages
 from tflreplay.ops.base.lookup import centred_codes, look_up
 from tflreplay.ops.base.loops import vector_body
 from tflreplay.ops.base.plain import elementwise
 from tflreplay.ops.base.plain_rows import xnnpack_approximated
 from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.step import (
+    AWAY,
+    DOWN,
+    TRUNCATED,
+    UP,
+    Step,
+    rounded,
+    saturated,
+)
+from tflreplay.ops.base.terms import Arrays, Index, input_code
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT
 from tflreplay.ops.base.words import (
     APPROXIMATED,
@@ -24,7 +39,7 @@ from tflreplay.ops.base.words import (
     finished,
 )
 
-_INT16_MIN, _INT16_MAX = -(2**15), 2**15 - 1
+_INT16 = _INT16_MIN, _INT16_MAX = -(2**15), 2**15 - 1
 
 
 # ---- reference kernels ------------------------------------------------------------------------
@@ -46,9 +61,9 @@ def hard_swish(call: Call, x: Array) -> Array:
     ti, to = call.input(0), call.output
     if ti.dtype != to.dtype:
         raise NotReplayed(f"HARD_SWISH from {ti.dtype} to {to.dtype}")
-    hires_scale = np.float32(1 / 128) * np.float32(ti.scale)
-    value_mantissa, value_shift = _multiplier16(hires_scale / np.float32(to.scale))
-    gate_mantissa, gate_shift = _multiplier16(hires_scale / np.float32(3 / 32768))
+    of_value, of_gate = _multipliers(call)
+    value_mantissa, value_shift = _multiplier16(of_value)
+    gate_mantissa, gate_shift = _multiplier16(of_gate)
     if not -15 <= value_shift <= 0 or gate_shift < -15:
         raise NotReplayed(f"HARD_SWISH with scales {ti.scale:g} and {to.scale:g}")
 
@@ -68,9 +83,17 @@ def hard_swish(call: Call, x: Array) -> Array:
     return look_up(x, np.clip(code, *to.code_range).astype(to.numpy_dtype))
 
 
-def _multiplier16(real: np.float32) -> tuple[int, int]:
+def _multipliers(call: Call) -> tuple[Multiplier, Multiplier]:
+    """Of the value and of the gate."""
+    hires_scale = np.float32(1 / 128) * np.float32(call.input(0).scale)
+    return (
+        Multiplier.of(hires_scale / np.float32(call.output.scale)),
+        Multiplier.of(hires_scale / np.float32(3 / 32768)),
+    )
+
+
+def _multiplier16(multiplier: Multiplier) -> tuple[int, int]:
     """Q15 mantissa and shift: ``DownScaleInt32ToInt16Multiplier`` of the Q31 form."""
-    multiplier = Multiplier.of(real)
     return min((int(multiplier.mantissa) + 2**15) >> 16, _INT16_MAX), int(multiplier.shift)
 
 
@@ -81,6 +104,54 @@ def _high_mul16(a: Array, b: int) -> Array:
 
 def _saturate16(x: Array) -> Array:
     return np.clip(x, _INT16_MIN, _INT16_MAX)
+
+
+def _stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`hard_swish`, in exact numbers."""
+    x, (value, gate) = input_code(call, arrays, index).value, _multipliers(call)
+    cuts = [_cut(name, m) for name, m in (("value", value), ("gate", gate))]
+    by_value, by_gate = (cut.result for cut in cuts)
+    hires = x << 7
+    steps = [Step(f"{x} * 2**7", Fraction(hires), hires, label="hires")]
+    scaled = _product("value", hires, by_value, UP)
+    steps += [scaled, *_gate_stages(hires, by_gate, int(gate.shift))]
+    opened = steps[-1].result + 2**15
+    half = rounded("gate", f"{opened} / 2", Fraction(opened, 2), DOWN)
+    product = _product("out", half.result, scaled.result, TRUNCATED)
+    right = -int(value.shift)
+    last = Fraction(product.result, 2**right)
+    steps += [
+        Step(f"{opened - 2**15} + 2**15", Fraction(opened), opened, label="gate"),
+        half,
+        product,
+        rounded("out", f"{product.result} / 2**{right}", last, AWAY),
+    ]
+    return Staged((("value: si/128/so", value), ("gate: si/128/(3/32768)", gate)), (*cuts, *steps))
+
+
+def _cut(name: str, multiplier: Multiplier) -> Step:
+    mantissa = int(multiplier.mantissa)
+    step = rounded(f"{name} mantissa", f"{mantissa} / 2**16", Fraction(mantissa, 2**16), UP)
+    if step.result > _INT16_MAX:
+        step = replace(step, result=_INT16_MAX, how=f"limited to {_INT16_MAX}")
+    return step
+
+
+def _product(name: str, a: int, b: int, how: str) -> Step:
+    return rounded(name, f"{a} * {b} / 2**15", Fraction(a * b, 2**15), how)
+
+
+def _gate_stages(hires: int, mantissa: int, shift: int) -> Iterator[Step]:
+    """``hires`` rescaled to the scale 3 / 32768."""
+    if shift <= 0:
+        yield (product := _product("gate", hires, mantissa, UP))
+        quotient = Fraction(product.result, 2**-shift)
+        yield rounded("gate", f"{product.result} / 2**{-shift}", quotient, AWAY)
+        return
+    left = hires << (shift - 1)
+    yield (start := saturated("gate", f"{hires} * 2**{shift - 1}", left, *_INT16))
+    yield (product := _product("gate", start.result, mantissa, UP))
+    yield saturated("gate", f"{product.result} * 2", product.result * 2, *_INT16)
 
 
 @elementwise
@@ -128,6 +199,7 @@ CARDS = (
                     multiplier="float32 si/128/so, float32 si/128/(3/32768), cut to 16 bits",
                     algorithm="16-bit fixed point",
                     source=f"{REFERENCE_OPS}hard_swish.h",
+                    ledger=Stages(_stages, bits=16),
                 ),
             ),
         },

@@ -18,7 +18,8 @@ from typing import Any
 from tabulate import tabulate
 
 from tflreplay.ground.words import printable
-from tflreplay.ops.base.ledger import Factor, Sum, Term
+from tflreplay.ops.base.ledger import Factor, Sum, Term, wrapped
+from tflreplay.ops.base.step import TIES, Step
 from tflreplay.tools.explain.records import (
     Exact,
     Explanation,
@@ -27,9 +28,7 @@ from tflreplay.tools.explain.records import (
     Real,
     Rescaled,
     Scaling,
-    Step,
 )
-from tflreplay.tools.explain.steps import TIES
 
 # 1: the first.
 FORMAT_VERSION = 1
@@ -110,6 +109,10 @@ def _origin(e: Explanation) -> Iterator[str]:
     seam = _seam(e)
     if e.real is not None:
         yield _real(e.real)
+    staged = next((o for o in e.outcomes if o.multipliers), None)
+    if staged is not None:
+        lines = [line for scaling in staged.multipliers for line in _scaling(scaling)]
+        yield "\n".join(["Multipliers", *lines])
     if seam is None:
         return
     if seam.inputs:
@@ -279,8 +282,7 @@ def _lines(same: Sequence[Outcome], seam: Outcome | None) -> Iterator[Line]:
     if o.rounded is None:
         yield "by an algorithm of its own", f"= {_code(o.code)}", ""
         return
-    assert seam is not None
-    if o.sum is not None and o.sum.accumulator != seam.accumulator:
+    if o.sum is not None and seam is not None and o.sum.accumulator != seam.accumulator:
         for note in o.sum.notes:
             yield note, "", ""
         if len(o.sum.largest) <= 2:
@@ -295,13 +297,17 @@ def _lines(same: Sequence[Outcome], seam: Outcome | None) -> Iterator[Line]:
         a, b = o.inputs
         yield _plus(a.value, b.value), f"= {o.accumulator}", ""
     for steps in zip(*(s.steps for s in same), strict=True):
-        yield _step(steps)
+        formula, value, remark = _step(steps)
+        label = steps[0].label
+        yield f"{label}: {formula}" if label else formula, value, remark
     if not o.steps:
         yield f"{o.accumulator} by the rule", f"-> {o.rounded}", ""
     if o.negated:
         yield "negated", f"= {o.rounded}", ""
     cut = "" if o.unclamped == o.code else f"-> {o.code}"
     remark = f"cut to {o.low} .. {o.high}" if cut else ""
+    if o.unclamped is not None and wrapped(o.unclamped, o.bits) != o.unclamped:
+        remark = f"wraps to {o.bits} bits"
     if o.zero_point is not None:
         yield _plus(o.rounded, o.zero_point), f"= {o.unclamped} {cut}".rstrip(), remark
     elif cut:
@@ -317,7 +323,7 @@ def _step(steps: Sequence[Step]) -> Line:
     if step.stored is not None and _decimal(step.stored) != _decimal(step.exact):
         value += f" ~ {_decimal(step.stored)}"
         remarks.append(f"~ {step.precision}")
-    if step.tie:
+    if step.tie and step.how in TIES:
         remarks.append(f"a tie: {' or '.join(hows)}")
     else:
         remarks += [how for how in hows if how not in TIES]

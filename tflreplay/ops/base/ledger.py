@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tflreplay.ground.rounding import Multiplier
+from tflreplay.ops.base.step import Step
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -38,6 +41,12 @@ class Term:
         return math.prod(factor.value for factor in self.factors) * self.times
 
 
+def wrapped(value: int, bits: int) -> int:
+    """What a register of ``bits`` makes of an integer."""
+    half = 1 << (bits - 1)
+    return (value + half) % (2 * half) - half
+
+
 @dataclass(frozen=True)
 class Sum:
     """``largest`` + the sum of ``others`` more terms + bias, in a register of ``bits``.
@@ -62,8 +71,7 @@ class Sum:
     @property
     def accumulator(self) -> int:
         """``total``, wrapped around where the register cannot hold it."""
-        half = 1 << (self.bits - 1)
-        return (self.total + half) % (2 * half) - half
+        return wrapped(self.total, self.bits)
 
 
 # Called with a call, the arrays of its inputs, an index into the output and the output's shape.
@@ -108,6 +116,28 @@ class Quotient:
     of: Summing
 
 
-Ledger = Terms | RescaledInputs | Slopes | Quotient
+@dataclass(frozen=True)
+class Staged:
+    """From an input code to an output code, the zero point not yet added, in stages.
+
+    ``multipliers`` are those of the stages, each with how it is computed.
+    """
+
+    multipliers: tuple[tuple[str, Multiplier], ...]
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The kernel requantizes in stages of its own, which ``of`` gives; called like a sum.
+
+    The zero point is added in a register of ``bits``.
+    """
+
+    of: Callable[..., Staged]
+    bits: int = 32
+
+
+Ledger = Terms | RescaledInputs | Slopes | Quotient | Stages
 # Those of kernels that apply the rule themselves.
 BY_RULE = (RescaledInputs, Slopes)

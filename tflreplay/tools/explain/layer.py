@@ -18,8 +18,19 @@ from tflreplay.judgement.diagnosis.candidates import Candidate, base_row, candid
 from tflreplay.model import Model, Operator, Tensor
 from tflreplay.ops import Row, card, row_of
 from tflreplay.ops.base.call import Call, activation_range
-from tflreplay.ops.base.ledger import BY_RULE, Quotient, RescaledInputs, Slopes, Sum, Summing, Terms
+from tflreplay.ops.base.ledger import (
+    BY_RULE,
+    Quotient,
+    RescaledInputs,
+    Slopes,
+    Stages,
+    Sum,
+    Summing,
+    Terms,
+    wrapped,
+)
 from tflreplay.ops.base.rescaling import twice_largest_scale
+from tflreplay.ops.base.step import AWAY, Step, away
 from tflreplay.ops.base.terms import operand
 from tflreplay.ops.seam import Tensors, call_of, compute, first_half
 from tflreplay.replayer.loop import REFERENCE
@@ -33,9 +44,8 @@ from tflreplay.tools.explain.records import (
     Real,
     Rescaled,
     Scaling,
-    Step,
 )
-from tflreplay.tools.explain.steps import AWAY, FLOORED, steps_of
+from tflreplay.tools.explain.steps import FLOORED, steps_of
 
 Index = tuple[int, ...]
 
@@ -188,6 +198,8 @@ class Layer:
             return self._sloped(way, ledger, index)
         if isinstance(ledger, Quotient):
             return self._quotient(way, ledger, index)
+        if isinstance(ledger, Stages):
+            return self._staged(way, ledger, index)
         if not isinstance(way.result, Accumulation):
             return Outcome(way.name, way.row.algorithm, way.result[index].item())
         a = way.result
@@ -264,11 +276,31 @@ class Layer:
         _agree("code", self.op, index, outcome.code, way.result[index].item())
         return outcome
 
+    def _staged(self, way: _Way, ledger: Stages, index: Index) -> Outcome:
+        assert not isinstance(way.result, Accumulation)
+        staged, to = ledger.of(way.call, self._arrays, index, self.output.shape), way.call.output
+        rounded, (low, high) = staged.steps[-1].result, to.code_range
+        code = wrapped(rounded + to.zero_point, ledger.bits)
+        code = min(max(code, low), high)
+        _agree("code", self.op, index, code, way.result[index].item())
+        return Outcome(
+            way.name,
+            way.row.algorithm,
+            code,
+            steps=staged.steps,
+            rounded=rounded,
+            zero_point=to.zero_point,
+            low=low,
+            high=high,
+            multipliers=tuple(Scaling.of(how, m) for how, m in staged.multipliers),
+            bits=ledger.bits,
+        )
+
     def _quotient(self, way: _Way, ledger: Quotient, index: Index) -> Outcome:
         total = ledger.of(way.call, self._arrays, index, self.output.shape)
         count = total.taps - total.padding
         quotient = Fraction(total.total, count)
-        rounded = math.floor(abs(quotient) + Fraction(1, 2)) * (1 if quotient >= 0 else -1)
+        rounded = away(quotient)
         low, high = activation_range(way.call, way.call.option("fused_activation_function"))
         step = Step(f"{total.total} / {count}", quotient, rounded, AWAY)
         return Outcome(
@@ -319,8 +351,7 @@ def finished(outcome: Outcome, rule: Rule, acc: int, multiplier: Multiplier) -> 
     rounded = -rounded if outcome.negated else rounded
     assert outcome.low is not None
     assert outcome.high is not None
-    # The sum with the zero point is one of 32 bits.
-    code = (rounded + (outcome.zero_point or 0) + 2**31) % 2**32 - 2**31
+    code = wrapped(rounded + (outcome.zero_point or 0), outcome.bits)
     return replace(
         outcome,
         steps=steps,

@@ -14,6 +14,7 @@ from fractions import Fraction
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.rounding import Multiplier
 from tflreplay.ops.base.ledger import Factor, Sum
+from tflreplay.ops.base.step import Step
 
 
 @dataclass(frozen=True)
@@ -48,26 +49,6 @@ class Scaling:
         """``multiplier`` is of shape ``()``."""
         m = multiplier
         return cls(how, float(m.real), int(m.mantissa), int(m.shift))
-
-
-@dataclass(frozen=True)
-class Step:
-    """``formula`` is exactly ``exact``; rounded to an integer it is ``result``.
-
-    ``stored`` is what is rounded, where a floating-point type of ``precision`` holds another number
-    than the exact one. ``how`` says where a tie goes, or what else decided the result.
-    """
-
-    formula: str
-    exact: Fraction
-    result: int
-    how: str = ""
-    stored: Fraction | None = None
-    precision: str = ""
-
-    @property
-    def tie(self) -> bool:
-        return (self.exact if self.stored is None else self.stored).denominator == 2
 
 
 @dataclass(frozen=True)
@@ -108,9 +89,11 @@ class Outcome:
     """The code that one arithmetic gives.
 
     ``steps`` lead from the accumulator to ``rounded``; they are empty where this arithmetic is an
-    algorithm, or a rule of unknown steps. ``negated`` says that the rule rounds the product without
-    the multiplier's sign. ``zero_point`` is then added, and the result cut to ``low`` .. ``high``.
-    All these are None or empty for an algorithm.
+    algorithm, or a rule of unknown steps. Those of an algorithm told in stages begin at the input
+    code, and ``multipliers`` are what it multiplies by. ``negated`` says that the rule rounds the
+    product without the multiplier's sign. ``zero_point`` is then added, in a register of ``bits``,
+    and the result cut to ``low`` .. ``high``. All these are None or empty for an algorithm that is
+    not told.
     """
 
     name: str
@@ -125,6 +108,8 @@ class Outcome:
     zero_point: int | None = None
     low: int | None = None
     high: int | None = None
+    multipliers: tuple[Scaling, ...] = ()
+    bits: int = 32
 
     @property
     def accumulator(self) -> int | None:

@@ -17,31 +17,16 @@ from tflreplay.ground import rounding
 from tflreplay.ground.errors import NotReplayed, TflreplayError
 from tflreplay.ground.rounding import INT32_MAX, INT32_MIN, RULES, Array, Multiplier, Rule
 from tflreplay.judgement.diagnosis.broken_rules import floored_high_mul
-from tflreplay.tools.explain.records import Step
+from tflreplay.ops.base.step import AWAY, EVEN, ROUND, UP, Step, up
 
 # What ports compute that write the high-mul in Python.
 _floored = floored_high_mul(RULES["double"])
 assert _floored is not None
 FLOORED = replace(_floored, name="double with floor instead of truncate in the high-mul")
 
-_HALF = Fraction(1, 2)
 Scalar = tuple[float, int, int]  # a multiplier's real value, mantissa and shift
-Round = Callable[[Fraction], int]
 Real = np.float64 | np.float32
 Apply = Callable[[Array, Multiplier], Array]
-
-
-def _up(x: Fraction) -> int:
-    return math.floor(x + _HALF)
-
-
-def _away(x: Fraction) -> int:
-    return _up(x) if x >= 0 else -_up(-x)
-
-
-UP, AWAY, EVEN = "up", "away from zero", "to even"  # where ties go
-TIES = (UP, AWAY, EVEN)
-_ROUND: dict[str, Round] = {UP: _up, AWAY: _away, EVEN: round}
 
 
 def _high_mul_then_shift(acc: int, m: Scalar, second: str, floored: bool = False) -> list[Step]:
@@ -54,7 +39,7 @@ def _high_mul_then_shift(acc: int, m: Scalar, second: str, floored: bool = False
         steps.append(Step(f"{acc} * 2**{shift}", Fraction(acc * 2**shift), wrapped, how))
         acc = wrapped
     product = Fraction(acc * mantissa, 2**31)
-    high = min(_up(product), INT32_MAX)
+    high = min(up(product), INT32_MAX)
     if floored and product < 0:
         nudged = product + Fraction(1 - 2**30, 2**31)
         high = math.floor(nudged)
@@ -63,24 +48,24 @@ def _high_mul_then_shift(acc: int, m: Scalar, second: str, floored: bool = False
         steps.append(Step(f"{acc} * {mantissa} / 2**31", product, high, UP))
     if shift < 0:
         quotient = Fraction(high, 2**-shift)
-        steps.append(Step(f"{high} / 2**{-shift}", quotient, _ROUND[second](quotient), second))
+        steps.append(Step(f"{high} / 2**{-shift}", quotient, ROUND[second](quotient), second))
     return steps
 
 
 def _one_shift(acc: int, m: Scalar, ties: str) -> list[Step]:
     _, mantissa, shift = m
     value = Fraction(acc * mantissa, 2 ** (31 - shift))
-    return [Step(f"{acc} * {mantissa} / 2**{31 - shift}", value, _ROUND[ties](value), ties)]
+    return [Step(f"{acc} * {mantissa} / 2**{31 - shift}", value, ROUND[ties](value), ties)]
 
 
 def _reduced16(acc: int, m: Scalar) -> list[Step]:
     _, mantissa, shift = m
     cut = Fraction(mantissa, 2**16)
-    reduced = min(_up(cut), 0x7FFF)
+    reduced = min(up(cut), 0x7FFF)
     value = Fraction(acc * reduced, 2 ** (15 - shift))
     return [
-        Step(f"{mantissa} / 2**16", cut, reduced, UP if reduced == _up(cut) else "at most 32767"),
-        Step(f"{acc} * {reduced} / 2**{15 - shift}", value, _up(value), UP),
+        Step(f"{mantissa} / 2**16", cut, reduced, UP if reduced == up(cut) else "at most 32767"),
+        Step(f"{acc} * {reduced} / 2**{15 - shift}", value, up(value), UP),
     ]
 
 
@@ -113,9 +98,9 @@ def _rounded_float(acc: int, real: Real, ties: str, low: int, high: int) -> Step
     exact, stored = acc * Fraction(float(real)), Fraction(float(product))
     if ties == UP:
         rounded = math.floor(product + number(0.5))
-        how = UP if rounded == _up(stored) else "x + 0.5 is rounded up too"
+        how = UP if rounded == up(stored) else "x + 0.5 is rounded up too"
     else:
-        rounded, how = _ROUND[ties](stored), ties
+        rounded, how = ROUND[ties](stored), ties
     limited = min(max(rounded, low), high)
     if limited != rounded:
         how = f"limited to {limited}"
