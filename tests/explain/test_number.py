@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import pytest
@@ -75,13 +76,58 @@ def test_the_sum_with_the_bias_wraps() -> None:
         ({"scales": (1e39, 0.1, 0.1)}, r"--input-scale 1e\+39"),
         ({"scales": (1e38, 1e38, 1e-38)}, "the scales"),
         ({"real": 0.5, "low": 5, "high": 4}, "--low 5 is above --high 4"),
-        ({"real": 0.5, "acc": 2**31}, "--acc 2147483648"),
-        ({"real": 0.5, "bias": -(2**40)}, "--bias"),
+        ({"real": 0.5, "acc": 2**47}, "--acc 140737488355328: does not fit into 48 bits"),
+        ({"real": 0.5, "bias": -(2**47) - 1}, "--bias"),
+        ({"real": 0.5, "acc": 2**47 - 5, "bias": 5}, "--acc with --bias"),
+        ({"real": 0.5, "scales": (0.1, 0.1, 0.1)}, "the multiplier: give"),
     ],
 )
 def test_wrong_numbers(given: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         explain_number(given.pop("acc", 5), 0, **given)
+
+
+def test_a_sum_that_32_bits_do_not_hold() -> None:
+    """64 bits, where an engine or a rule has them: 2**31 + 1024 is 32.00002, wrapped -31.99998."""
+    found = explain_number(2**31 - 1, 0, real=2.0**-26, bias=1025)
+    codes = {o.name: (o.sum and o.sum.bits, o.code) for o in found.outcomes}
+    assert codes["double"] == codes["single"] == codes["float-away64"] == (32, -32)
+    assert codes["reduced16"] == codes["float-away64 of a 64-bit sum"] == (64, 32)
+    assert "double of a 64-bit sum" not in codes
+
+
+@pytest.mark.parametrize(("acc", "bias"), [(2**40, None), (2**40, -(2**40) + 7), (7, 2**40)])
+def test_an_accumulator_of_64_bits(acc: int, bias: int | None) -> None:
+    """As int16 ops have it. What takes 32 bits is not tried."""
+    found = explain_number(acc, 0, real=2.0**-38, bias=bias)
+    assert {(o.sum.bits, o.accumulator) for o in found.outcomes if o.sum} == {
+        (64, acc + (bias or 0))
+    }
+    names = {outcome.name for outcome in found.outcomes}
+    assert names == {"reduced16"} | {
+        f"float-{ties}{width} of a 64-bit sum"
+        for ties, width in product(("away", "even", "up"), (32, 64))
+    }
+
+
+@pytest.mark.parametrize(
+    ("quantized", "told"),
+    [
+        ((1527099593, -6), None),
+        ((1527099520, -6), None),  # in float32
+        ((1527099521, -6), "this mantissa is not what the scales give (1527099593, shift -6 or"),
+        ((1527099593, -5), "this shift is not what the scales give (1527099593, shift -6 or"),
+    ],
+)
+def test_a_multiplier_beside_the_scales(quantized: tuple[int, int], told: str | None) -> None:
+    found = explain_number(585, -126, **THREAD, quantized=quantized)
+    text = " ".join(render(found).split())
+    assert ("not what the scales give" in text) == (told is not None)
+    assert told is None or told in text
+    assert {(o.scaling.mantissa, o.scaling.shift) for o in found.outcomes if o.scaling} == {
+        quantized
+    }
+    assert [p.role for p in found.parameters] == ["input", "filter", "output"]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,12 @@ _OF_A_NUMBER = {
 @click.option(
     "--output-scale", type=float, metavar="S", help="The scales that make the multiplier."
 )
-@click.option("--multiplier", type=int, metavar="M0", help="Or the multiplier's int32 mantissa ...")
+@click.option(
+    "--multiplier",
+    type=int,
+    metavar="M0",
+    help="Or the multiplier's int32 mantissa (beside the scales, it is compared with theirs) ...",
+)
 @click.option(
     "--shift",
     type=int,

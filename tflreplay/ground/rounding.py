@@ -9,7 +9,7 @@ with the C++ they name; ``tests/test_rounding.py`` holds literal transcriptions 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -254,12 +254,14 @@ class Rule:
     ``apply(acc, multiplier)`` takes int64 accumulators and returns int64, both of any one shape;
     a per-channel multiplier broadcasts along the last axis. ``slack(multiplier)``, of the
     multiplier's shape, bounds how far from a tie, in output codes, the rule may still differ from
-    rounding the real product to the nearest integer.
+    rounding the real product to the nearest integer. ``bits`` is the width of the accumulators that
+    engines hand to it.
     """
 
     name: str
     apply: Callable[[Array, Multiplier], Array]
     slack: Callable[[Multiplier], Array]
+    bits: int = field(default=32, kw_only=True)
 
     def __call__(self, acc: Array, multiplier: Multiplier) -> Array:
         return self.apply(acc, multiplier)
@@ -328,7 +330,7 @@ RULES: dict[str, Rule] = {
         # The short cut of requantize() computes this very product, so no element can differ.
         Rule("float-even32", float_even32, _no_slack),
         Rule("float-even32-wrapping", float_even32_wrapping, _no_slack),
-        Rule("reduced16", reduced16, _any_slack),
+        Rule("reduced16", reduced16, _any_slack, bits=64),
         # What other runtimes and ports compute; no table here names them.
         Rule("single-away", single_away, _no_slack),
         Rule("float-even64", float_even64, _no_slack),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
-from tflreplay.ground.rounding import Array
+from tflreplay.ground.rounding import RULES, Array
 from tflreplay.ground.window import Window
 from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call
@@ -135,7 +135,7 @@ class Card:
             for row in self.rows("reference")
             # But for sums of 64 bits, which CMSIS-NN rescales like TFLite
             # (``arm_nn_requantize_s64``).
-            if row.rule not in ("", "reduced16")
+            if row.rule and RULES[row.rule].bits == 32
         )
 
     def rows(self, *tables: str) -> Iterator[Row]:

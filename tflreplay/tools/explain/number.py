@@ -14,11 +14,11 @@ from tflreplay.ground.errors import InputError, NotReplayed
 from tflreplay.ground.rounding import INT32_MAX, INT32_MIN, RULES, Multiplier, Rule
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED
 from tflreplay.ops import CARDS, OWN_TABLES
-from tflreplay.ops.base.ledger import Sum
+from tflreplay.ops.base.ledger import Sum, wrapped
 from tflreplay.ops.base.precision import Precision
 from tflreplay.tools.explain.layer import finished
 from tflreplay.tools.explain.records import Exact, Explanation, Outcome, Parameters, Scaling
-from tflreplay.tools.explain.steps import FLOORED
+from tflreplay.tools.explain.steps import FLOORED, WIDEST, most_bits
 
 INT8, UINT8, INT16, INT32 = (-128, 127), (0, 255), (-(2**15), 2**15 - 1), (INT32_MIN, INT32_MAX)
 
@@ -48,67 +48,88 @@ def explain_number(
         zero_point: the output's.
         scales: of input, filter and output, rounded to float32 as a model stores them. The product
             of the first two over the third is computed in every way an engine does.
-        quantized: or the mantissa (0 .. 2**31 - 1) and the shift (the exponent: negative to the
-            right, as TFLite has it).
+        quantized: the mantissa (0 .. 2**31 - 1) and the shift (the exponent: negative to the right,
+            as TFLite has it). With the scales, it is these that are taken, and held to them.
         real: or the real multiplier.
-        bias: to be added to ``acc``, in 32 bits.
+        bias: to be added to ``acc``. A sum that 32 bits do not hold wraps around in them; where a
+            rule takes more, it is tried in 64 bits too, as int16 ops have them.
         low, high: the activation range.
         theirs: the code that an engine gave.
         others: rules to try besides :data:`~tflreplay.judgement.diagnosis.candidates.RULES_TRIED`.
 
     Raises:
-        InputError: a number is out of range, or not exactly one multiplier is given.
+        InputError: a number is out of range, or no multiplier is given, or several.
     """
     _check(acc, bias, zero_point, low, high)
     if theirs is not None:
         _check_code(theirs, low, high)
-    total = Sum("acc" if bias is None else "acc + bias", 0, 0, (), 0, acc, bias)
     rules = [*(RULES[name] for name in RULES_TRIED), *others]
     outcomes: list[Outcome] = []
     for how, multiplier in _multipliers(scales, quantized, real):
         if quantized is not None:
-            how = "; ".join(
-                (str(how), *_doubts(quantized, total.accumulator, zero_point, low, high))
-            )
+            doubts = _doubts(quantized, scales, acc + (bias or 0), zero_point, low, high)
+            how = "; ".join((str(how), *doubts))
         first = not outcomes
         for rule in rules:
             users = _users(rule.name, how)
             # By the first multiplier all rules are tried; by another, those that an engine has.
             if not (first or users):
                 continue
-            outcome = Outcome(
-                rule.name if first else f"{rule.name}, multiplier {how}",
-                users,
-                0,
-                total,
-                scaling=Scaling.of(str(how), multiplier),
-                zero_point=zero_point,
-                low=low,
-                high=high,
-            )
-            with suppress(NotReplayed):  # a rule that is not defined for this multiplier
-                outcomes.append(finished(outcome, rule, total.accumulator, multiplier))
-    value = outcomes[0].scaling
+            for total in _sums(rule, acc, bias):
+                name = rule.name if first else f"{rule.name}, multiplier {how}"
+                outcome = Outcome(
+                    name if total.bits == rule.bits else f"{name} of a {total.bits}-bit sum",
+                    users,
+                    0,
+                    total,
+                    scaling=Scaling.of(str(how), multiplier),
+                    zero_point=zero_point,
+                    low=low,
+                    high=high,
+                )
+                with suppress(NotReplayed):  # a rule that is not defined for this multiplier
+                    outcomes.append(finished(outcome, rule, total.accumulator, multiplier))
+    value, held = outcomes[0].scaling, outcomes[0].accumulator
     assert value is not None
+    assert held is not None
     return Explanation(
         None,
         None,
         tuple(_parameters(scales, zero_point)),
         tuple(outcomes),
         None,
-        Exact(f"{total.accumulator} * {value.real!r}", total.accumulator * Fraction(value.real)),
+        Exact(f"{held} * {value.real!r}", held * Fraction(value.real)),
         theirs,
     )
 
 
 def _check(acc: int, bias: int | None, zero_point: int, low: int, high: int) -> None:
-    for name, value in (("--acc", acc), ("--bias", bias or 0), ("--zero-point", zero_point)):
-        if not INT32_MIN <= value <= INT32_MAX:
-            raise InputError(f"{name} {value}: does not fit into 32 bits, as an accumulator must")
+    if not _fits(zero_point, 32):
+        raise InputError(f"--zero-point {zero_point}: does not fit into 32 bits")
+    numbers = {"--acc": acc, "--bias": bias or 0, "--acc with --bias": acc + (bias or 0)}
+    for name, value in numbers.items():
+        if not _fits(value, WIDEST):
+            raise InputError(
+                f"{name} {value}: does not fit into {WIDEST} bits, the most that any rule takes"
+            )
     if low > high:
         raise InputError(
             f"--low {low} is above --high {high}: give the lowest code, then the highest"
         )
+
+
+def _fits(value: int, bits: int) -> bool:
+    return wrapped(value, bits) == value
+
+
+def _sums(rule: Rule, acc: int, bias: int | None) -> Iterator[Sum]:
+    """``acc`` and the bias in each register that they may be added in before this rule."""
+    total = Sum("acc" if bias is None else "acc + bias", 0, 0, (), 0, acc, bias, bits=rule.bits)
+    given = _fits(acc, rule.bits) and _fits(bias or 0, rule.bits)
+    if given:
+        yield total
+    if not (given and _fits(total.total, rule.bits)) and most_bits(rule) > 32:
+        yield replace(total, bits=64)
 
 
 def _check_code(code: int, low: int, high: int) -> None:
@@ -133,7 +154,8 @@ def _multipliers(
     real: float | None,
 ) -> Iterator[tuple[Precision | str, Multiplier]]:
     """The multiplier in each precision that may be meant, and how it is computed."""
-    if sum(given is not None for given in (scales, quantized, real)) != 1:
+    others = scales is not None or quantized is not None
+    if (real is not None) == others:
         raise InputError(
             "the multiplier: give --input-scale, --filter-scale and --output-scale, or "
             "--multiplier and --shift, or --real-multiplier"
@@ -174,10 +196,22 @@ def _multipliers(
 
 
 def _doubts(
-    quantized: tuple[int, int], acc: int, zero_point: int, low: int, high: int
+    quantized: tuple[int, int],
+    scales: tuple[float, float, float] | None,
+    acc: int,
+    zero_point: int,
+    low: int,
+    high: int,
 ) -> Iterator[str]:
     """What of a mantissa and a shift looks as if something else was meant."""
     mantissa, shift = quantized
+    if scales is not None:
+        by_scales = (m for _, m in _multipliers(scales, None, None))
+        found = dict.fromkeys((int(m.mantissa), int(m.shift)) for m in by_scales)
+        if quantized not in found:
+            told = " or ".join(f"{m}, shift {s}" for m, s in found)
+            what = "shift" if mantissa in {m for m, _ in found} else "mantissa"
+            yield f"this {what} is not what the scales give ({told})"
     if 0 < mantissa < _SMALLEST_MANTISSA:
         yield "not normalised, below 2**30"
 

@@ -126,6 +126,7 @@ _STEPS: dict[Apply, Callable[[int, Scalar], list[Step]]] = {
 }
 # The largest shift, and the width of accumulators, for which a rule is defined.
 _MOST_SHIFT: dict[Apply, int] = {rounding.reduced16: 14}
+WIDEST = 48  # of what an int64 register holds, ``MultiplyByQuantizedMultiplier`` takes no more
 _MOST_BITS: dict[Apply, int] = {
     rounding.double: 32,
     rounding.double_up: 32,
@@ -133,6 +134,11 @@ _MOST_BITS: dict[Apply, int] = {
     rounding.single_away: 32,
     FLOORED.apply: 32,
 }
+
+
+def most_bits(rule: Rule) -> int:
+    """How wide an accumulator the rule is defined for."""
+    return _MOST_BITS.get(rule.apply, WIDEST)
 
 
 def steps_of(rule: Rule, acc: int, multiplier: Multiplier) -> tuple[tuple[Step, ...], int]:
@@ -151,7 +157,7 @@ def steps_of(rule: Rule, acc: int, multiplier: Multiplier) -> tuple[tuple[Step, 
     most = _MOST_SHIFT.get(rule.apply, 30)
     if shift > most:
         raise NotReplayed(f"{rule.name} is not defined for a multiplier of 2**{most} or more")
-    bits = _MOST_BITS.get(rule.apply, 48)
+    bits = most_bits(rule)
     if not -(2 ** (bits - 1)) <= acc < 2 ** (bits - 1):
         raise NotReplayed(f"{rule.name} is not defined for an accumulator of more than {bits} bits")
     expected = int(rule.apply(np.array([acc], np.int64), multiplier)[0])
