@@ -738,7 +738,10 @@ def test_damaged_files(name: str, mutants: int) -> None:
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (gzip.compress(b"anything", mtime=0), "it is a gzip file: gunzip -c 'my model' > model.tflite"),
+        (
+            gzip.compress(b"anything", mtime=0),
+            "it is a gzip file: gunzip -c 'my model' > model.tflite",
+        ),
         (b"PK\x03\x04" + bytes(30), "it is a zip archive; give the .tflite file in it: unzip"),
         (bytes(4) + b"CIR0" + bytes(30), "it is a circle model"),
         (b"\x08\x09\x12\x07pytorch", "it looks like an ONNX model; convert it: onnx2tf -i"),

@@ -8,9 +8,20 @@ from dataclasses import replace
 import numpy as np
 from ai_edge_litert.schema_py_generated import Padding
 
-from tests.kernels.common import every_code, near_tie_ratio, random_zero_point
+from tests.kernels.common import (
+    QUANTIZED,
+    every_code,
+    near_tie_ratio,
+    random_spec,
+    random_zero_point,
+)
+from tests.kernels.test_batch_matmul import random_model as random_matrices
 from tests.kernels.test_conv import ACTIVATIONS
 from tests.kernels.test_elementwise import OPTIONS, SHAPES, specs
+from tests.kernels.test_fully_connected import random_fully_connected
+from tests.kernels.test_reduce import reduced
+from tests.kernels.test_transpose_conv import random_model as random_transpose_conv
+from tests.kernels.test_unary import output as unary_output
 from tests.single_op import Spec, build, random_codes, random_scale
 
 Made = tuple[bytes, list[np.ndarray]]
@@ -178,6 +189,59 @@ def _unary(
     return make
 
 
+def absolute(rng: Rng) -> Made:
+    dtype = str(rng.choice(["int8", "int16"]))
+    x = random_spec(rng, (9, 31), dtype)
+    y = unary_output(rng, "ABS", x)
+    return build("ABS", [x], [y], {}, "AbsOptions"), [random_codes(rng, x.shape, dtype)]
+
+
+def prelu(rng: Rng) -> Made:
+    dtype = str(rng.choice(QUANTIZED))
+    shape, slopes = SHAPES[int(rng.integers(2))]
+    x = random_spec(rng, shape, dtype)
+    alpha = random_spec(rng, slopes, "int8" if dtype == "int16" else dtype)
+    y = random_spec(rng, shape, dtype, x.scale * random_scale(rng, 0.3, 3))
+    codes = [random_codes(rng, spec.shape, spec.dtype) for spec in (x, alpha)]
+    return build("PRELU", [x, alpha], [y]), codes
+
+
+def squared_difference(rng: Rng) -> Made:
+    shapes = SHAPES[int(rng.integers(len(SHAPES) - 1))]
+    a, b = (random_spec(rng, shape, "int8") for shape in shapes)
+    scale = max(a.scale, b.scale) ** 2 * 150
+    y = random_spec(rng, np.broadcast_shapes(*shapes), "int8", scale)
+    content = build("SQUARED_DIFFERENCE", [a, b], [y], {}, "SquaredDifferenceOptions")
+    return content, [random_codes(rng, shape, "int8") for shape in shapes]
+
+
+def sum_(rng: Rng) -> Made:
+    dtype = _dtype(rng)
+    shape = tuple(int(n) for n in rng.integers(1, 12, 4))
+    axes = [(1, 2), (-2, -3), (1,), (0, 1, 2, 3), (3,)][int(rng.integers(5))]
+    keep = bool(rng.random() < 0.5)
+    x = random_spec(rng, shape, dtype)
+    kept, count = reduced(shape, axes, keep)
+    y = random_spec(rng, kept, dtype, x.scale * np.sqrt(count) * rng.uniform(0.3, 3))
+    indices = Spec((len(axes),), "int32", data=np.array(axes, np.int32))
+    content = build("SUM", [x, indices], [y], {"keepDims": keep}, "ReducerOptions", version=2)
+    return content, [random_codes(rng, shape, dtype)]
+
+
+def batch_matmul(rng: Rng) -> Made:
+    types = [("int8", "int8"), ("int16", "int16"), ("int16", "int8")][int(rng.integers(3))]
+    return random_matrices(rng, *types)
+
+
+def fully_connected_int16(rng: Rng) -> Made:
+    content, x = random_fully_connected(rng, "int16", "int8", bool(rng.random() < 0.5))
+    return content, [x]
+
+
+def transpose_conv(rng: Rng) -> Made:
+    return random_transpose_conv(rng, str(rng.choice(QUANTIZED)))
+
+
 def quantize_from_float(rng: Rng) -> Made:
     dtype = _dtype(rng)
     scale = random_scale(rng)
@@ -205,6 +269,13 @@ BY_RULE: dict[str, Callable[[Rng], Made]] = {
     "QUANTIZE": _unary("QUANTIZE"),
     "RELU": _unary("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1"),
     "LEAKY_RELU": _unary("LEAKY_RELU", alpha=True),
+    "ABS": absolute,
+    "PRELU": prelu,
+    "SQUARED_DIFFERENCE": squared_difference,
+    "SUM": sum_,
+    "BATCH_MATMUL": batch_matmul,
+    "FULLY_CONNECTED of int16": fully_connected_int16,
+    "TRANSPOSE_CONV": transpose_conv,
 }
 OTHERS: dict[str, Callable[[Rng], Made]] = {
     "AVERAGE_POOL_2D": average_pool,

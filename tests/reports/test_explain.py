@@ -24,12 +24,13 @@ _LINE = re.compile(
     rf"(?: ~ (?P<stored>{_DECIMAL}))?(?: -> (?P<result>-?\d+))?(?:   .*)?$"
 )
 _TERM = re.compile(
-    r"^ +[xab]\[[\d,]*\](?: \* [wb]\[[\d,]*\])?  +(?P<formula>\(?-?\d.*?)  +(?P<value>-?\d+)$"
+    r"^ +[xab]\[[\d,]*\](?: \* (?:[wb]|alpha)\[[\d,]*\])?"
+    r"  +(?P<formula>\(?-?\d.*?)  +(?P<value>-?\d+)$"
 )
 # What may keep a step from the nearest integer.
 _OTHERWISE = (
     *("+ 1 - 2**30", "limited", "wraps", "int32", "at most", "cut to", "up too", "bits"),
-    *("   down", "toward zero"),
+    *("   down", "toward zero", "read as"),
 )
 
 

@@ -9,9 +9,11 @@ import numpy as np
 from tflreplay.ground.rounding import Accumulation, Array, Multiplier, round_half_away
 from tflreplay.ops.base.call import Call, accumulation, same_type
 from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.ledger import Sum, Term, Terms
 from tflreplay.ops.base.plain import elementwise
 from tflreplay.ops.base.predicates import unary_rank
 from tflreplay.ops.base.row import Defect, Row
+from tflreplay.ops.base.terms import Arrays, Index, input_code, sum_of_terms
 from tflreplay.ops.base.types import FLOAT, SIGNED, UNQUANTIZED
 from tflreplay.ops.base.words import EXACT, MICRO, MICRO_FLOAT64, RATIO, REFERENCE_OPS, finished
 
@@ -30,6 +32,11 @@ def abs_(call: Call, x: Array) -> Accumulation:
 
 
 abs_unquantized = elementwise(np.abs)
+
+
+def _terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Sum:
+    x = input_code(call, arrays, index)
+    return sum_of_terms("|x - zi|", Term((x,), -1 if x.value < 0 else 1))
 
 
 def tflm_abs(call: Call, x: Array) -> Accumulation:
@@ -74,7 +81,7 @@ CARDS = (
         "ABS",
         {
             "reference": (
-                Row(SIGNED, abs_, "double", RATIO, source="elementwise.cc"),
+                Row(SIGNED, abs_, "double", RATIO, source="elementwise.cc", ledger=Terms(_terms)),
                 finished(("float32", "int32"), abs_unquantized, EXACT, "elementwise.cc"),
             ),
             "tflm": (
@@ -85,6 +92,7 @@ CARDS = (
                     "float64 si/so",
                     source=f"{MICRO}elementwise.cc",
                     since=MICRO_FLOAT64,
+                    ledger=Terms(_terms),
                 ),
             ),
         },

@@ -19,7 +19,7 @@ from tflreplay.ground.rounding import (
 )
 from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call, accumulation, activation_range, operands
-from tflreplay.ops.base.card import Card, Slip, Worst
+from tflreplay.ops.base.card import PAIR, Card, Slip, Worst
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.ledger import RescaledInputs, Sum, Term, Terms
 from tflreplay.ops.base.lines import of_pair
@@ -420,7 +420,7 @@ CARDS = (
                 ),
             ),
         },
-        pair=True,
+        operands=PAIR,
         slips=frozenset({Slip.SECOND_INPUT, Slip.RESCALED_INPUTS}),
         worst=Worst.AT_ENDS,
         rescales=("input 0", "input 1", "output"),
@@ -483,7 +483,7 @@ CARDS = (
                 for row in _tflm_sub(types, newer, older)
             ),
         },
-        pair=True,
+        operands=PAIR,
         slips=frozenset({Slip.SECOND_INPUT, Slip.RESCALED_INPUTS}),
         worst=Worst.AT_ENDS,
         rescales=("input 0", "input 1", "output"),

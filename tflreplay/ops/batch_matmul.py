@@ -9,14 +9,16 @@ import numpy as np
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Accumulation, Array, Multiplier
 from tflreplay.ops.base.call import Call, accumulation
-from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.card import PAIR, Card
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.floating import check_float32
+from tflreplay.ops.base.ledger import Sum, Terms
 from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import one_scale
 from tflreplay.ops.base.roles import Roles
 from tflreplay.ops.base.row import Defect, NotModelled, Row, Versions
 from tflreplay.ops.base.sums import exact_matmul, weight_multiplier
+from tflreplay.ops.base.terms import Arrays, Codes, Index, sum_of_products
 from tflreplay.ops.base.types import INT8, INT16
 from tflreplay.ops.base.weighted_rows import floating_row, xnnpack_row
 from tflreplay.ops.base.weights import (
@@ -65,6 +67,36 @@ def _product(call: Call, a: Array, b: Array) -> Accumulation:
     if multiplier.real.ndim:
         multiplier = Multiplier.of(0.0)
     return replace(accumulation(call, values, multiplier), bits=bits)
+
+
+def _terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Sum:
+    right = call.input(1)
+    per_axis = right.quantization is None or right.quantization.per_axis
+    return _products(call, arrays, index, None if per_axis else right.zero_point)
+
+
+def _products(call: Call, arrays: Arrays, index: Index, zero_point: int | None) -> Sum:
+    """Of one output; ``zero_point`` is the right matrix's."""
+    a, b = arrays
+    inner = np.arange(a.shape[-2] if call.option("adj_x") else a.shape[-1])
+    row, column = index[-2:]
+    left = (inner, row) if call.option("adj_x") else (row, inner)
+    right = (column, inner) if call.option("adj_y") else (inner, column)
+    second = "b" if zero_point is None else "(b - z2)"
+    return sum_of_products(
+        f"sum of (a - z1) * {second}",
+        [
+            Codes("a", a, _places(a, index, left), call.input(0).zero_point),
+            Codes("b", b, _places(b, index, right), zero_point),
+        ],
+    )
+
+
+def _places(array: Array, index: Index, last: tuple[int | Array, int | Array]) -> Array:
+    """``(terms, rank)``: the element's own matrix, or the only one, at ``last``."""
+    batch = index[len(index) - array.ndim : -2]
+    own = (0 if size == 1 else i for size, i in zip(array.shape, batch, strict=False))
+    return np.stack(np.broadcast_arrays(*own, *last), axis=-1)
 
 
 def batch_matmul_float(call: Call, a: Array, b: Array) -> Array:
@@ -118,6 +150,10 @@ def xnnpack_ignoring_zero_point(call: Call, a: Array, b: Array) -> Accumulation:
     return _product(call, a, b.astype(np.int32))
 
 
+def _uncentred_terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Sum:
+    return _products(call, arrays, index, None)
+
+
 @condition
 def int8_matrices(site: Site) -> bool:
     """both inputs and the output int8, with one scale, the left one and the output on axis 0"""
@@ -145,6 +181,7 @@ def _row(types: tuple[str, ...], rule: str, since: Versions | None = None) -> Ro
         source=f"{REFERENCE_OPS}batch_matmul.h",
         since=since or {},
         defects=(_NO_SCALE,),
+        ledger=Terms(_terms),
     )
 
 
@@ -167,8 +204,11 @@ CARDS = (
                     "float-even32-wrapping",
                     types=INT8,
                     since=_TAKEN_SINCE,
+                    ledger=Terms(_terms),
                 ),
-                xnnpack_row(batch_matmul, _TAKEN, types=INT8, since=_TAKEN_SINCE),
+                xnnpack_row(
+                    batch_matmul, _TAKEN, types=INT8, since=_TAKEN_SINCE, ledger=Terms(_terms)
+                ),
                 xnnpack_row(
                     xnnpack_ignoring_zero_point,
                     every(int8_matrices, int8_zero_point),
@@ -183,6 +223,7 @@ CARDS = (
                             right=batch_matmul,
                         ),
                     ),
+                    ledger=Terms(_uncentred_terms),
                 ),
             ),
             "optimized": (
@@ -197,6 +238,7 @@ CARDS = (
                     source=f"{OPTIMIZED_OPS}batch_matmul.h",
                     until=_TAKEN_SINCE,
                     defects=(_NO_SCALE,),
+                    ledger=Terms(_terms),
                 ),
             ),
             "reference": (
@@ -210,6 +252,7 @@ CARDS = (
             ),
         },
         Roles(weights=1),
+        operands=PAIR,
         sums_once=True,
     ),
 )

@@ -46,9 +46,13 @@ def leaky_relu_signed(call: Call, x: Array) -> Array:
     return _by_table(call, x, call.rule(centred_codes(call.input(0)), Multiplier.of(_slope(call))))
 
 
+def _alpha(call: Call) -> np.float32:
+    return np.float32(call.option("alpha"))
+
+
 def _slope(call: Call) -> np.float32:
     si, so = np.float32(call.input(0).scale), np.float32(call.output.scale)
-    return np.float32(si * np.float32(call.option("alpha")) / so)
+    return np.float32(si * _alpha(call) / so)
 
 
 def _by_table(call: Call, x: Array, negative: Array) -> Array:
@@ -81,7 +85,7 @@ def xnnpack_leaky_relu(call: Call, x: Array) -> Accumulation:
     """
     ti, to = call.input(0), call.output
     positive = int(np.rint(np.float32(256) * ratio(ti, to)))
-    slope = ratio(ti, to) * np.float32(call.option("alpha"))
+    slope = ratio(ti, to) * _alpha(call)
     negative = int(np.rint(np.float32(256) * slope))
     centred = x.astype(np.int32) - ti.zero_point
     values = np.where(centred < 0, centred * negative, centred * positive)
@@ -92,13 +96,13 @@ def _xnnpack_terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Su
     x, si_so = input_code(call, arrays, index), ratio(call.input(0), call.output)
     if x.value >= 0:
         return by_eight_bits(x, si_so, "si/so")
-    return by_eight_bits(x, si_so * np.float32(call.option("alpha")), "(si/so * alpha)")
+    return by_eight_bits(x, si_so * _alpha(call), "(si/so * alpha)")
 
 
 def xnnpack_leaky_relu_float(call: Call, x: Array) -> Array:
     """``x``, or ``x * alpha`` below 0; float32 of any shape. ``src/f32-vlrelu/``."""
     with np.errstate(all="ignore"):
-        return np.where(x < 0, x * np.float32(call.option("alpha")), x)
+        return np.where(x < 0, x * _alpha(call), x)
 
 
 @condition
@@ -127,7 +131,7 @@ def tflm_leaky_relu(call: Call, x: Array) -> Array:
     same_type(call)
     ti, to = call.input(0), call.output
     centred = centred_codes(ti)
-    slope = np.float64(ti.scale) * np.float32(call.option("alpha")) / to.scale
+    slope = np.float64(ti.scale) * _alpha(call) / to.scale
     negative = call.rule(centred, Multiplier.of(abs(slope))) * np.int64(np.sign(slope))
     positive = call.rule(centred, Multiplier.of(np.float64(ti.scale / to.scale)))
     table = np.where(centred < 0, negative, positive) + to.zero_point
@@ -164,7 +168,7 @@ CARDS = (
                     "double",
                     _SLOPE.format(alpha="alpha"),
                     source=f"{OPTIMIZED_INTEGER_OPS}leaky_relu.h",
-                    ledger=Slopes(centred, signed=True),
+                    ledger=Slopes(centred, _alpha, signed=True),
                 ),
             ),
             "reference": (
@@ -177,7 +181,7 @@ CARDS = (
                         _SLOPE.format(alpha=alpha),
                         source=f"{REFERENCE_OPS}leaky_relu.h",
                         since=since,
-                        ledger=Slopes(centred, signed=signed),
+                        ledger=Slopes(centred, _alpha, signed=signed),
                     )
                     for types in (INT16, EIGHT_BITS)
                     for kernel, alpha, since, signed in (
@@ -194,7 +198,7 @@ CARDS = (
                     "float64 si/so; float64 si*|alpha|/so where x < zi",
                     source=f"{MICRO}leaky_relu_common.cc",
                     since=MICRO_FLOAT64,
-                    ledger=Slopes(centred, np.float64),
+                    ledger=Slopes(centred, _alpha, np.float64),
                 ),
             ),
         },

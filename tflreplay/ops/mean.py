@@ -29,6 +29,7 @@ from tflreplay.ops.base.reduction import (
     OPTIMIZED_REDUCE,
     REFERENCE_REDUCE,
     centred_sums,
+    elements,
     reduced,
     reduced_axes,
     rows_to_reduce,
@@ -36,7 +37,7 @@ from tflreplay.ops.base.reduction import (
     xnnpack_sums,
 )
 from tflreplay.ops.base.row import NotModelled, Row
-from tflreplay.ops.base.terms import Arrays, Codes, Index, grid, sum_of_products
+from tflreplay.ops.base.terms import Arrays, Codes, Index, sum_of_products
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INDICES, INT16, UNQUANTIZED
 from tflreplay.ops.base.words import (
     OPTIMIZED_INTEGER_OPS,
@@ -74,7 +75,7 @@ def _mean_multiplier(call: Call, count: int) -> Multiplier:
 
 
 def _terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Sum:
-    where = _elements(call, arrays, index)
+    where = elements(call, arrays, index)
     ti, to, n = call.input(0), call.output, len(where)
     mantissa, shift = (int(v) for v in quantize_multiplier(np.asarray(ti.scale / to.scale)))
     extra = min(n.bit_length() - 1, 32, 31 + shift)
@@ -86,21 +87,6 @@ def _terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Sum:
             f"mantissa by the count: {mantissa} * 2**{extra} // {n} = {(mantissa << extra) // n}",
         ),
     )
-
-
-def _elements(call: Call, arrays: Arrays, index: Index) -> Array:
-    """Where the elements lie that MEAN sums up for one output: ``(elements, rank)``."""
-    x, axes = arrays[0], {int(axis) % arrays[0].ndim for axis in np.ravel(arrays[1])}
-    left = iter(index)
-    kept: list[Array] = []
-    for axis, size in enumerate(x.shape):
-        if axis in axes:
-            kept.append(np.arange(size))
-            if call.option("keep_dims"):
-                next(left)
-        else:
-            kept.append(np.array([next(left)]))
-    return np.stack(grid(*kept), axis=1)
 
 
 def plain_mean(call: Call, x: Array, axes: Array) -> Array:
@@ -215,7 +201,7 @@ def _spatial_terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Su
     rounded = int(offset + np.copysign(np.float32(0.5), offset))
     return sum_of_products(
         "sum of x",
-        [Codes("x", arrays[0], _elements(call, arrays, index), None)],
+        [Codes("x", arrays[0], elements(call, arrays, index), None)],
         notes=(
             f"the zero points together: {to.zero_point} - round(zi * si/so = {float(offset)!r}) "
             f"= {to.zero_point - rounded}",

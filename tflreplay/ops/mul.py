@@ -8,7 +8,7 @@ import numpy as np
 
 from tflreplay.ground.rounding import Accumulation, Array, Multiplier, requantize
 from tflreplay.ops.base.call import Call, accumulation, operands
-from tflreplay.ops.base.card import Card, Slip, Worst
+from tflreplay.ops.base.card import PAIR, Card, Slip, Worst
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.ledger import Sum, Term, Terms
 from tflreplay.ops.base.lines import of_pair
@@ -172,7 +172,7 @@ CARDS = (
             ),
         },
         sums_once=True,
-        pair=True,
+        operands=PAIR,
         slips=frozenset({Slip.SECOND_INPUT, Slip.PRODUCT, Slip.SUM}),
         worst=Worst.AT_ENDS,
         rescales=("output",),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Array, Multiplier
 from tflreplay.ops.base.call import Call, same_type
 from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.ledger import Slopes, Sum, Term
 from tflreplay.ops.base.plain import elementwise
 from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.terms import Arrays, Index, operand, sum_of_terms
 from tflreplay.ops.base.types import FLOAT, QUANTIZED, SIGNED
 from tflreplay.ops.base.words import EXACT, MICRO, REFERENCE_OPS, finished
 
@@ -43,6 +47,18 @@ def _prelu(call: Call, x: Array, alpha: Array, number: type[np.float32 | np.floa
     return codes.clip(*to.code_range).astype(to.numpy_dtype)
 
 
+def _terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Sum:
+    x, alpha = (operand(call, arrays, position, index) for position in (0, 1))
+    x, alpha = replace(x, symbol="x"), replace(alpha, symbol="alpha")
+    if x.value >= 0:
+        return sum_of_terms("x - zi", Term((x,)))
+    return sum_of_terms("(x - zi) * (alpha - za)", Term((x, alpha)))
+
+
+def _slope(call: Call) -> float:
+    return call.input(1).scale
+
+
 @elementwise
 def prelu_float(x: Array, alpha: Array) -> Array:
     """``x``, or ``x * alpha`` below 0; float32, broadcast."""
@@ -72,6 +88,7 @@ CARDS = (
                     "double",
                     "float32 si/so; float32 si*sa/so where x < zi",
                     source=f"{REFERENCE_OPS}prelu.h",
+                    ledger=Slopes(_terms, _slope),
                 ),
             ),
             "tflm": (
@@ -81,8 +98,10 @@ CARDS = (
                     "double",
                     "float64 si/so; float64 si*sa/so where x < zi",
                     source=f"{MICRO}prelu_common.cc",
+                    ledger=Slopes(_terms, _slope, np.float64),
                 ),
             ),
         },
+        operands=(("input", "i"), ("alpha", "a")),
     ),
 )

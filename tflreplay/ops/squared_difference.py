@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tflreplay.ground.rounding import Accumulation, Array, Multiplier
+from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call, accumulation, operands
-from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.card import PAIR, Card
+from tflreplay.ops.base.ledger import RescaledInputs
 from tflreplay.ops.base.plain import elementwise
 from tflreplay.ops.base.plain_rows import xnnpack_flushed
 from tflreplay.ops.base.rescaling import common_scale, twice_largest_scale
@@ -16,6 +18,10 @@ from tflreplay.ops.base.words import finished
 
 _SOURCE = "squared_difference.cc"
 _SHIFT = 7  # of the inputs, before they are rescaled
+
+
+def _shift(tensor: Tensor) -> int:
+    return _SHIFT
 
 
 def squared_difference(call: Call, a: Array, b: Array) -> Accumulation:
@@ -56,6 +62,7 @@ CARDS = (
                     "float64 s/t; float64 t*t/(float32 2**14*so), t = 2*max(s1, s2)",
                     source=_SOURCE,
                     pairwise=True,
+                    ledger=RescaledInputs(-1, squared=True),
                 ),
                 finished(
                     ("float32", "int32"),
@@ -65,5 +72,8 @@ CARDS = (
                 ),
             ),
         },
+        operands=PAIR,
+        sign=-1,
+        left_shift=_shift,
     ),
 )

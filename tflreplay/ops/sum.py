@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from tflreplay.ground.rounding import (
 from tflreplay.ops.base.call import Call, accumulation
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.conditions import Site, every
+from tflreplay.ops.base.ledger import Sum, Terms
 from tflreplay.ops.base.plain import in_float64
 from tflreplay.ops.base.predicates import constant_axes, one_input
 from tflreplay.ops.base.reduction import (
@@ -24,6 +26,7 @@ from tflreplay.ops.base.reduction import (
     REFERENCE_REDUCE,
     by,
     centred_sums,
+    elements,
     reduced,
     reduced_axes,
     rows_to_reduce,
@@ -31,6 +34,7 @@ from tflreplay.ops.base.reduction import (
     xnnpack_sums,
 )
 from tflreplay.ops.base.row import Defect, NotModelled, Row
+from tflreplay.ops.base.terms import Arrays, Codes, Index, sum_of_products
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT8, INT16, SIGNED, UINT8, UNQUANTIZED
 from tflreplay.ops.base.words import (
     MICRO,
@@ -67,6 +71,19 @@ def sum_as_uint8(call: Call, x: Array, axes: Array) -> Accumulation:
     multiplier = Multiplier.of(call.input(0).scale / call.output.scale)
     zero_point = call.output.zero_point
     return Accumulation(sums, multiplier, zero_point, 0, 255, np.dtype(np.int8))
+
+
+def _terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Sum:
+    return _centred(call, arrays[0], elements(call, arrays, index))
+
+
+def _terms_as_uint8(call: Call, arrays: Arrays, index: Index, shape: Index) -> Sum:
+    total = _centred(call, arrays[0].view(np.uint8), elements(call, arrays, index))
+    return replace(total, notes=("int8 codes are read as uint8, -1 as 255",))
+
+
+def _centred(call: Call, codes: Array, where: Array) -> Sum:
+    return sum_of_products("sum of (x - zi)", [Codes("x", codes, where, call.input(0).zero_point)])
 
 
 def plain_sum(call: Call, x: Array, axes: Array) -> Array:
@@ -183,7 +200,14 @@ CARDS = (
                 ),
             ),
             "reference": (
-                Row(UINT8, sum_, "double", "float64 si/so", source=REFERENCE_REDUCE),
+                Row(
+                    UINT8,
+                    sum_,
+                    "double",
+                    "float64 si/so",
+                    source=REFERENCE_REDUCE,
+                    ledger=Terms(_terms),
+                ),
                 Row(
                     INT8,
                     sum_as_uint8,
@@ -192,12 +216,20 @@ CARDS = (
                     "codes read as uint8",
                     "reduce.cc",
                     defects=(_BYTES,),
+                    ledger=Terms(_terms_as_uint8),
                 ),
                 NotModelled(INT16, _reads_bytes, defects=(_HALF,)),
                 finished(UNQUANTIZED, plain_sum, "sum in order, from 0", REFERENCE_REDUCE),
             ),
             "tflm": (
-                Row(SIGNED, sum_, "double", "float64 si/so", source=f"{MICRO}reduce_common.cc"),
+                Row(
+                    SIGNED,
+                    sum_,
+                    "double",
+                    "float64 si/so",
+                    source=f"{MICRO}reduce_common.cc",
+                    ledger=Terms(_terms),
+                ),
             ),
         },
     ),

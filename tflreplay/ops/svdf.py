@@ -181,5 +181,6 @@ CARDS = (
             "tflm": (Row(INT8, tflm_svdf, "double", _SCALES, source=f"{MICRO}svdf_common.cc"),),
         },
         stateful=True,
+        unexplained="it sums up a state that inputs before have made",
     ),
 )

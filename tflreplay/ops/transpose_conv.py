@@ -14,7 +14,7 @@ import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Accumulation, Array
-from tflreplay.ground.window import window
+from tflreplay.ground.window import Window, window
 from tflreplay.ops.base.call import Call, clamp_real
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.conditions import Condition, Site, condition, every
@@ -26,11 +26,13 @@ from tflreplay.ops.base.hybrid import (
     weight_scales,
     xnnpack_quantize,
 )
+from tflreplay.ops.base.ledger import Sum, Terms
 from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import image, one_input, plain_activation
 from tflreplay.ops.base.roles import Roles
 from tflreplay.ops.base.row import Defect, Row
 from tflreplay.ops.base.sums import Sums, accumulator_bits, centred_weights, weighted_accumulation
+from tflreplay.ops.base.terms import Arrays, Index, grid, weighted_sum
 from tflreplay.ops.base.types import INT8, INT16, UINT8
 from tflreplay.ops.base.weight_defects import TFLM_BIAS, UNDECLARED_BIAS, WRAPPING
 from tflreplay.ops.base.weighted_rows import (
@@ -87,6 +89,37 @@ def transpose_conv(
     values = _scattered(call, shape, codes, centred.astype(sums.dtype))
     values += sums.constant.astype(sums.dtype)
     return weighted_accumulation(call, x_tensor, sums.wrapped(values), bits)
+
+
+def _terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Sum:
+    weights, x = arrays[1], arrays[2]
+    image, *place, channel = index
+    padding, strides = call.option("padding"), (call.option("stride_h"), call.option("stride_w"))
+    i, j = (
+        _landing(window(shape[axis], weights.shape[axis], stride, 1, padding), at, x.shape[axis])
+        for axis, stride, at in zip((1, 2), strides, place, strict=True)
+    )
+    i, j, c = grid(i, j, np.arange(x.shape[3]))
+    full = np.full_like
+    return weighted_sum(
+        call,
+        arrays,
+        np.stack([full(c, image), i[:, 1], j[:, 1], c], axis=1),
+        np.stack([full(c, channel), i[:, 0], j[:, 0], c], axis=1),
+        channel,
+        taps=None,
+        centred=call.input(1).dtype == "uint8",
+        roles=_ROLES,
+    )
+
+
+def _landing(w: Window, output: int, size: int) -> Array:
+    """``(taps, 2)``: which taps bring an input to this output, and which input each does."""
+    taps = np.arange(w.size)
+    moved = output + w.before - taps
+    pairs = np.stack([taps, moved // w.stride], axis=1)
+    inside = (moved % w.stride == 0) & (moved >= 0) & (moved < size * w.stride)
+    return np.asarray(pairs[inside])
 
 
 def transpose_conv_float(
@@ -256,6 +289,7 @@ _HYBRID = every(
 )
 _SEVERAL_SCALES = every(_TAKEN, as_many_scales)
 _ONE_SCALE = every(_TAKEN, per_tensor)
+_ROLES = Roles(activation=2, weights=1, bias=3, shape=0)
 
 
 def _row(
@@ -266,7 +300,16 @@ def _row(
     when: Condition | None = None,
     defects: tuple[Defect, ...] = (),
 ) -> Row:
-    return Row(types, transpose_conv, rule, multiplier, source=source, when=when, defects=defects)
+    return Row(
+        types,
+        transpose_conv,
+        rule,
+        multiplier,
+        source=source,
+        when=when,
+        ledger=Terms(_terms),
+        defects=defects,
+    )
 
 
 CARDS = (
@@ -280,12 +323,23 @@ CARDS = (
                     WRAPPING,
                     types=INT8,
                     since=_SEVERAL_SCALES_SINCE,
+                    ledger=Terms(_terms),
                 ),
                 xnnpack_row(
-                    transpose_conv, _SEVERAL_SCALES, types=INT8, since=_SEVERAL_SCALES_SINCE
+                    transpose_conv,
+                    _SEVERAL_SCALES,
+                    types=INT8,
+                    since=_SEVERAL_SCALES_SINCE,
+                    ledger=Terms(_terms),
                 ),
-                xnnpack_row(transpose_conv, every(_ONE_SCALE, may_wrap), WRAPPING, types=INT8),
-                xnnpack_row(transpose_conv, _ONE_SCALE),
+                xnnpack_row(
+                    transpose_conv,
+                    every(_ONE_SCALE, may_wrap),
+                    WRAPPING,
+                    types=INT8,
+                    ledger=Terms(_terms),
+                ),
+                xnnpack_row(transpose_conv, _ONE_SCALE, ledger=Terms(_terms)),
                 before_xnnpack_hybrid(_HYBRID),
                 xnnpack_hybrid_row(
                     xnnpack_hybrid_transpose_conv,
@@ -342,10 +396,11 @@ CARDS = (
                     Precision.FLOAT64,
                     source=f"{MICRO}transpose_conv.cc",
                     defects=(TFLM_BIAS,),
+                    ledger=Terms(_terms),
                 ),
             ),
         },
-        Roles(activation=2, weights=1, bias=3, shape=0),
+        _ROLES,
         sums_once=True,
     ),
 )

@@ -116,7 +116,7 @@ def _origin(e: Explanation) -> Iterator[str]:
     if seam is None:
         return
     if seam.inputs:
-        yield _inputs(seam.inputs)
+        yield _inputs(seam)
     elif seam.sum is not None:
         yield _sum(seam.sum)
     if seam.scaling is not None:
@@ -185,9 +185,11 @@ def _centred(factor: Factor) -> str:
     return f"({_plus(factor.code, -factor.zero_point)})"
 
 
-def _inputs(inputs: Sequence[Rescaled]) -> str:
-    signs = "+" if inputs[1].sign > 0 else "-"
-    lines = [f"Accumulator: rescaled a {signs} rescaled b, each rescaled by the rule itself"]
+def _inputs(outcome: Outcome) -> str:
+    inputs = outcome.inputs
+    together = f"rescaled a {'+' if inputs[1].sign > 0 else '-'} rescaled b"
+    together = f"({together})**2" if outcome.squared else together
+    lines = [f"Accumulator: {together}, each rescaled by the rule itself"]
     for part in inputs:
         f = part.factor
         lines.append(
@@ -295,7 +297,8 @@ def _lines(same: Sequence[Outcome], seam: Outcome | None) -> Iterator[Line]:
             yield f"{part.factor.symbol}: {formula}", value, remark
     if o.inputs:
         a, b = o.inputs
-        yield _plus(a.value, b.value), f"= {o.accumulator}", ""
+        together = _plus(a.value, b.value)
+        yield f"({together})**2" if o.squared else together, f"= {o.accumulator}", ""
     for steps in zip(*(s.steps for s in same), strict=True):
         formula, value, remark = _step(steps)
         label = steps[0].label
@@ -305,13 +308,25 @@ def _lines(same: Sequence[Outcome], seam: Outcome | None) -> Iterator[Line]:
     if o.negated:
         yield "negated", f"= {o.rounded}", ""
     cut = "" if o.unclamped == o.code else f"-> {o.code}"
-    remark = f"cut to {o.low} .. {o.high}" if cut else ""
-    if o.unclamped is not None and wrapped(o.unclamped, o.bits) != o.unclamped:
-        remark = f"wraps to {o.bits} bits"
+    remark = ", ".join(_limits(o))
     if o.zero_point is not None:
         yield _plus(o.rounded, o.zero_point), f"= {o.unclamped} {cut}".rstrip(), remark
     elif cut:
         yield f"{o.rounded}", cut, remark
+
+
+def _limits(o: Outcome) -> Iterator[str]:
+    """Why the code is not what the zero point makes of the rounded value."""
+    assert o.unclamped is not None
+    assert o.low is not None
+    assert o.high is not None
+    held = wrapped(o.unclamped, o.bits)
+    if held != o.unclamped:
+        yield f"wraps to {o.bits} bits"
+    if not o.low <= held <= o.high:
+        yield f"cut to {o.low} .. {o.high}"
+    if o.stored:
+        yield f"read as {o.stored}"
 
 
 def _step(steps: Sequence[Step]) -> Line:

@@ -21,6 +21,10 @@ Entries = tuple[Row | NotModelled, ...]
 BY_ONE_RULE = ("double", "single")
 
 
+# The operands of an op of two inputs.
+PAIR = (("input a", "1"), ("input b", "2"))
+
+
 class Slip(Enum):
     """A family of porting mistakes that can be made in an op."""
 
@@ -48,8 +52,9 @@ class Card:
     The rest are traits, which tools ask for:
 
     - ``sums_once``: what is summed does not depend on the rule.
-    - ``pair``: it takes two broadcast inputs, element by element; ``sign`` says with which sign it
-      adds the second one, where it adds.
+    - ``operands``: what its inputs are called, and how their scales and zero points are numbered in
+      formulas, of an op without weights; ``sign`` says with which sign it adds the second one,
+      where it adds.
     - ``unary``: an output is a function of one input code.
     - ``depthwise``: an output channel sees one input channel.
     - ``sparse``: it takes a sparse constant as a whole tensor.
@@ -76,7 +81,7 @@ class Card:
     tables: Mapping[str, Entries] = field(default_factory=dict)
     roles: Roles = field(default_factory=Roles)
     sums_once: bool = False
-    pair: bool = False
+    operands: tuple[tuple[str, str], ...] = (("input", "i"),)
     unary: bool = False
     depthwise: bool = False
     sparse: bool = False

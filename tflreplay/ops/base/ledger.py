@@ -89,22 +89,26 @@ class Terms:
 class RescaledInputs:
     """Both inputs are brought to a common scale by the rule itself, and the second one added.
 
-    Or subtracted, where ``sign`` is -1. The ratios of scales are of the type ``number``.
+    Or subtracted, where ``sign`` is -1; what it comes to is then ``squared``. The ratios of scales
+    are of the type ``number``.
     """
 
     sign: int
     number: type[np.float32 | np.float64] = np.float64
+    squared: bool = False
 
 
 @dataclass(frozen=True)
 class Slopes:
-    """``of`` gives what the rule rescales by one multiplier from zero on, and by another below.
+    """``of`` gives what the rule rescales: by one multiplier of codes from the zero point on, and
+    by ``slope`` times as much below.
 
     Both are computed in ``number``. A negative one is applied by its magnitude, the result negated,
-    unless ``signed``.
+    unless ``signed``. The first factor of what is rescaled is the input code.
     """
 
     of: Summing
+    slope: Callable[..., float | np.float32]
     number: type[np.float32 | np.float64] = np.float32
     signed: bool = False
 

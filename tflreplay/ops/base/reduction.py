@@ -14,6 +14,7 @@ import numpy as np
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Array, wrap32
 from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.terms import Arrays, Index, grid
 
 REFERENCE_REDUCE = "internal/reference/reduce.h"
 OPTIMIZED_REDUCE = "internal/optimized/reduce.h"
@@ -43,6 +44,21 @@ def rows_to_reduce(call: Call, x: Array, axes: Array) -> tuple[Array, tuple[int,
 def reduced(call: Call, x: Array, axes: Array) -> int:
     """How many elements make each output."""
     return math.prod(x.shape[axis] for axis in reduced_axes(call, x, axes)[0])
+
+
+def elements(call: Call, arrays: Arrays, index: Index) -> Array:
+    """Where the elements lie that make one output: ``(elements, rank)``."""
+    x, axes = arrays[0], {int(axis) % arrays[0].ndim for axis in np.ravel(arrays[1])}
+    left = iter(index)
+    kept: list[Array] = []
+    for axis, size in enumerate(x.shape):
+        if axis in axes:
+            kept.append(np.arange(size))
+            if call.option("keep_dims"):
+                next(left)
+        else:
+            kept.append(np.array([next(left)]))
+    return np.stack(grid(*kept), axis=1)
 
 
 def centred_sums(call: Call, x: Array, axes: Array) -> tuple[Array, int]:

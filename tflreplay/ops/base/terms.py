@@ -17,6 +17,7 @@ from tflreplay.ground.rounding import Array
 from tflreplay.ground.window import Window
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.ledger import Factor, Sum, Term
+from tflreplay.ops.base.roles import Roles
 
 Index = tuple[int, ...]
 Arrays = Sequence[Any]
@@ -24,6 +25,7 @@ Arrays = Sequence[Any]
 # Of a longer sum only the largest terms are listed.
 _ALL = 9
 _LARGEST = 6
+_WEIGHTED = Roles(weights=1, bias=2)
 
 
 @dataclass(frozen=True)
@@ -83,21 +85,27 @@ def weighted_sum(
     w_where: Array,
     channel: int,
     *,
-    taps: int,
+    taps: int | None,
     centred: bool,
+    roles: Roles = _WEIGHTED,
 ) -> Sum:
     """The sum of x times the weights at these places, and the channel's bias, if there is one.
 
     ``centred`` says that the weights' zero point is subtracted.
     """
-    x, weights, *rest = arrays
-    bias = int(rest[0][channel]) if rest and rest[0] is not None else None
+    assert roles.weights is not None
+    assert roles.bias is not None
+    x, weights = roles.activation, roles.weights
+    given = arrays[roles.bias] if roles.bias < len(arrays) else None
+    bias = None if given is None else int(given[channel])
     formula = f"sum of (x - z1) * {'(w - z2)' if centred else 'w'}"
     return sum_of_products(
         formula if bias is None else f"{formula} + bias",
         [
-            Codes("x", x, x_where, call.input(0).zero_point),
-            Codes("w", weights, w_where, call.input(1).zero_point if centred else None),
+            Codes("x", arrays[x], x_where, call.input(x).zero_point),
+            Codes(
+                "w", arrays[weights], w_where, call.input(weights).zero_point if centred else None
+            ),
         ],
         taps=taps,
         bias=bias,

@@ -122,6 +122,7 @@ def _in_32_bits(multiplier: Precision, when: Condition, until: Versions | None =
         source=f"{OPTIMIZED_INTEGER_OPS}fully_connected.h",
         when=when,
         until=until or {},
+        ledger=Terms(connected_terms),
     )
 
 

@@ -32,6 +32,8 @@ def _integer(kernel: Kernel) -> Row:
     )
 
 
+_STATE = "each of its codes depends on a state that steps before have made, by way of gates"
+
 CARDS = (
     Card(
         "LSTM",
@@ -42,6 +44,7 @@ CARDS = (
             ),
         },
         stateful=True,
+        unexplained=_STATE,
     ),
     Card(
         "UNIDIRECTIONAL_SEQUENCE_LSTM",
@@ -73,6 +76,7 @@ CARDS = (
             ),
         },
         stateful=True,
+        unexplained=_STATE,
     ),
     Card(
         "UNIDIRECTIONAL_SEQUENCE_RNN",
@@ -88,5 +92,6 @@ CARDS = (
             ),
         },
         stateful=True,
+        unexplained=_STATE,
     ),
 )

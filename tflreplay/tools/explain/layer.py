@@ -209,7 +209,9 @@ class Layer:
         inputs: tuple[Rescaled, ...] = ()
         if isinstance(ledger, RescaledInputs):
             inputs = self._rescaled(way.call, ledger, rule, index)
-            _agree("accumulator", self.op, index, sum(part.value for part in inputs), acc)
+            together = sum(part.value for part in inputs)
+            together = together**2 if ledger.squared else together
+            _agree("accumulator", self.op, index, together, acc)
         else:
             summing = _summing(way.row)
             if summing not in sums:
@@ -229,8 +231,11 @@ class Layer:
             zero_point=a.zero_point,
             low=a.low,
             high=a.high,
+            squared=isinstance(ledger, RescaledInputs) and ledger.squared,
         )
-        return finished(outcome, rule, acc, multiplier)
+        outcome = finished(outcome, rule, acc, multiplier)
+        code = int(np.asarray(outcome.code).astype(a.dtype))
+        return replace(outcome, code=code, stored="" if code == outcome.code else a.dtype.name)
 
     def _rescaled(
         self, call: Call, ledger: RescaledInputs, rule: Rule, index: Index
@@ -252,11 +257,11 @@ class Layer:
     def _sloped(self, way: _Way, ledger: Slopes, index: Index) -> Outcome:
         call = way.call
         ti, to = call.input(0), call.output
-        total = ledger.of(call, self._arrays, index, self._arrays[0].shape)
+        total = ledger.of(call, self._arrays, index, self.output.shape)
         acc = total.accumulator
         si, so = ledger.number(ti.scale), ledger.number(to.scale)
-        alpha = np.float32(call.option("alpha"))
-        real = si / so if acc >= 0 else si * alpha / so
+        below = total.largest[0].factors[0].value < 0
+        real = si * ledger.number(ledger.slope(call)) / so if below else si / so
         negated = bool(real < 0) and not ledger.signed
         multiplier = Multiplier.of(abs(real) if negated else real)
         outcome = Outcome(
@@ -331,10 +336,11 @@ class Layer:
             a, b = (operand(call, self._arrays, i, index).value for i in (0, 1))
             s1, s2 = (tensor.scale for tensor in tensors)
             right = b * Fraction(s2) * (1 if sign == "+" else -1)
-            return Exact(
-                f"({a} * {s1!r} {sign} {b} * {s2!r}) / {so!r}",
-                (a * Fraction(s1) + right) / Fraction(so),
-            )
+            together = a * Fraction(s1) + right
+            formula = f"({a} * {s1!r} {sign} {b} * {s2!r})"
+            if any(outcome.squared for outcome in outcomes):
+                formula, together = f"{formula}**2", together**2
+            return Exact(f"{formula} / {so!r}", together / Fraction(so))
         first = next((outcome for outcome in outcomes if outcome.sum is not None), None)
         if first is None or first.sum is None:
             return None
@@ -380,9 +386,7 @@ def explained_row(model: Model, engine: Engine, op_index: int) -> Row:
         if not quantized and not card(op.name).gives_reals and not row.moves:
             raise NotReplayed("its output is not quantized")
         known = card(op.name)
-        if row.rule and not isinstance(row.ledger, BY_RULE):
-            _summing(row)
-        elif not row.rule and not known.explained:
+        if row.ledger is None and (row.rule or not known.explained):
             why = "it only moves data" if row.moves else "it has no ledger yet"
             raise NotReplayed(known.unexplained or why)
     return row

@@ -13,17 +13,16 @@ def parameters(
     op: Operator, tensors: Sequence[Tensor], index: tuple[int, ...]
 ) -> Iterator[Parameters]:
     """Of ``op``'s inputs and output; ``tensors`` are its subgraph's."""
-    given = [tensors[i] if i >= 0 else None for i in op.inputs]
     known = card(op.name)
+    roles = known.roles
     if known.weighted:
-        inputs = zip(("input", "weights", "bias"), ("1", "2", ""), given, strict=False)
-    elif known.pair:
-        inputs = zip(("input a", "input b"), "12", given, strict=True)
+        names = [("input", "1"), ("weights", "2"), ("bias", "")]
+        positions = [roles.activation, roles.weights, roles.bias]
     else:
-        inputs = zip(("input",), "i", given[:1], strict=True)
-    for role, number, tensor in inputs:
-        if tensor is not None:
-            yield of_tensor(tensor, index, role, number)
+        names, positions = list(known.operands), list(range(len(known.operands)))
+    for (role, number), position in zip(names, positions, strict=True):
+        if position is not None and position < len(op.inputs) and op.inputs[position] >= 0:
+            yield of_tensor(tensors[op.inputs[position]], index, role, number)
     yield of_tensor(tensors[op.outputs[0]], index, "output", "o")
 
 

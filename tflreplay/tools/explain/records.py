@@ -92,8 +92,9 @@ class Outcome:
     algorithm, or a rule of unknown steps. Those of an algorithm told in stages begin at the input
     code, and ``multipliers`` are what it multiplies by. ``negated`` says that the rule rounds the
     product without the multiplier's sign. ``zero_point`` is then added, in a register of ``bits``,
-    and the result cut to ``low`` .. ``high``. All these are None or empty for an algorithm that is
-    not told.
+    and the result cut to ``low`` .. ``high``. ``stored`` is the type in which that stands for
+    another code. ``squared`` says that the accumulator is the square of what ``inputs`` come to.
+    All these are None or empty for an algorithm that is not told.
     """
 
     name: str
@@ -110,12 +111,15 @@ class Outcome:
     high: int | None = None
     multipliers: tuple[Scaling, ...] = ()
     bits: int = 32
+    squared: bool = False
+    stored: str = ""
 
     @property
     def accumulator(self) -> int | None:
         """What the rule rounds the product of; None for an algorithm."""
         if self.inputs:
-            return sum(part.value for part in self.inputs)
+            total = sum(part.value for part in self.inputs)
+            return total**2 if self.squared else total
         return None if self.sum is None else self.sum.accumulator
 
     @property
