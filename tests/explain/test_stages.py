@@ -56,3 +56,31 @@ def test_hard_swish_at_every_shift(dtype: str) -> None:
     assert {value for value, _ in shifts} == {-12, -7, 0}
     assert limited > 100
     assert (wrapped > 5) == (dtype == "uint8")  # a zero point of 255
+
+
+@pytest.mark.parametrize(
+    ("op", "engine"), [("MEAN", "xnnpack"), ("SUM", "xnnpack"), ("SUM", "optimized")]
+)
+def test_a_sum_in_float32(op: str, engine: str) -> None:
+    """The engine's own codes, 60 of each, ties among them."""
+    rng = np.random.default_rng(5)
+    ties = done = 0
+    while done < 60:
+        size = int(rng.integers(2, 9))
+        source = Spec((4, size), "int8", 2.0**-4, int(rng.integers(-9, 9)))
+        axes = Spec((1,), "int32", data=np.array([1], np.int32))
+        target = Spec((4, 1), "int8", 2.0**-3, int(rng.integers(-9, 9)))
+        content = build(op, [source, axes], [target], {"keepDims": True}, "ReducerOptions", 2)
+        codes = rng.integers(-40, 40, source.shape).astype(np.int8)
+        layer = layer_of((content, [codes]), Engine(engine))
+        assert layer is not None
+        for row in range(4):
+            found = layer.explain((row, 0))
+            check(found)
+            ours = found.outcomes[0]
+            assert ours.sum is not None
+            assert ours.accumulator == int(codes[row].sum())
+            assert ours.steps
+            ties += ours.steps[-1].tie
+            done += 1
+    assert ties > 5

@@ -22,7 +22,7 @@ from tflreplay.ops.base.call import Call, accumulation
 from tflreplay.ops.base.card import Card, Slip, Worst
 from tflreplay.ops.base.conditions import Absent, Site, condition, every
 from tflreplay.ops.base.fields import Field, Fields
-from tflreplay.ops.base.ledger import Sum, Terms
+from tflreplay.ops.base.ledger import Stages, Sum, Terms
 from tflreplay.ops.base.plain import in_float64
 from tflreplay.ops.base.predicates import constant_axes, one_input
 from tflreplay.ops.base.reduction import (
@@ -34,9 +34,11 @@ from tflreplay.ops.base.reduction import (
     reduced_axes,
     rows_to_reduce,
     xnnpack_quantized,
+    xnnpack_stages,
     xnnpack_sums,
 )
 from tflreplay.ops.base.row import NotModelled, Row
+from tflreplay.ops.base.step import AWAY, EVEN
 from tflreplay.ops.base.terms import Arrays, Codes, Index, sum_of_products
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INDICES, INT16, UNQUANTIZED
 from tflreplay.ops.base.words import (
@@ -256,7 +258,17 @@ def xnnpack_mean_half_away(call: Call, x: Array, axes: Array) -> Array:
 
 def _xnnpack_mean(call: Call, x: Array, axes: Array, rounded: Callable[[Array], Array]) -> Array:
     sums, count = xnnpack_sums(call, x, axes)
-    return xnnpack_quantized(call, sums, count, np.float32(1) / np.float32(count), rounded)
+    return xnnpack_quantized(call, sums, count, _share(count), rounded)
+
+
+def _share(count: int) -> np.float32:
+    return np.float32(1) / np.float32(count)
+
+
+def _stages(how: str) -> Stages:
+    return Stages(
+        lambda call, arrays, index, shape: xnnpack_stages(call, arrays, index, _share, how)
+    )
 
 
 def xnnpack_spatial_mean(call: Call, x: Array, axes: Array) -> Array:
@@ -338,6 +350,7 @@ CARDS = (
                     source="src/operators/reduce-nd.c",
                     when=every(one_input, constant_axes),
                     since=XNNPACK_HALF_EVEN,
+                    ledger=_stages(EVEN),
                 ),
                 Row(
                     EIGHT_BITS,
@@ -347,6 +360,7 @@ CARDS = (
                     source="src/operators/reduce-nd.c",
                     when=every(one_input, constant_axes),
                     since=XNNPACK_HALF_AWAY,
+                    ledger=_stages(AWAY),
                 ),
                 Row(
                     EIGHT_BITS,

@@ -18,7 +18,7 @@ from tflreplay.ground.rounding import (
 from tflreplay.ops.base.call import Call, accumulation
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.conditions import Site, every
-from tflreplay.ops.base.ledger import Sum, Terms
+from tflreplay.ops.base.ledger import Staged, Stages, Sum, Terms
 from tflreplay.ops.base.plain import in_float64
 from tflreplay.ops.base.predicates import constant_axes, one_input
 from tflreplay.ops.base.reduction import (
@@ -31,9 +31,11 @@ from tflreplay.ops.base.reduction import (
     reduced_axes,
     rows_to_reduce,
     xnnpack_quantized,
+    xnnpack_stages,
     xnnpack_sums,
 )
 from tflreplay.ops.base.row import Defect, NotModelled, Row
+from tflreplay.ops.base.step import AWAY, EVEN, in_float32
 from tflreplay.ops.base.terms import Arrays, Codes, Index, sum_of_products
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT8, INT16, SIGNED, UINT8, UNQUANTIZED
 from tflreplay.ops.base.words import (
@@ -116,6 +118,21 @@ def optimized_sum(call: Call, x: Array, axes: Array) -> Array:
     return codes.astype(to.numpy_dtype).reshape(shape)
 
 
+def _stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    ti, to, where = call.input(0), call.output, elements(call, arrays, index)
+    m = np.float32(ti.scale) / np.float32(to.scale)
+    bias = np.float32(-ti.zero_point) * m * np.float32(len(where))
+    total = sum_of_products(
+        "sum of x",
+        [Codes("x", arrays[0], where, None)],
+        notes=(f"m = {RATIO} = {float(m)!r}", f"bias = -zi * m * {len(where)} = {float(bias)!r}"),
+    )
+    *steps, last = in_float32(total.accumulator, m, bias, AWAY)
+    if abs(last.result) >= 2**31:
+        last = replace(last, result=INT32_MIN, how="outside int32, which x86 converts so")
+    return Staged((), (*steps, last), total)
+
+
 # ---- XNNPACK ----------------------------------------------------------------------------------
 
 
@@ -136,6 +153,16 @@ def xnnpack_sum_half_away(call: Call, x: Array, axes: Array) -> Array:
 
 def _xnnpack_sum(call: Call, x: Array, axes: Array, rounded: Callable[[Array], Array]) -> Array:
     return xnnpack_quantized(call, *xnnpack_sums(call, x, axes), np.float32(1), rounded)
+
+
+def _share(count: int) -> np.float32:
+    return np.float32(1)
+
+
+def _xnnpack_stages(how: str) -> Stages:
+    return Stages(
+        lambda call, arrays, index, shape: xnnpack_stages(call, arrays, index, _share, how)
+    )
 
 
 # ---- what is wrong in them --------------------------------------------------------------------
@@ -174,6 +201,7 @@ CARDS = (
                     source="src/operators/reduce-nd.c",
                     when=every(one_input, constant_axes),
                     since=XNNPACK_HALF_EVEN,
+                    ledger=_xnnpack_stages(EVEN),
                 ),
                 Row(
                     EIGHT_BITS,
@@ -183,6 +211,7 @@ CARDS = (
                     source="src/operators/reduce-nd.c",
                     when=every(one_input, constant_axes),
                     since=XNNPACK_HALF_AWAY,
+                    ledger=_xnnpack_stages(AWAY),
                 ),
             ),
             "optimized": (
@@ -195,6 +224,7 @@ CARDS = (
                         algorithm="float32 product and sum with the bias, half away",
                         source=OPTIMIZED_REDUCE,
                         since=since,
+                        ledger=Stages(_stages),
                     )
                     for types, since in ((EIGHT_BITS, {}), (INT16, _SIXTEEN_BIT_SUMS))
                 ),

@@ -237,7 +237,7 @@ def _by_code(e: Explanation) -> Iterator[str]:
 
 def _side(e: Explanation, same: Sequence[Outcome]) -> str:
     """On which side of the tie these outcomes fall."""
-    rounded = {outcome.rounded for outcome in same if outcome.rounded is not None}
+    rounded = {o.rounded - o.inner_zero_point for o in same if o.rounded is not None}
     if e.exact is None or len(rounded) != 1:
         return ""
     (value,) = rounded
@@ -352,6 +352,9 @@ def _aligned(lines: Iterable[Line]) -> list[str]:
     result = []
     for formula, value, remark in lines:
         text = f"{formula:{width}} {value}".rstrip()
+        if len(text) > _WIDTH:
+            result.append(formula)
+            text = f"    {value}"
         if len(text) + len(remark) + 7 <= _WIDTH:
             result.append(f"{text}   {remark}".rstrip())
         else:

@@ -122,20 +122,23 @@ class Quotient:
 
 @dataclass(frozen=True)
 class Staged:
-    """From an input code to an output code, the zero point not yet added, in stages.
+    """From an input code, or from a sum of such, to an output code in stages.
 
-    ``multipliers`` are those of the stages, each with how it is computed.
+    ``multipliers`` are those of the stages, each with how it is computed. ``zero_point`` is the
+    output's, where the last stage holds it already.
     """
 
     multipliers: tuple[tuple[str, Multiplier], ...]
     steps: tuple[Step, ...]
+    sum: Sum | None = None
+    zero_point: int | None = None
 
 
 @dataclass(frozen=True)
 class Stages:
     """The kernel requantizes in stages of its own, which ``of`` gives; called like a sum.
 
-    The zero point is added in a register of ``bits``.
+    Where the zero point is yet to be added, that is done in a register of ``bits``.
     """
 
     of: Callable[..., Staged]

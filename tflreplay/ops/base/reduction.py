@@ -14,7 +14,9 @@ import numpy as np
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Array, wrap32
 from tflreplay.ops.base.call import Call
-from tflreplay.ops.base.terms import Arrays, Index, grid
+from tflreplay.ops.base.ledger import Staged
+from tflreplay.ops.base.step import in_float32
+from tflreplay.ops.base.terms import Arrays, Codes, Index, grid, sum_of_products
 
 REFERENCE_REDUCE = "internal/reference/reduce.h"
 OPTIMIZED_REDUCE = "internal/optimized/reduce.h"
@@ -96,6 +98,26 @@ def xnnpack_sums(call: Call, x: Array, axes: Array) -> tuple[Array, int]:
     axis, keep = reduced_axes(call, x, axes)
     count = math.prod(x.shape[a] for a in axis)
     return wrap32(np.asarray(x.sum(axis=axis, dtype=np.int64, keepdims=keep))), count
+
+
+def xnnpack_stages(
+    call: Call, arrays: Arrays, index: Index, share: Callable[[int], np.float32], how: str
+) -> Staged:
+    """Of :func:`xnnpack_quantized`; ``share`` is a function of the count."""
+    ti, to, where = call.input(0), call.output, elements(call, arrays, index)
+    n = len(where)
+    m = np.float32(ti.scale) / np.float32(to.scale) * share(n)
+    z = np.float32(to.zero_point) - np.float32(n * ti.zero_point) * m
+    total = sum_of_products(
+        "sum of x",
+        [Codes("x", arrays[0], where, None)],
+        notes=(
+            f"m = {call.row.multiplier} = {float(m)!r}",
+            f"z = zo - ({n} * zi) * m = {float(z)!r} in float32",
+        ),
+    )
+    steps = tuple(in_float32(total.accumulator, m, z, how))
+    return Staged((), steps, total, to.zero_point)
 
 
 def xnnpack_quantized(

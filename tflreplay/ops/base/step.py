@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,20 @@ _CUT: dict[str, Callable[[Fraction], int]] = {DOWN: math.floor, TRUNCATED: math.
 def rounded(label: str, formula: str, exact: Fraction, how: str) -> Step:
     """``how``: one of :data:`TIES`, :data:`DOWN` or :data:`TRUNCATED`."""
     return Step(formula, exact, (ROUND | _CUT)[how](exact), how, label=label)
+
+
+def in_float32(total: int, m: np.float32, z: np.float32, how: str) -> Iterator[Step]:
+    """``total * m + z``, each operation rounded to float32, and then to an integer."""
+    held = np.float32(total)
+    if int(held) != total:
+        yield Step(f"{total} as float32", Fraction(total), int(held), "24 bits are kept")
+    exact = Fraction(float(held)) * Fraction(float(m)) + Fraction(float(z))
+    stored = Fraction(float(held * m + z))
+    formula = f"{int(held)} * {float(m)!r} + {float(z)!r}"
+    step = Step(formula, exact, ROUND[how](stored), how)
+    if stored != exact:
+        step = replace(step, stored=stored, precision="float32, product and sum")
+    yield step
 
 
 def saturated(label: str, formula: str, value: int, low: int, high: int) -> Step:

@@ -285,20 +285,23 @@ class Layer:
         assert not isinstance(way.result, Accumulation)
         staged, to = ledger.of(way.call, self._arrays, index, self.output.shape), way.call.output
         rounded, (low, high) = staged.steps[-1].result, to.code_range
-        code = wrapped(rounded + to.zero_point, ledger.bits)
+        zero_point = to.zero_point if staged.zero_point is None else None
+        code = wrapped(rounded + (zero_point or 0), ledger.bits)
         code = min(max(code, low), high)
         _agree("code", self.op, index, code, way.result[index].item())
         return Outcome(
             way.name,
             way.row.algorithm,
             code,
+            staged.sum,
             steps=staged.steps,
             rounded=rounded,
-            zero_point=to.zero_point,
+            zero_point=zero_point,
             low=low,
             high=high,
             multipliers=tuple(Scaling.of(how, m) for how, m in staged.multipliers),
             bits=ledger.bits,
+            inner_zero_point=staged.zero_point or 0,
         )
 
     def _quotient(self, way: _Way, ledger: Quotient, index: Index) -> Outcome:
@@ -341,11 +344,10 @@ class Layer:
             if any(outcome.squared for outcome in outcomes):
                 formula, together = f"{formula}**2", together**2
             return Exact(f"{formula} / {so!r}", together / Fraction(so))
-        first = next((outcome for outcome in outcomes if outcome.sum is not None), None)
-        if first is None or first.sum is None:
-            return None
-        if first.scaling is None:
-            return Exact(first.steps[0].formula, first.steps[0].exact)
+        first = next((o for o in outcomes if o.sum is not None and o.scaling is not None), None)
+        if first is None or first.sum is None or first.scaling is None:
+            step = next(iter(outcomes[0].steps), None)
+            return None if step is None else Exact(step.formula, step.exact)
         acc, scale = first.sum.accumulator, first.scaling.real
         scale = -scale if first.negated else scale
         return Exact(f"{acc} * {scale!r}", acc * Fraction(scale))

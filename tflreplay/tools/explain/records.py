@@ -92,9 +92,10 @@ class Outcome:
     algorithm, or a rule of unknown steps. Those of an algorithm told in stages begin at the input
     code, and ``multipliers`` are what it multiplies by. ``negated`` says that the rule rounds the
     product without the multiplier's sign. ``zero_point`` is then added, in a register of ``bits``,
-    and the result cut to ``low`` .. ``high``. ``stored`` is the type in which that stands for
-    another code. ``squared`` says that the accumulator is the square of what ``inputs`` come to.
-    All these are None or empty for an algorithm that is not told.
+    and the result cut to ``low`` .. ``high``; ``inner_zero_point`` is one that ``rounded`` holds
+    already. ``stored`` is the type in which that stands for another code. ``squared`` says that the
+    accumulator is the square of what ``inputs`` come to. All these are None or empty for an
+    algorithm that is not told.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Outcome:
     bits: int = 32
     squared: bool = False
     stored: str = ""
+    inner_zero_point: int = 0
 
     @property
     def accumulator(self) -> int | None:
