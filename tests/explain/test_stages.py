@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.explain.test_layer import check, layer_of
-from tests.single_op import Spec, build
+from tests.explain.test_layer import check, layer_of, some
+from tests.kernels.test_conv import ACTIVATIONS
+from tests.single_op import Spec, build, random_codes
 from tflreplay.ground.engine import Engine
 from tflreplay.model import parse
 from tflreplay.tools.explain import Layer
@@ -84,3 +85,24 @@ def test_a_sum_in_float32(op: str, engine: str) -> None:
             ties += ours.steps[-1].tie
             done += 1
     assert ties > 5
+
+
+@pytest.mark.parametrize("op", ["ADD", "SUB"])
+def test_scales_that_are_powers_of_two(op: str) -> None:
+    """16-bit sums that saturate, the activations' range after that."""
+    rng = np.random.default_rng(6)
+    saturated = 0
+    for exponents in ((-15, -15, -15), (-15, -13, -13), (-12, -15, -12)):
+        for activation in ACTIVATIONS:
+            a, b, y = (Spec((5, 15), "int16", 2.0**e) for e in exponents)
+            fields = {"potScaleInt16": True, "fusedActivationFunction": int(activation)}
+            content = build(op, [a, b], [y], fields, f"{op.title()}Options")
+            codes = [random_codes(rng, a.shape, "int16") for _ in range(2)]
+            layer = layer_of((content, codes), Engine())
+            assert layer is not None
+            for found in some(layer, rng, 20):
+                check(found)
+                steps = found.outcomes[0].steps
+                assert [step.label for step in steps] == ["a", "b", "sum"]
+                saturated += "limited" in steps[-1].how
+    assert saturated > 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call, accumulation, activation_range, operands
 from tflreplay.ops.base.card import PAIR, Card, Slip, Worst
 from tflreplay.ops.base.conditions import Site, condition, every
-from tflreplay.ops.base.ledger import RescaledInputs, Sum, Term, Terms
+from tflreplay.ops.base.ledger import RescaledInputs, Staged, Stages, Sum, Term, Terms
 from tflreplay.ops.base.lines import of_pair
 from tflreplay.ops.base.loops import Loop, inner_loop, narrowed, vector_body
 from tflreplay.ops.base.plain import elementwise, with_activation
@@ -35,6 +36,7 @@ from tflreplay.ops.base.rescaling import (
     twice_largest_scale,
 )
 from tflreplay.ops.base.row import Clamp, Defect, NotModelled, Row
+from tflreplay.ops.base.step import AWAY, rounded, saturated
 from tflreplay.ops.base.terms import Arrays, Index, operand, sum_of_terms
 from tflreplay.ops.base.types import EIGHT_BITS, INT8, INT16, UNQUANTIZED
 from tflreplay.ops.base.words import (
@@ -137,6 +139,23 @@ def _power_of_two_shifts(a: Tensor, b: Tensor, y: Tensor) -> tuple[int, int]:
     if min(shifts) != 0:
         raise NotReplayed(f"int16 of the scales 2**{of_a}, 2**{of_b} and 2**{of_y}")
     return shifts
+
+
+def _power_stages(sign: int) -> Stages:
+    """Of :func:`add_power_of_two`, whose codes have no zero point."""
+
+    def stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+        shifts = _power_of_two_shifts(*operands(call), call.output)
+        codes = (operand(call, arrays, position, index).code for position in (0, 1))
+        a, b = (
+            rounded(name, f"{code} / 2**{shift}", Fraction(code, 2**shift), AWAY)
+            for name, code, shift in zip("ab", codes, shifts, strict=True)
+        )
+        formula = f"{a.result} {'+' if sign > 0 else '-'} {b.result}"
+        total = saturated("sum", formula, a.result + sign * b.result, -(2**15), 2**15 - 1)
+        return Staged((), (a, b, total), zero_point=0)
+
+    return Stages(stages)
 
 
 @condition
@@ -298,6 +317,7 @@ _ADD_POWERS_OF_TWO = Row(
     algorithm="16-bit saturating sum",
     source=f"{REFERENCE_OPS}add.h",
     when=powers_of_two,
+    ledger=_power_stages(1),
 )
 
 
@@ -454,6 +474,7 @@ CARDS = (
                     algorithm="16-bit saturating sum",
                     source=f"{REFERENCE_OPS}sub.h",
                     when=powers_of_two,
+                    ledger=_power_stages(-1),
                 ),
                 Row(
                     INT16,

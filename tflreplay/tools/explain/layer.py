@@ -284,7 +284,9 @@ class Layer:
     def _staged(self, way: _Way, ledger: Stages, index: Index) -> Outcome:
         assert not isinstance(way.result, Accumulation)
         staged, to = ledger.of(way.call, self._arrays, index, self.output.shape), way.call.output
-        rounded, (low, high) = staged.steps[-1].result, to.code_range
+        rounded = staged.steps[-1].result
+        activation = way.call.op.options.get("fused_activation_function", "NONE")
+        low, high = activation_range(way.call, activation)
         zero_point = to.zero_point if staged.zero_point is None else None
         code = wrapped(rounded + (zero_point or 0), ledger.bits)
         code = min(max(code, low), high)
