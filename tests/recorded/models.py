@@ -47,6 +47,13 @@ def real(rng: np.random.Generator, op: str) -> Made:
     return build(op, [Spec(x.shape, "float32")], [Spec(x.shape, "float32")]), [x]
 
 
+def signs(rng: np.random.Generator, dtype: str) -> Made:
+    """Numbers with NaN, infinities and both zeros among them."""
+    x = np.concatenate([[np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0], rng.normal(0, 2, 250)])
+    spec = Spec(x.shape, dtype)
+    return build("SIGN", [spec], [spec]), [x.astype(dtype)]
+
+
 def pairs(
     rng: np.random.Generator, op: str, dtype: str, table: str | None, product: bool = False
 ) -> Made:

@@ -55,6 +55,10 @@ def cases() -> list[Case]:
             refused=("optimized litert==1.2.0", "optimized tensorflow==2.19.1"),
         )
     )
+    for dtype in ("float32", "float64"):
+        since, before = (each for each in card("SIGN").rows("reference") if each.takes(dtype))
+        rows = either_side("reference", since.since, before, since)
+        cases.append(case(f"SIGN {dtype}", partial(models.signs, dtype=dtype), rows))
     return [*cases, *floating()]
 
 
