@@ -127,6 +127,7 @@ def assert_agrees(content: bytes, inputs: Sequence[np.ndarray], engine: Engine) 
         tolerance, slack = ours.tolerances.get(0, 0.0), ours.slacks.get(0)
         found = difference(array, theirs, max(theirs.ndim - 1, 0), tolerance, slack)
         assert found.exact, found
+        assert tolerance or slack or not found.signs, found
         total += theirs.size
     return total
 

@@ -25,6 +25,7 @@ from tflreplay.model import (
     without_memory_plan,
 )
 from tflreplay.ops import card, defects_of
+from tflreplay.ops.base.row import Defect
 from tflreplay.runtimes import environments, xnnpack
 from tflreplay.runtimes.packages import RUNTIMES, installed, parse
 from tflreplay.runtimes.process import Child, Outcome
@@ -325,9 +326,8 @@ class Running:
         failure = f"{self._how(failed)} at op {op.index} {op.name}"
         if failed.error or failed.last_words:
             failure += f" ({self._error(failed) or failed.last_words})"
-        for defect in defects_of(self._engine, self._model.main, op):
-            if defect.aborts and defect.shows is None and failed.death:
-                failure += f"; {defect.told()}"
+        if failed.death:
+            failure += "".join(f"; {defect.told()}" for defect in self._deadly(op))
         if good == 0:
             raise CaptureError(failure)
         ops = "op 0" if good == 1 else f"ops 0-{good - 1}"
@@ -379,6 +379,15 @@ class Running:
             earlier=tuple(steps[:-1]),
             machine=this_machine(),
         )
+
+    def _deadly(self, op: Operator) -> list[Defect]:
+        """The known defects that kill the process whatever the inputs are."""
+        version = self._engine.version or installed(self._engine.runtime) or ""
+        try:
+            found = defects_of(replace(self._engine, version=version), self._model.main, op)
+        except NotReplayed:  # it depends on the version, which is not known
+            return []
+        return [defect for defect in found if defect.aborts and defect.shows is None]
 
     def _versioned(self, outcome: Outcome) -> Engine:
         return replace(self._engine, version=outcome.version)
