@@ -34,9 +34,9 @@ _SHOWN = 4  # names in a row
 class Proof:
     """What the exact layers of one op prove.
 
-    ``seen`` of the ``layers`` were looked at. ``told`` counts, for each rule and each mistake made
-    in the arithmetic in force, the elements of the sample that it would have changed. ``command``
-    looks for inputs that tell the rules apart in one layer of it.
+    ``seen`` of the ``layers`` were looked at. ``rules`` and ``mistakes`` count, for each other rule
+    and for each mistake made in the arithmetic in force, the elements of the sample that it would
+    have changed. ``command`` looks for inputs that tell the rules apart in one layer of it.
     """
 
     op: str
