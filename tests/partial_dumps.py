@@ -151,7 +151,10 @@ class Judged:
         verdict = self.result.verdicts.get(op)
         if verdict is None or not verdict.fits:
             return None
-        return self._is_there((op, f.arithmetic, f.mistake or f.same_as) for f in verdict.fits)
+        return self._is_there(
+            (op, f.arithmetic, f.mistake or (f.same_as.name if f.same_as else ""))
+            for f in verdict.fits
+        )
 
     @property
     def ops_named(self) -> set[int]:

@@ -1,6 +1,6 @@
 """A porter's kernels, independent of tflreplay's own: loops over taps, fixed point as in Python.
 
-A port computes by one rule and may have one slip in it. Without one it is bit-exact.
+A port computes by one rule and may have slips in it. Without one it is bit-exact.
 """
 
 from __future__ import annotations
@@ -69,12 +69,11 @@ SLIPS = {
 
 
 class Port:
-    """Kernels ``fn(call, *arrays)`` by op, for the name of a rule and perhaps one of the SLIPS."""
+    """Kernels ``fn(call, *arrays)`` by op, for the name of a rule and perhaps some of the SLIPS."""
 
-    def __init__(self, rule: str, slip: str = "") -> None:
-        assert slip in ("", *SLIPS)
+    def __init__(self, rule: str, *slips: str) -> None:
         self.rule = rule
-        self.slip = slip
+        self.slips = slips
         self.kernels: dict[str, Callable[..., Array]] = {
             "CONV_2D": self.conv_2d,
             "DEPTHWISE_CONV_2D": self.depthwise_conv_2d,
@@ -85,6 +84,10 @@ class Port:
             "MEAN": self.mean,
         }
 
+    def slipped(self, *names: str, start: bool = False) -> bool:
+        """True of a port with one of these slips, or with one that starts so."""
+        return any(slip.startswith(names) if start else slip in names for slip in self.slips)
+
     # Fixed point
 
     def quantize_multiplier(self, real: float) -> tuple[int, int]:
@@ -92,30 +95,30 @@ class Port:
             return 0, 0
         fraction, shift = math.frexp(real)
         scaled = fraction * (1 << 31)
-        even = self.slip == "quantize multiplier: round()"
+        even = self.slipped("quantize multiplier: round()")
         q = round(scaled) if even else math.floor(scaled + 0.5)
         return (q // 2, shift + 1) if q == 1 << 31 else (q, shift)
 
     def high_mul(self, a: Array, b: Array) -> Array:
         product = a * b
-        if self.slip == "high-mul: only >>":
+        if self.slipped("high-mul: only >>"):
             return product >> 31
-        if self.slip == "high-mul: only a C division":
+        if self.slipped("high-mul: only a C division"):
             return c_divide(product, 31)
         nudged = product + np.where(product >= 0, 1 << 30, 1 - (1 << 30))
-        return nudged >> 31 if self.slip == "high-mul: nudge, then >>" else c_divide(nudged, 31)
+        return nudged >> 31 if self.slipped("high-mul: nudge, then >>") else c_divide(nudged, 31)
 
     def divide_by_pot(self, x: Array, exponent: Array) -> Array:
         mask = (1 << exponent) - 1
         threshold = mask >> 1
-        if self.slip != "divide by pot: threshold of positive x":
+        if not self.slipped("divide by pot: threshold of positive x"):
             threshold = threshold + (x < 0)
         return (x >> exponent) + ((x & mask) > threshold)
 
     def shift_right(self, x: Array, bits: Array, rounded: Callable[[Array, Array], Array]) -> Array:
-        if self.slip == "shift: >>":
+        if self.slipped("shift: >>"):
             return x >> bits
-        return c_divide(x, bits) if self.slip == "shift: C division" else rounded(x, bits)
+        return c_divide(x, bits) if self.slipped("shift: C division") else rounded(x, bits)
 
     def rescale(self, acc: Array, real: Any, folded: tuple[int, int] | None = None) -> Array:
         """``acc * real``, rounded; ``folded`` is another mantissa and shift than real's own."""
@@ -130,7 +133,7 @@ class Port:
             return self.shift_right(acc * q, 31 - shift, self.divide_by_pot)
         assert self.rule == "double"
         left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
-        if self.slip == "left shift last":
+        if self.slipped("left shift last"):
             return self.divide_by_pot(self.high_mul(acc, q) << left, right)
         wrapped = (acc << left).astype(np.int32).astype(np.int64)
         return self.shift_right(self.high_mul(wrapped, q), right, self.divide_by_pot)
@@ -139,10 +142,10 @@ class Port:
         ties, bits = self.rule[6:-2], self.rule[-2:]  # float-even32
         dtype = {"32": np.float32, "64": np.float64}[bits]
         product = acc.astype(dtype) * real.astype(dtype)
-        if self.slip == "product: int()":
+        if self.slipped("product: int()"):
             return product.astype(np.int64)
-        if self.slip == "product: floor" or ties == "up":
-            half = 0 if self.slip == "product: floor" else 0.5
+        if self.slipped("product: floor") or ties == "up":
+            half = 0 if self.slipped("product: floor") else 0.5
             return np.floor(product + dtype(half)).astype(np.int64)
         if ties == "even":
             return np.round(product).astype(np.int64)
@@ -155,7 +158,7 @@ class Port:
     def centred(self, call: Call, position: int, codes: Array) -> Array:
         """Codes less their zero point."""
         slips = ("zero point: first input's", "zero point: second operand's")[position]
-        if self.slip.startswith((slips, "zero point: both operands'")):
+        if self.slipped(slips, "zero point: both operands'", start=True):
             return codes.astype(np.int64)
         return codes.astype(np.int64) - call.input(position).zero_point
 
@@ -165,9 +168,9 @@ class Port:
         zero_point = output.zero_point
         info = np.iinfo(output.numpy_dtype)
         bare = ("zero point: output's, nor in the bounds", "clamp: bounds of the real values")
-        bounds_zero_point = 0 if self.slip in bare else zero_point
+        bounds_zero_point = 0 if self.slipped(*bare) else zero_point
         low, high = info.min, info.max
-        if self.slip != "clamp: no activation":
+        if not self.slipped("clamp: no activation"):
             real_low, real_high = {
                 "NONE": (-math.inf, math.inf),
                 "RELU": (0, math.inf),
@@ -178,24 +181,24 @@ class Port:
                 low = max(low, bounds_zero_point + nearest(real_low / output.scale))
             if real_high < math.inf:
                 high = min(high, bounds_zero_point + nearest(real_high / output.scale))
-        if self.slip == "clamp: -127":
+        if self.slipped("clamp: -127"):
             low = max(low, -127)
-        if self.slip.startswith("zero point: output's"):
+        if self.slipped("zero point: output's", start=True):
             zero_point = 0
-        if self.slip == "clamp: none":
+        if self.slipped("clamp: none"):
             codes = acc + zero_point
-        elif self.slip.startswith("clamp: before the zero point"):
+        elif self.slipped("clamp: before the zero point", start=True):
             codes = acc.clip(low, high) + zero_point
-            if self.slip.endswith("by the type"):
+            if self.slipped("clamp: before the zero point, then by the type"):
                 codes = codes.clip(info.min, info.max)
         else:
             codes = (acc + zero_point).clip(low, high)
         return codes.astype(output.numpy_dtype)
 
     def sixteen_bits(self, acc: Array) -> Array:
-        if self.slip == "accumulator: int16 wraps":
+        if self.slipped("accumulator: int16 wraps"):
             return acc.astype(np.int16).astype(np.int64)
-        return acc.clip(-32768, 32767) if self.slip == "accumulator: int16 saturates" else acc
+        return acc.clip(-32768, 32767) if self.slipped("accumulator: int16 saturates") else acc
 
     # Ops with weights
 
@@ -204,25 +207,26 @@ class Port:
         x, y = np.float32(call.input(0).scale), np.float32(call.output.scale)
         scales = call.input(1).quantization.scale
         one = {"first": scales[0], "largest": scales.max(), "mean": scales.mean()}
-        if self.slip.startswith("scale: the "):
-            scales = np.full_like(scales, one[self.slip.removeprefix("scale: the ")])
+        for which, scale in one.items():
+            if self.slipped(f"scale: the {which}"):
+                scales = np.full_like(scales, scale)
         # The kernels that are older than int8 round the product of the scales to float32.
         rounds = call.input(0).dtype == "uint8" and call.op.name != "FULLY_CONNECTED"
-        if self.slip == "real multiplier: float32":
+        if self.slipped("real multiplier: float32"):
             return x * scales / y
-        if self.slip == "real multiplier: float32 product":
+        if self.slipped("real multiplier: float32 product"):
             return (x * scales).astype(np.float64) / float(y)
-        if rounds and self.slip != "real multiplier: float64":
+        if rounds and not self.slipped("real multiplier: float64"):
             return (x * scales).astype(np.float64) / float(y)
         return float(x) * scales.astype(np.float64) / float(y)
 
     def weights(self, call: Call, weights: Array) -> Array:
         """int64, less their zero point."""
         tensor = call.input(1)
-        if self.slip == "weights: uint8":
+        if self.slipped("weights: uint8"):
             weights = weights.view(np.uint8)
         widened = weights.astype(np.int64)
-        if len(tensor.quantization.scale) > 1 or self.slip == "zero point: weights'":
+        if len(tensor.quantization.scale) > 1 or self.slipped("zero point: weights'"):
             return widened
         return widened - tensor.zero_point
 
@@ -230,11 +234,11 @@ class Port:
         activation = call.option("fused_activation_function")
         real = real if len(real) > 1 else real[0]
         bias = np.zeros(acc.shape[-1], np.int64) if bias is None else bias.astype(np.int64)
-        if self.slip == "bias: none":
+        if self.slipped("bias: none"):
             bias = bias * 0
-        if self.slip == "bias: as output codes":
+        if self.slipped("bias: as output codes"):
             return self.finish(call, self.rescale(acc, real) + bias, activation)
-        if self.slip == "bias: rescaled apart":
+        if self.slipped("bias: rescaled apart"):
             apart = self.rescale(acc, real) + self.rescale(bias, real)
             return self.finish(call, apart, activation)
         acc = self.sixteen_bits(acc + bias)
@@ -242,7 +246,7 @@ class Port:
 
     def taps(self, call: Call, x: Array, kernel: tuple[int, int]) -> Any:
         """For each tap of the kernel, the centred inputs that it meets: ``i, j, NHWC``."""
-        if self.slip == "layout: NCHW input":
+        if self.slipped("layout: NCHW input"):
             batch, height, width, channels = x.shape
             x = x.reshape(batch, channels, height, width).transpose(0, 2, 3, 1)
         sizes, widths = [], [(0, 0)]
@@ -251,7 +255,7 @@ class Port:
             sizes.append(size)
             widths.append((before, after))
         code = call.input(0).zero_point
-        if self.slip in ("padding: code 0", "zero point: first input's, padded by 0"):
+        if self.slipped("padding: code 0", "zero point: first input's, padded by 0"):
             code = 0
         x = np.pad(x, (*widths, (0, 0)), constant_values=code)
         x = self.centred(call, 0, x)
@@ -270,17 +274,17 @@ class Port:
             return (size - reach) // stride + 1, 0, 0
         outputs = math.ceil(size / stride)
         total = max((outputs - 1) * stride + reach - size, 0)
-        if self.slip == "padding: more before":
+        if self.slipped("padding: more before"):
             return outputs, total - total // 2, total // 2
-        if self.slip == "padding: half the kernel on both sides":
+        if self.slipped("padding: half the kernel on both sides"):
             return outputs, reach // 2, reach // 2
         return outputs, total // 2, total - total // 2
 
     def conv_2d(self, call: Call, x: Array, weights: Array, bias: Array | None = None) -> Array:
         outputs, height, width, depth = weights.shape
-        if self.slip == "layout: HWIO":
+        if self.slipped("layout: HWIO"):
             weights = weights.reshape(height, width, depth, outputs).transpose(3, 0, 1, 2)
-        elif self.slip == "layout: OIHW":
+        elif self.slipped("layout: OIHW"):
             weights = weights.reshape(outputs, depth, height, width).transpose(0, 2, 3, 1)
         w = self.weights(call, self.turned(weights))
         acc = sum(at @ w[:, i, j].T for i, j, at in self.taps(call, x, (height, width)))
@@ -293,29 +297,29 @@ class Port:
         channels = x.shape[3]
         times = outputs // channels
         real = self.real_multiplier(call)
-        if self.slip == "layout: CHW":
+        if self.slipped("layout: CHW"):
             weights = weights.reshape(outputs, height, width).transpose(1, 2, 0)[np.newaxis]
-        if self.slip == "depthwise: weights (multiplier, C)":
+        if self.slipped("depthwise: weights (multiplier, C)"):
             shape = (1, height, width, times, channels)
             weights = weights.reshape(shape).swapaxes(3, 4).reshape(weights.shape)
         w = self.weights(call, self.turned(weights))
         source = [j // times for j in range(outputs)]
-        if self.slip == "depthwise: input j % C":
+        if self.slipped("depthwise: input j % C"):
             source = [j % channels for j in range(outputs)]
         acc = sum(at[..., source] * w[0, i, j] for i, j, at in self.taps(call, x, (height, width)))
         result = self.weighted(call, acc, bias, real)
-        if self.slip == "depthwise: outputs (multiplier, C)":
+        if self.slipped("depthwise: outputs (multiplier, C)"):
             parts = [result[..., k::times] for k in range(times)]
             result = np.concatenate(parts, axis=3)
         return result
 
     def turned(self, weights: Array) -> Array:
         if (
-            self.slip == "layout: kernel's height and width"
+            self.slipped("layout: kernel's height and width")
             and weights.shape[1] == weights.shape[2]
         ):
             return weights.swapaxes(1, 2)
-        if self.slip == "layout: kernel turned round":
+        if self.slipped("layout: kernel turned round"):
             return weights[:, ::-1, ::-1]
         return weights
 
@@ -323,7 +327,7 @@ class Port:
         self, call: Call, x: Array, weights: Array, bias: Array | None = None
     ) -> Array:
         units, depth = weights.shape
-        if self.slip == "layout: depth by units":
+        if self.slipped("layout: depth by units"):
             weights = weights.reshape(depth, units).T
         w = self.weights(call, weights)
         acc = self.centred(call, 0, x).reshape(-1, depth) @ w.T
@@ -338,7 +342,7 @@ class Port:
         return self.sum(call, a, b, -1)
 
     def sum(self, call: Call, a: Array, b: Array, sign: int) -> Array:
-        exact = np.float32 if self.slip == "real multiplier: float32" else np.float64
+        exact = np.float32 if self.slipped("real multiplier: float32") else np.float64
         s1, s2, y = (exact(t.scale) for t in (call.input(0), call.input(1), call.output))
         twice = exact(2) * max(s1, s2)
         left = self.rescale(self.centred(call, 0, a) << 20, s1 / twice)
@@ -347,7 +351,7 @@ class Port:
         return self.finish(call, total, call.option("fused_activation_function"))
 
     def mul(self, call: Call, a: Array, b: Array) -> Array:
-        exact = np.float64 if self.slip == "real multiplier: float64" else np.float32
+        exact = np.float64 if self.slipped("real multiplier: float64") else np.float32
         s1, s2, y = (exact(t.scale) for t in (call.input(0), call.input(1), call.output))
         acc = self.sixteen_bits(self.centred(call, 0, a) * self.centred(call, 1, b))
         codes = self.rescale(acc, s1 * s2 / y)
@@ -358,7 +362,7 @@ class Port:
         count = math.prod(x.shape[a] for a in axis)
         acc = self.centred(call, 0, x).sum(axis=axis, keepdims=call.option("keep_dims"))
         real = call.input(0).scale / call.output.scale
-        if self.slip == "real multiplier: float32":
+        if self.slipped("real multiplier: float32"):
             real = float(np.float32(real))
         q, shift = self.quantize_multiplier(real)
         extra = 0

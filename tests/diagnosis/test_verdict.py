@@ -11,14 +11,15 @@ from tflreplay.judgement.diagnosis import Fit, Verdict, summarize
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED
 from tflreplay.judgement.diagnosis.evidence import STRONG
 from tflreplay.judgement.diagnosis.mistakes import MISTAKES, Mistake, ways_of
+from tflreplay.judgement.diagnosis.said import Said
 from tflreplay.judgement.diagnosis.verdict import Rival
 
 PAGE = (Path(__file__).parents[2] / "docs" / "verdicts.md").read_text(encoding="utf-8")
 DOUBLE, SINGLE, AWAY = Fit("double", 100), Fit("single", 100), Fit("single-away", 100)
 RIVAL = Rival("reduced16", "reduced16", "reduced16", 12)
-FORGOT = Fit("double", 100, "bias left out", "do not add the bias", "add it")
-FLOOR = Fit("double", 100, "floor", "floor where C++ truncates", "truncate")
-UP = Fit("double-up", 100, "", "leave it out", "put it in", same_as="lost threshold")
+FORGOT = Fit("double", 100, (Said("bias left out", "do not add the bias", "add it"),))
+FLOOR = Fit("double", 100, (Said("floor", "floor where C++ truncates", "truncate"),))
+UP = Fit("double-up", 100, same_as=Said("lost threshold", "leave it out", "put it in"))
 
 
 def verdict(*fits: Fit, **changes: Any) -> Verdict:
@@ -78,11 +79,7 @@ CASES = {
     "mistake in any rule": (
         verdict(
             FORGOT,
-            *(
-                Fit(rule, 100, FORGOT.mistake, FORGOT.you)
-                for rule in RULES_TRIED
-                if rule != "double"
-            ),
+            *(Fit(rule, 100, FORGOT.mistakes) for rule in RULES_TRIED if rule != "double"),
             **WITHOUT_DOUBLE,
         ),
         "bias left out",
@@ -103,7 +100,7 @@ CASES = {
         "from zero.",
     ),
     "two mistakes": (
-        verdict(FORGOT, FLOOR, Fit("single", 100, FORGOT.mistake, FORGOT.you), **WITHOUT_DOUBLE),
+        verdict(FORGOT, FLOOR, Fit("single", 100, FORGOT.mistakes), **WITHOUT_DOUBLE),
         "bias left out (or 1 more)",
         "Could be that you do not add the bias (double rounding): all 100 elements, 12 of "
         "them discriminating; the nearest other, double, gets 7 wrong. Strong evidence: 12 "
@@ -174,7 +171,7 @@ CASES = {
     "mistake, one of two ways": (
         verdict(
             FORGOT,
-            Fit("double", 100, FORGOT.mistake, "add half of it"),
+            Fit("double", 100, (Said(FORGOT.mistake, "add half of it"),)),
             rivals=(RIVAL, Rival("double, bias left out", FORGOT.mistake, "double", 3, "lose it")),
             **WITHOUT_DOUBLE,
         ),

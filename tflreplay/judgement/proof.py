@@ -15,13 +15,13 @@ import numpy as np
 
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
-from tflreplay.ground.rounding import Array
+from tflreplay.ground.rounding import RULES, Array
 from tflreplay.ground.words import printable
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED, base_row
 from tflreplay.judgement.diagnosis.evidence import evidence, in_lines
 from tflreplay.judgement.diagnosis.made import Made
 from tflreplay.judgement.diagnosis.mistakes import made_in
-from tflreplay.judgement.diagnosis.search import Part
+from tflreplay.judgement.diagnosis.part import Part
 from tflreplay.model import Model, Operator
 from tflreplay.ops import row_of
 from tflreplay.ops.seam import FirstHalves, Tensors, call_of
@@ -184,10 +184,10 @@ def _counted(
     def count(codes: Array) -> int:
         return known.count(codes != right) if codes.shape == right.shape else right.size
 
-    for rule, codes in part.codes(Made(call, arrays), RULES_TRIED):
+    for rule, codes in part.codes(Made(call, arrays), {rule: RULES[rule] for rule in RULES_TRIED}):
         if rule != call.rule.name:
             rules[rule] += count(codes)
     for mistake, way, made in made_in(call, arrays):
-        for _, codes in part.codes(made, [call.rule.name]):
+        for _, codes in part.codes(made, {call.rule.name: call.rule}):
             mistakes[way.title or mistake.name] += count(codes)
     return (rules, mistakes, right.size) if rules else None

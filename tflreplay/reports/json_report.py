@@ -174,9 +174,10 @@ def _stretch_verdict(found: StretchVerdict | None) -> dict[str, Any] | None:
 def _fit(fit: Fit) -> dict[str, Any]:
     return {
         "arithmetic": fit.arithmetic,
-        "mistake": fit.mistake or None,
+        "rule": fit.rule or None,
+        "mistakes": [said.named for said in fit.mistakes],
         "words": fit.claim,
-        "same_as_mistake": fit.same_as or None,
+        "same_as_mistake": fit.same_as.name if fit.same_as is not None else None,
         "explained": fit.explained,
         "channels_not_explained": list(fit.exceptions),
     }

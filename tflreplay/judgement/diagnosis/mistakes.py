@@ -53,7 +53,7 @@ class Mistake:
     """One porting mistake, in the ways in which it can be written.
 
     ``same_as`` names the rule that it comes to: the mistake is then known by that rule, and ``you``
-    and ``fix`` are of it.
+    and ``fix`` are of it. ``scrambles`` is true of one that puts elements elsewhere.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Mistake:
     same_as: str = ""
     you: str = ""
     fix: str = ""
+    scrambles: bool = False
 
 
 def _rule(changed: Callable[[Rule], Rule | None]) -> Form:
@@ -629,6 +630,7 @@ MISTAKES = (
                 title="input read as NCHW",
             ),
         ),
+        scrambles=True,
     ),
     Mistake(
         "depthwise channel multiplier order",
@@ -641,6 +643,7 @@ MISTAKES = (
             )
             for where, form in layouts.CHANNEL_ORDERS.items()
         ),
+        scrambles=True,
     ),
     Mistake(
         "int8 weights read as uint8",

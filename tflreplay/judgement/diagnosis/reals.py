@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
-from tflreplay.ground.rounding import Array, round_half_away
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier, round_half_away
 from tflreplay.model import Tensor
 from tflreplay.ops import card
-from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.call import Call, accumulation
+from tflreplay.ops.base.row import Kernel, Row
 
 NAME = "real arithmetic"
 _TYPES = ("int8", "uint8", "int16")
@@ -104,25 +105,12 @@ def in_reals(call: Call, arrays: Sequence[Array | None]) -> Reals | None:
 
     ``call`` and ``arrays`` are what the kernel of any of the op's rows is handed.
     """
-    kernel, to = card(call.op.name).on_reals, call.output
-    if kernel is None or to.dtype not in _TYPES or not _per_tensor(to):
+    kernel, to = real_kernel(call), call.output
+    if kernel is None:
         return None
-    if any(tensor is not None and tensor.is_variable for tensor in call.inputs):
-        return None
-    bare = replace(
-        call,
-        inputs=tuple(map(_bare, call.inputs)),
-        outputs=tuple(_bare(tensor) or tensor for tensor in call.outputs),
-    )
 
     def of(number: type[np.float32 | np.float64], magnitude: bool = False) -> Array:
-        given = [
-            _real(tensor, array, number) for tensor, array in zip(call.inputs, arrays, strict=True)
-        ]
-        if magnitude:
-            given = [a if a is None or a.dtype.kind != "f" else np.abs(a) for a in given]
-        with np.errstate(all="ignore"):
-            return np.asarray(kernel(bare, *given))
+        return _computed(kernel, call, arrays, number, magnitude)
 
     try:
         wide, narrow, largest = of(np.float64), of(np.float32), of(np.float64, magnitude=True)
@@ -137,6 +125,54 @@ def in_reals(call: Call, arrays: Sequence[Array | None]) -> Reals | None:
     terms = max(1, _largest_input(arrays) // max(wide.size, 1))
     slack = (terms + _ROUNDINGS) * _UNIT * size
     return Reals(steps, slack, to, narrow, wide)
+
+
+def real_kernel(call: Call) -> Kernel | None:
+    """The op on real numbers; None where that is not known, or the output has no scale."""
+    kernel, to = card(call.op.name).on_reals, call.output
+    if to.dtype not in _TYPES or not _per_tensor(to):
+        return None
+    if any(tensor is not None and tensor.is_variable for tensor in call.inputs):
+        return None
+    return kernel
+
+
+def real_row(row: Row, kernel: Kernel) -> Row:
+    """A row that computes so in float64; its sums are steps of the output scale, not rounded."""
+
+    def steps(call: Call, *arrays: Array | None) -> Accumulation:
+        values = _computed(kernel, call, arrays, np.float64) / np.float64(call.output.scale)
+        finite = np.nan_to_num(values)
+        return accumulation(call, finite, Multiplier.of(1.0))
+
+    return replace(row, kernel=steps, rule="float-even64", multiplier="", algorithm=NAME)
+
+
+def computed_in_reals(call: Call) -> bool:
+    """True of an op with such a row."""
+    return call.row.algorithm == NAME
+
+
+def _computed(
+    kernel: Kernel,
+    call: Call,
+    arrays: Sequence[Array | None],
+    number: type[np.float32 | np.float64],
+    magnitude: bool = False,
+) -> Array:
+    """What the kernel gives of the real numbers, or of their magnitudes."""
+    bare = replace(
+        call,
+        inputs=tuple(map(_bare, call.inputs)),
+        outputs=tuple(_bare(tensor) or tensor for tensor in call.outputs),
+    )
+    given = [
+        _real(tensor, array, number) for tensor, array in zip(call.inputs, arrays, strict=True)
+    ]
+    if magnitude:
+        given = [a if a is None or a.dtype.kind != "f" else np.abs(a) for a in given]
+    with np.errstate(all="ignore"):
+        return np.asarray(kernel(bare, *given))
 
 
 def _largest_input(arrays: Sequence[Array | None]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,26 +10,31 @@ import numpy as np
 
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
-from tflreplay.ground.rounding import RULES, Accumulation, Array, wrap32
+from tflreplay.ground.rounding import RULES, Accumulation, Array
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED, Candidate, base_row, candidates
 from tflreplay.judgement.diagnosis.evidence import STRONG, Evidence, evidence, in_lines
 from tflreplay.judgement.diagnosis.made import Arrays, Made
-from tflreplay.judgement.diagnosis.mistakes import MISTAKES, Mistake, Way, made_in
+from tflreplay.judgement.diagnosis.mistakes import MISTAKES
+from tflreplay.judgement.diagnosis.part import Part
 from tflreplay.judgement.diagnosis.reals import NAME as REAL
-from tflreplay.judgement.diagnosis.reals import in_reals
+from tflreplay.judgement.diagnosis.reals import Reals, in_reals, real_kernel, real_row
+from tflreplay.judgement.diagnosis.said import Said
+from tflreplay.judgement.diagnosis.trials import Setting, Trial, View, several, singles
 from tflreplay.judgement.diagnosis.verdict import Fit, Rival, Verdict
 from tflreplay.model import Model, Operator, Subgraph
 from tflreplay.ops import card, row_of
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.row import Kernel
-from tflreplay.ops.seam import FirstHalves, Tensors, call_of, first_half, run_op
+from tflreplay.ops.seam import FirstHalves, Tensors, call_of, run_op
 
-# Lines (of the last axis) on which a mistake is tried before it is tried on all.
-_SAMPLE_WRONG, _SAMPLE_EVEN = 96, 32
 _NEAREST = 4
-# Of the sample: above this, what a mistake gives is not what was produced, whatever the rule.
-_FAR_OFF = 0.1
+# Real arithmetic, by what it does with ties.
+REAL_RULES = {
+    f"{REAL}, ties to even": RULES["float-even64"],
+    f"{REAL}, ties away from zero": RULES["float-away64"],
+    f"{REAL}, ties up": RULES["float-up64"],
+}
 # What a mistake may leave wrong to be called near: this share of the elements, and so many times
 # less than the arithmetic in force.
 _NEAR, _NEARER = 0.01, 10
@@ -49,8 +54,9 @@ def diagnose(
     ``halves`` knows accumulators that were made before.
 
     Returns:
-        None for an op that has one arithmetic only, such as those that move data, for one that
-        cannot be replayed on these tensors, and for floating-point outputs.
+        None for an op that has one arithmetic only, which is right, or only moves data, which no
+        mistake explains; for one that cannot be replayed on these tensors, and for floating-point
+        outputs.
 
     Raises:
         NotReplayed: the engine's tables have no row for this op.
@@ -76,17 +82,30 @@ def diagnose(
         for name, where in wrong.items()
         if where.any()
     ]
-    if wrong[own].any() and base is not None:
+    weighted = card(op.name).weighted
+    reals = None if weighted else _reals(call, arrays, produced)
+    found = None
+    if wrong[own].any():
+        settings = _settings(call, tuple(arrays), produced, wrong, tried, base is not None)
         others = {(c.row.kernel, c.row.rule, c.row.multiplier) for c in tried}
-        found = _Search(call, tuple(arrays), produced, wrong, others, halves, known, counted)
-        fits += found.fits()
-        if not any(fit.explained == produced.size and not fit.mistake for fit in fits):
+        in_real_numbers = reals is not None and not reals.wrong(produced).any()
+        found = _Search(settings, produced, others, halves, known, counted, in_real_numbers)
+        fits += found.alone()
+        if not any(fit.explained == produced.size and not fit.mistakes for fit in fits):
             rivals += found.rivals()
-    real, rival = _in_reals(call, arrays, produced, known, fits, counted)
-    fits += [real] if real is not None else []
-    rivals += [rival] if rival is not None else []
+    if weighted and not any(fit.explained == produced.size for fit in fits):
+        # Rules that round a floating-point product were tried on it before.
+        reals = _reals(call, arrays, produced)
+    if reals is not None:
+        real, rival = _in_reals(reals, weighted, produced, known, fits, counted)
+        fits += [real] if real is not None else []
+        rivals += [rival] if rival is not None else []
+    if found is not None and not any(fit.explained == produced.size for fit in fits):
+        fits += found.together()
     complete = [fit for fit in fits if fit.explained == produced.size]
-    complete.sort(key=lambda fit: bool(fit.mistake))
+    complete.sort(key=lambda fit: bool(fit.mistakes))
+    if not complete and tried[0].row.moves and len(tried) == 1:
+        return None  # nothing that was tried comes near what only moves codes
     return Verdict(
         op.index,
         op.name,
@@ -111,11 +130,45 @@ def _sums(call: Call, arrays: Sequence[Array | None], halves: FirstHalves) -> Ac
 
 
 def _alone(engine: Engine, graph: Subgraph, op: Operator) -> tuple[Candidate, ...]:
-    """The engine's own arithmetic of an op that has no other, but is known on real numbers."""
-    row = row_of(engine, graph, op)
-    if row.moves or card(op.name).on_reals is None:
+    """The engine's own arithmetic of an op that has no other."""
+    if not card(op.name).extracted:
         return ()
+    row = row_of(engine, graph, op)
     return (Candidate(row.rule or row.algorithm, row),)
+
+
+def _settings(
+    call: Call,
+    arrays: Arrays,
+    produced: Array,
+    wrong: Mapping[str, Array],
+    tried: Sequence[Candidate],
+    by_rule: bool,
+) -> list[Setting]:
+    """The arithmetics in which mistakes are tried: by a rule, by none, and in real numbers."""
+    found = []
+    rules = [name for name in RULES_TRIED if name in wrong and wrong[name].any()]
+    if call.rule.name in rules:
+        rules.remove(call.rule.name)
+        rules.insert(0, call.rule.name)
+    if by_rule and rules:
+        found.append(Setting(call, arrays, {name: RULES[name] for name in rules}, wrong))
+    own = tried[0]
+    if not by_rule and own.name in wrong:
+        found.append(Setting(call, arrays, {own.name: None}, wrong))
+    kernel = None if card(call.op.name).weighted else real_kernel(call)
+    if kernel is not None:
+        real = replace(call, row=real_row(call.row, kernel))
+        part = Part(real, arrays, FirstHalves(0))
+        codes = dict(part.codes(Made(real, arrays), REAL_RULES))
+        plain = {
+            name: (found_codes != in_lines(produced)).reshape(produced.shape)
+            for name, found_codes in codes.items()
+            if found_codes.size == produced.size
+        }
+        if plain and all(where.any() for where in plain.values()):
+            found.append(Setting(real, arrays, {n: REAL_RULES[n] for n in plain}, plain))
+    return found
 
 
 def _channels(op: Operator, produced: Array) -> bool:
@@ -123,24 +176,21 @@ def _channels(op: Operator, produced: Array) -> bool:
     return produced.ndim > 0 and (card(op.name).weighted or produced.size > produced.shape[-1])
 
 
+def _reals(call: Call, arrays: Sequence[Array | None], produced: Array) -> Reals | None:
+    reals = in_reals(call, arrays)
+    return reals if reals is not None and reals.steps.shape == produced.shape else None
+
+
 def _in_reals(
-    call: Call,
-    arrays: Sequence[Array | None],
+    reals: Reals,
+    weighted: bool,
     produced: Array,
     known: Evidence,
     fits: Sequence[Fit],
     counted: bool,
 ) -> tuple[Fit | None, Rival | None]:
-    """The fit of real arithmetic, or how it is told from what was produced.
-
-    An op with weights that something else explains is not computed once more: rules that round a
-    floating-point product are tried on it.
-    """
+    """The fit of real arithmetic, or how it is told from what was produced."""
     explained = any(fit.explained == produced.size for fit in fits)
-    weighted = card(call.op.name).weighted
-    reals = None if weighted and explained else in_reals(call, arrays)
-    if reals is None or reals.steps.shape != produced.shape:
-        return None, None
     wrong = reals.wrong(produced)
     fit = Fit(
         REAL,
@@ -245,16 +295,14 @@ def _wrong(
 
 def _plain_fit(name: str, rule: str, wrong: Array, counted: bool) -> Fit:
     same = next((mistake for mistake in MISTAKES if mistake.same_as == name), None)
-    fit = Fit(
+    return Fit(
         name,
         wrong.size - int(wrong.sum()),
         exceptions=_exceptions(wrong) if counted else (),
+        same_as=None if same is None else Said(same.name, same.you, same.fix),
         rule=rule,
         elements=wrong.size,
     )
-    if same is None:
-        return fit
-    return replace(fit, same_as=same.name, you=same.you, fix=same.fix)
 
 
 def _exceptions(wrong: Array) -> tuple[int, ...]:
@@ -264,70 +312,74 @@ def _exceptions(wrong: Array) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class _Trial:
-    """A mistake; ``wrong`` counts the elements of the sample that it gets wrong in each rule.
-
-    ``telling`` counts those of them that are evidence.
-    """
-
-    mistake: Mistake
-    way: Way
-    made: Made
-    wrong: dict[str, int]
-    telling: dict[str, int]
-
-    @property
-    def fewest(self) -> int:
-        return min(self.wrong.values())
-
-    def name(self, rule: str) -> str:
-        return f"{rule}, {self.way.title or self.mistake.name}"
-
-
-@dataclass(frozen=True)
 class _Search:
-    """The mistakes that explain everything; where nothing does, the nearest few.
+    """Mistakes tried on an output that the arithmetic in force does not explain.
 
     Each is first tried on some lines, most of them lines that the arithmetic in force gets wrong.
-    A mistake counts as found only in a rule that explains less without it.
+    A mistake counts as found only in a rule that explains less without it. ``real`` says that
+    real arithmetic explains everything.
     """
 
-    call: Call
-    arrays: Arrays
+    settings: Sequence[Setting]
     produced: Array
-    wrong: dict[str, Array]
     known: set[tuple[Kernel, str, Precision | str]]
     halves: FirstHalves
     evidence: Evidence
     channels: bool
+    real: bool
 
-    def fits(self) -> list[Fit]:
-        explained = any(not where.any() for where in self.wrong.values())
-        found: dict[tuple[str, str, str], Fit] = {}
-        for trial in self._trials:
+    def alone(self) -> list[Fit]:
+        """The mistakes that explain everything; where nothing does, the nearest few."""
+        found: dict[tuple[tuple[Said, ...], str], Fit] = {}
+        explained = self._explained
+        for setting, trial in self._ranked:
             if trial.fewest and (explained or len(found) >= _NEAREST):
                 break
-            best = [rule for rule, count in trial.wrong.items() if count == trial.fewest]
-            for fit in self._of(trial, best):
-                plain = self.wrong[fit.arithmetic]
+            rules = [rule for rule, count in trial.wrong.items() if count == trial.fewest]
+            for fit in self._of(setting, trial, rules):
+                plain = setting.wrong[fit.arithmetic]
                 if fit.explained > plain.size - int(plain.sum()):
-                    found.setdefault((fit.mistake, fit.you, fit.arithmetic), fit)
+                    found.setdefault((fit.mistakes, fit.arithmetic), fit)
                     explained |= fit.explained == self.produced.size
-        return sorted(found.values(), key=lambda fit: self._rules.index(fit.arithmetic))
+        return self._sorted(found.values())
 
-    def _of(self, trial: _Trial, rules: Sequence[str]) -> Iterator[Fit]:
-        for rule, codes in self._whole.codes(trial.made, rules):
-            wrong = codes != in_lines(self.produced)
+    def together(self) -> list[Fit]:
+        """Several mistakes that explain everything, each of which is needed."""
+        found = [
+            fit
+            for setting, view in self._views
+            for trial in several(view, [one for its, one in self._ranked if its is setting])
+            for fit in self._of(setting, trial, trial.right)
+            if fit.explained == self.produced.size
+        ]
+        return self._sorted(found)
+
+    def _sorted(self, fits: Iterable[Fit]) -> list[Fit]:
+        rules = [rule for setting in self.settings for rule in setting.rules]
+        return sorted(fits, key=lambda fit: rules.index(fit.arithmetic))
+
+    @cached_property
+    def _explained(self) -> bool:
+        """True where arithmetic alone explains everything."""
+        return any(not where.any() for setting in self.settings for where in setting.wrong.values())
+
+    def _of(self, setting: Setting, trial: Trial, rules: Sequence[str]) -> Iterator[Fit]:
+        for rule, codes in self._codes(setting, trial, rules):
+            wrong = codes != in_lines(trial.made.back(self.produced))
             yield Fit(
                 rule,
                 wrong.size - int(wrong.sum()),
-                trial.mistake.name,
-                trial.way.you,
-                trial.way.fix,
+                trial.said,
                 _exceptions(wrong) if self.channels else (),
-                title=trial.way.title,
+                rule=rule if rule in RULES else "",
                 elements=wrong.size,
             )
+
+    def _codes(
+        self, setting: Setting, trial: Trial, rules: Sequence[str]
+    ) -> Iterator[tuple[str, Array]]:
+        whole = Part(setting.call, setting.arrays, self.halves)
+        return whole.codes(trial.made, {rule: setting.rules[rule] for rule in rules})
 
     def rivals(self) -> Iterator[Rival]:
         """How each mistake that does not explain everything is told from what was produced.
@@ -335,118 +387,38 @@ class _Search:
         Those that hardly are on the sample are tried on everything.
         """
         whole = self.evidence.of(np.arange(len(in_lines(self.produced))))
-        for trial in self._trials:
+        for setting, trial in self._ranked:
             weak = [rule for rule, count in trial.telling.items() if count < STRONG]
             telling = dict(trial.telling)
-            for rule, codes in self._whole.codes(trial.made, weak) if weak else ():
-                wrong = codes != in_lines(self.produced)
+            for rule, codes in self._codes(setting, trial, weak) if weak else ():
+                wrong = codes != in_lines(trial.made.back(self.produced))
                 telling[rule] = whole.count(wrong) if wrong.any() else -1
             for rule, count in telling.items():
                 if count >= 0:
-                    kin, you = trial.mistake.name, trial.way.you
-                    yield Rival(trial.name(rule), kin, rule, count, you)
+                    (said,) = trial.said
+                    name = f"{rule}, {said.named}"
+                    yield Rival(name, said.name, rule, count, said.you)
 
     @cached_property
-    def _rules(self) -> list[str]:
-        rules = [name for name in RULES_TRIED if name in self.wrong and self.wrong[name].any()]
-        if self.call.rule.name in rules:
-            rules.remove(self.call.rule.name)
-            rules.insert(0, self.call.rule.name)
-        return rules
+    def _ranked(self) -> list[tuple[Setting, Trial]]:
+        """Every mistake alone; the generated ones where no arithmetic alone explains all."""
+        found = [
+            (setting, trial)
+            for setting, view in self._views
+            for trial in singles(view, not self._explained, self._is_known)
+        ]
+        found.sort(key=lambda one: one[1].fewest)
+        return found
 
     @cached_property
-    def _whole(self) -> Part:
-        return Part(self.call, self.arrays, self.halves)
+    def _views(self) -> list[tuple[Setting, View]]:
+        return [
+            (setting, View.of(setting, self.produced, self.evidence, self.halves))
+            for setting in self.settings
+        ]
 
-    @cached_property
-    def _trials(self) -> list[_Trial]:
-        lines = _sample(next(iter(self.wrong.values())))
-        sample = in_lines(self.produced)[lines]
-        known = self.evidence.of(lines)
-        part = Part(self.call, self.arrays, self.halves, lines)
-        trials = []
-        for mistake, way, made in made_in(self.call, self.arrays):
-            row = made.call.row
-            counts, telling = {}, {}
-            for rule, codes in part.codes(made, self._rules):
-                if row != self.call.row and (row.kernel, rule, row.multiplier) in self.known:
-                    continue  # that is another engine's arithmetic, which was tried
-                if codes.shape != sample.shape:
-                    break
-                where = codes != sample
-                counts[rule] = int(where.sum())
-                telling[rule] = known.count(where)
-                if _far_off(codes, sample):
-                    break
-            if counts:
-                trials.append(_Trial(mistake, way, made, counts, telling))
-        trials.sort(key=lambda trial: trial.fewest)
-        return trials
-
-
-def _far_off(codes: Array, sample: Array) -> bool:
-    """True where no other rule would help: it moves a code by one, or by two if used twice."""
-    distance = (codes.astype(np.int16) - sample).astype(np.int8)  # a code may have wrapped around
-    return bool((np.abs(distance.astype(np.int16)) > 2).mean() > _FAR_OFF)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some lines of an op, or all; what it sums without a mistake is worked out once."""
-
-    call: Call
-    arrays: Arrays
-    halves: FirstHalves
-    lines: Array | None = None
-
-    def codes(self, made: Made, rules: Sequence[str]) -> Iterator[tuple[str, Array]]:
-        """What the mistake gives in each rule in which it can be made: ``(lines, channels)``."""
-        once = card(self.call.op.name).sums_once
-        unchanged = made.call is self.call and made.arrays is self.arrays
-        sums = self.sums if unchanged and once else None
-        for name in rules:
-            rule = made.rule(RULES[name])
-            if rule is None:
-                continue
-            if sums is None or not once:
-                sums = self._sums(replace(made.call, rule=rule), made.arrays)
-                if sums is None:
-                    return
-            a = made.sums(sums)
-            rescaled = made.rescaled(rule(a.values.astype(np.int64), a.multiplier))
-            code = wrap32(rescaled + a.zero_point)
-            yield name, np.asarray(code.clip(a.low, a.high).astype(a.dtype))
-
-    @cached_property
-    def sums(self) -> Accumulation | None:
-        """What is summed without a mistake; None where the op cannot be computed so."""
-        return self._sums(self.call, self.arrays)
-
-    def _sums(self, call: Call, arrays: Arrays) -> Accumulation | None:
-        """``(lines, channels)`` of sums; None where the op cannot be computed so."""
-        lines = card(call.op.name).lines
-        cropped = None
-        if lines is not None and self.lines is not None:
-            cropped = lines(call, arrays, self.lines)
-        if cropped is not None:
-            call, arrays = cropped
-        try:
-            whole = call is self.call and arrays is self.arrays
-            result = (self.halves.of if whole else first_half)(call, arrays)
-        except NotReplayed:
-            return None
-        if not isinstance(result, Accumulation):
-            return None
-        values = in_lines(result.values)
-        if self.lines is not None and cropped is None:
-            values = values[self.lines]
-        return replace(result, values=values)
-
-
-def _sample(wrong: Array) -> Array:
-    """Indices of lines: some that hold wrong elements, and some from all over."""
-    rows = in_lines(wrong)
-    (bad,) = np.nonzero(rows.any(axis=1))
-    some = bad[:: max(len(bad) // _SAMPLE_WRONG, 1)][:_SAMPLE_WRONG]
-    even = np.linspace(0, len(rows) - 1, _SAMPLE_EVEN).astype(np.intp)
-    return np.union1d(some, even)
+    def _is_known(self, made: Made, rule: str) -> bool:
+        """True of what is another engine's arithmetic, which was tried."""
+        row = made.call.row
+        own = any(row == setting.call.row for setting in self.settings)
+        return not own and (row.kernel, rule, row.multiplier) in self.known

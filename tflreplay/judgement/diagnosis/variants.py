@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
-from tflreplay.ground.rounding import Array
+from tflreplay.ground.rounding import RULES, Array
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED, base_row, candidates
 from tflreplay.judgement.diagnosis.mistakes import made_in
-from tflreplay.judgement.diagnosis.search import Part
+from tflreplay.judgement.diagnosis.part import Part
 from tflreplay.model import Model, Operator
 from tflreplay.ops.seam import FirstHalves, Tensors, call_of, run_op
 
@@ -60,5 +60,5 @@ def variants(
     whole = Part(call, tuple(arrays), halves)
     rules = [*dict.fromkeys((call.rule.name, *RULES_TRIED))]
     for mistake, _, made in made_in(call, tuple(arrays)):
-        for rule, codes in whole.codes(made, rules):
+        for rule, codes in whole.codes(made, {rule: RULES[rule] for rule in rules}):
             yield Variant(op.index, op.name, rule, mistake.name, output=codes)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tflreplay.ground import notebook
 from tflreplay.judgement.diagnosis import words
 from tflreplay.judgement.diagnosis.candidates import ROUND_ONCE
 from tflreplay.judgement.diagnosis.evidence import STRONG
+from tflreplay.judgement.diagnosis.said import Said
 
 SHOWN_CHANNELS = 8
 SHOWN_NAMES = 6
@@ -18,24 +19,34 @@ SHOWN_NAMES = 6
 class Fit:
     """A candidate, and how much of the output it gives.
 
-    ``arithmetic`` is a rule, or an engine's algorithm; ``mistake`` the porting mistake made in it,
-    empty for none. ``you`` says in plain words what the porter does, and ``fix`` what to do;
-    ``title`` names the way in which the mistake is written, where its name would not be true.
-    ``explained`` counts ``elements``. ``exceptions`` holds the channels in which some are not
-    explained. ``same_as`` is a mistake that comes to this very arithmetic. ``rule`` is the
-    requantization rule of an arithmetic that has one: two engines' algorithms may share it.
+    ``arithmetic`` is a rule, or an engine's algorithm; ``mistakes`` are the porting mistakes made
+    in it, each of which it needs. ``explained`` counts ``elements``. ``exceptions`` holds the
+    channels in which some are not explained. ``same_as`` is a mistake that comes to this very
+    arithmetic. ``rule`` is the requantization rule of an arithmetic that has one: two engines'
+    algorithms may share it.
     """
 
     arithmetic: str
     explained: int
-    mistake: str = ""
-    you: str = ""
-    fix: str = ""
+    mistakes: tuple[Said, ...] = ()
     exceptions: tuple[int, ...] = ()
-    same_as: str = ""
+    same_as: Said | None = None
     rule: str = ""
-    title: str = ""
     elements: int = 0
+
+    @property
+    def mistake(self) -> str:
+        """The names of its mistakes; empty for none."""
+        return _joined(said.name for said in self.mistakes)
+
+    @property
+    def you(self) -> str:
+        """What the porter does, to complete "you ..."."""
+        return "; and you ".join(said.you for said in self.mistakes)
+
+    @property
+    def fix(self) -> str:
+        return "; and ".join(said.fix for said in self.mistakes)
 
     @property
     def wrong(self) -> int:
@@ -44,8 +55,8 @@ class Fit:
 
     @property
     def named(self) -> str:
-        """Its mistake, in the way in which it is written; empty for none."""
-        return self.title or self.mistake
+        """Its mistakes, in the way in which they are written; empty for none."""
+        return _joined(said.named for said in self.mistakes)
 
     @property
     def name(self) -> str:
@@ -78,7 +89,8 @@ class Fit:
             return f"Fix: {self.fix}." if sure else f"If so, the fix: {self.fix}."
         rule = self.rule or self.arithmetic
         if self.same_as and in_force != rule:
-            return f"In a port meant to compute double, you {self.you}. Fix: {self.fix}."
+            same = self.same_as
+            return f"In a port meant to compute double, you {same.you}. Fix: {same.fix}."
         if words.term(rule, "") == words.term(in_force, ""):
             return ""
         port = f"a port of {words.kernels(engine)}"
@@ -86,6 +98,10 @@ class Fit:
             f"{'In' if sure else 'If so: in'} {port}, you "
             f"{words.does(self.arithmetic, self.rule)}; they {words.does(in_force, in_force)}."
         )
+
+
+def _joined(names: Iterable[str]) -> str:
+    return " and ".join(names)
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,8 @@ _ACTIVATION_BOUNDS: dict[str, tuple[float | None, float | None]] = {
     "TANH": (None, None),
     "SIGN_BIT": (None, None),
 }
+# Fused activations that cut codes.
+FUSED = ("RELU", "RELU6", "RELU_N1_TO_1")
 
 
 def activation_range(call: Call, activation: str) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.fields import Fields
 from tflreplay.ops.base.layouts import Reread
+from tflreplay.ops.base.ported import Ported
 from tflreplay.ops.base.roles import Roles
 from tflreplay.ops.base.row import Kernel, NotModelled, Row
 
@@ -61,7 +62,7 @@ class Card:
     - ``runs_subgraphs``: it runs other subgraphs of the model; ``stateful``: it keeps variables
       from one inference to the next.
     - ``slips``: the families of porting mistakes that can be made in it, and ``rereadings`` ways to
-      read its weights wrongly.
+      read its weights wrongly; ``ported``, formulas of it that ports get wrong.
     - ``real``: the op on real numbers, in floating point, where that is not the kernel of its
       float32 row; see :attr:`on_reals`.
     - ``worst``: how its accumulator's worst case is found.
@@ -89,6 +90,7 @@ class Card:
     stateful: bool = False
     slips: frozenset[Slip] = frozenset()
     rereadings: tuple[Reread, ...] = ()
+    ported: tuple[Ported, ...] = ()
     real: Kernel | None = None
     worst: Worst | None = None
     rescales: tuple[str, ...] = ()

@@ -1,0 +1,74 @@
+"""One generated mistake, and what the families share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tflreplay.ground.rounding import Accumulation, Array, Rule
+from tflreplay.judgement.diagnosis.made import Arrays, Form, Made
+from tflreplay.judgement.diagnosis.said import Said
+from tflreplay.model import Tensor
+from tflreplay.ops.base.call import Call
+
+
+@dataclass(frozen=True)
+class Change:
+    """A mistake in words, and the form that makes it.
+
+    ``scrambles`` is true of one that puts elements elsewhere: alone, two of them show as noise.
+    """
+
+    said: Said
+    form: Form
+    scrambles: bool = False
+
+
+def of_rule(changed: Callable[[Rule], Rule | None]) -> Form:
+    return lambda call, arrays: Made(call, arrays, rule=changed)
+
+
+def of_sums(changed: Callable[[Accumulation], Accumulation]) -> Form:
+    return lambda call, arrays: Made(call, arrays, sums=changed)
+
+
+def of_array(position: int, changed: Callable[[Array], Array]) -> Form:
+    """An input's array changed; None where that changes nothing."""
+
+    def form(call: Call, arrays: Arrays) -> Made | None:
+        array = arrays[position]
+        if array is None:
+            return None
+        other = np.ascontiguousarray(changed(array))
+        if other.shape == array.shape and np.array_equal(other, array):
+            return None
+        return Made(call, (*arrays[:position], other, *arrays[position + 1 :]))
+
+    return form
+
+
+def quantized(tensor: Tensor | None) -> bool:
+    """True of a tensor of codes with one scale."""
+    return (
+        tensor is not None
+        and tensor.quantization is not None
+        and not tensor.quantization.per_axis
+        and tensor.dtype in ("int8", "uint8", "int16")
+    )
+
+
+def with_scale(tensor: Tensor, scale: Array | float) -> Tensor:
+    """The tensor's record with another scale, or as many as it had."""
+    assert tensor.quantization is not None
+    scales = np.broadcast_to(np.float32(scale), tensor.quantization.scale.shape).copy()
+    return replace(tensor, quantization=replace(tensor.quantization, scale=scales))
+
+
+# What the inputs of an op are called, by how many activations it has.
+def input_name(call: Call, position: int) -> str:
+    others = [t for t in call.inputs if t is not None and not t.is_constant]
+    if len(others) < 2:
+        return "input"
+    return ("first input", "second input")[position] if position < 2 else f"input {position}"

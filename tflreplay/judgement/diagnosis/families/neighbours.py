@@ -1,0 +1,191 @@
+"""The bias, scale, shift or weights of another channel or tensor; one missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier
+from tflreplay.judgement.diagnosis.families.change import (
+    Change,
+    input_name,
+    of_array,
+    of_sums,
+    quantized,
+    with_scale,
+)
+from tflreplay.judgement.diagnosis.families.widths import saturated, wrapped
+from tflreplay.judgement.diagnosis.made import Arrays, Form, Made
+from tflreplay.judgement.diagnosis.said import Said
+from tflreplay.ops import card
+from tflreplay.ops.base.call import Call, with_input
+
+# What of a channel is taken from which, and how it is said.
+_TAKEN: dict[str, Callable[[Array], Array]] = {
+    "of the next channel": lambda x: np.roll(x, -1),
+    "of the channel before": lambda x: np.roll(x, 1),
+    "of the first channel for all": lambda x: np.full_like(x, x[0]),
+    "of the last channel for all": lambda x: np.full_like(x, x[-1]),
+    "of the channels in reverse": lambda x: x[::-1],
+}
+
+
+def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
+    if card(call.op.name).weighted:
+        yield from _bias(arrays)
+        yield from _channels(call)
+    yield from _scales(call)
+
+
+def _bias(arrays: Arrays) -> Iterator[Change]:
+    bias = arrays[2] if len(arrays) > 2 else None
+    if bias is None or bias.ndim != 1:
+        return
+    others: dict[str, tuple[str, Callable[[Array], Array]]] = {
+        f"bias {which}": (f"add the bias {which}", taken) for which, taken in _TAKEN.items()
+    }
+    others |= {
+        "bias subtracted": ("subtract the bias", lambda b: -b),
+        "bias added twice": ("add the bias twice", lambda b: 2 * b),
+        "bias of the last channel missing": ("leave out the last channel's bias", _without(-1)),
+        "bias of the first channel missing": ("leave out the first channel's bias", _without(0)),
+    }
+    for multiple in (4, 8, 16):
+        rest = len(bias) % multiple
+        if rest and rest < len(bias):
+            name = f"bias past the last multiple of {multiple} missing"
+            you = f"leave out the bias of the channels past the last multiple of {multiple}"
+            others[name] = (you, _without(slice(-rest, None)))
+    for bits in (8, 16):
+        others[f"bias of {bits} bits that wraps around"] = (
+            f"keep the bias in {bits} bits, where it wraps around",
+            wrapped(bits),
+        )
+        others[f"bias of {bits} bits that saturates"] = (
+            f"keep the bias in {bits} bits, where it saturates",
+            saturated(bits),
+        )
+    fix = "add each output channel's own int32 bias to its sum"
+    for name, (you, changed) in others.items():
+        yield Change(Said(name, you, fix), of_array(2, changed))
+
+
+def _without(which: int | slice) -> Callable[[Array], Array]:
+    def changed(bias: Array) -> Array:
+        left = bias.copy()
+        left[which] = 0
+        return left
+
+    return changed
+
+
+def _channels(call: Call) -> Iterator[Change]:
+    """Scales of other channels, or only their mantissas or shifts."""
+    weights = call.input(1).quantization
+    if weights is None or not weights.per_axis or len(np.unique(weights.scale)) < 2:
+        return
+    fix = "each output channel has its own multiplier and shift"
+    for which, taken in _TAKEN.items():
+        for what, change in (("scale", _whole), ("mantissa", _mantissa), ("shift", _shift)):
+            if what == "scale" and which == "of the first channel for all":
+                continue  # listed
+            of = "the weights' scale" if what == "scale" else f"the {what} of the multiplier"
+            said = Said(f"{what} {which}", f"use {of} {which}", fix)
+            yield Change(said, of_sums(_multiplied(change, taken)))
+    smallest = Said("smallest scale for all channels", "use the smallest of the scales", fix)
+    yield Change(smallest, of_sums(_multiplied(_whole, lambda x: np.full_like(x, x.min()))))
+
+
+def _multiplied(
+    change: Callable[[Multiplier, Callable[[Array], Array]], Multiplier],
+    taken: Callable[[Array], Array],
+) -> Callable[[Accumulation], Accumulation]:
+    def changed(a: Accumulation) -> Accumulation:
+        return replace(a, multiplier=change(a.multiplier, taken)) if a.multiplier.real.ndim else a
+
+    return changed
+
+
+def _whole(m: Multiplier, taken: Callable[[Array], Array]) -> Multiplier:
+    return Multiplier.of(taken(m.real))
+
+
+def _mantissa(m: Multiplier, taken: Callable[[Array], Array]) -> Multiplier:
+    return _of(taken(m.mantissa), m.shift)
+
+
+def _shift(m: Multiplier, taken: Callable[[Array], Array]) -> Multiplier:
+    return _of(m.mantissa, taken(m.shift))
+
+
+def _of(mantissa: Array, shift: Array) -> Multiplier:
+    return Multiplier(np.ldexp(mantissa.astype(np.float64), shift - 31), mantissa, shift)
+
+
+def _scales(call: Call) -> Iterator[Change]:
+    """The scale of one tensor instead of another's, or none."""
+    scales: dict[str, float] = {}
+    for position, tensor in enumerate(call.inputs):
+        if tensor is not None and quantized(tensor):
+            scales.setdefault(_called(call, position), float(tensor.scale))
+    if quantized(call.output):
+        scales["output"] = float(call.output.scale)
+    for position, tensor in enumerate(call.inputs):
+        if tensor is None or not quantized(tensor):
+            continue
+        name = _called(call, position)
+        if name == "bias":
+            continue
+        for whose, scale in {**scales, "": 1.0}.items():
+            if whose in (name, "bias") or scale == float(tensor.scale):
+                continue
+            yield Change(_said(name, whose), _input(position, scale))
+    if quantized(call.output):
+        for whose, scale in {**scales, "": 1.0}.items():
+            if whose not in ("output", "bias") and scale != float(call.output.scale):
+                yield Change(_said("output", whose), _output(scale))
+    inputs = {n: s for n, s in scales.items() if n not in ("output", "bias", "weights")}
+    if len(inputs) == 2 and len(set(inputs.values())) == 2:
+        said = Said(
+            "scales of both inputs exchanged",
+            "use each input's scale for the other one",
+            "each input has its own scale",
+        )
+        first, second = inputs.values()
+
+        def exchanged(call: Call, arrays: Arrays) -> Made | None:
+            made = _input(0, second)(call, arrays)
+            return None if made is None else _input(1, first)(made.call, made.arrays)
+
+        yield Change(said, exchanged)
+
+
+def _called(call: Call, position: int) -> str:
+    roles = card(call.op.name).roles
+    if position == roles.bias:
+        return "bias"
+    return "weights" if roles.bias and position == 1 else input_name(call, position)
+
+
+def _said(name: str, whose: str) -> Said:
+    fix = f"use the {name}'s own scale"
+    if not whose:
+        return Said(f"scale of the {name} left out", f"leave out the {name}'s scale", fix)
+    title = f"scale of the {whose} instead of the {name}'s"
+    return Said(title, f"use the {whose}'s scale instead of the {name}'s", fix)
+
+
+def _input(position: int, scale: float) -> Form:
+    return lambda call, arrays: Made(
+        with_input(call, position, with_scale(call.input(position), scale)), arrays
+    )
+
+
+def _output(scale: float) -> Form:
+    def form(call: Call, arrays: Arrays) -> Made | None:
+        outputs = (with_scale(call.output, scale), *call.outputs[1:])
+        return Made(replace(call, outputs=outputs), arrays)
+
+    return form

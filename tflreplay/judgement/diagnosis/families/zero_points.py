@@ -1,0 +1,181 @@
+"""Zero points left out, added twice, of another tensor, or in too few bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from tflreplay.ground.rounding import Accumulation
+from tflreplay.judgement.diagnosis.families.change import Change, input_name, quantized
+from tflreplay.judgement.diagnosis.made import Arrays, Form, Made
+from tflreplay.judgement.diagnosis.reals import computed_in_reals
+from tflreplay.judgement.diagnosis.said import Said
+from tflreplay.ops import card
+from tflreplay.ops.base.call import Call
+
+
+def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
+    names = dict(_named(call))
+    weighted = card(call.op.name).weighted
+    for position, tensor in enumerate(call.inputs):
+        if tensor is None or not quantized(tensor):
+            continue
+        name = "weights" if weighted and position == 1 else input_name(call, position)
+        if weighted and position > 1:
+            continue
+        fix = f"subtract the {name}'s zero point once from every code"
+        right = tensor.zero_point
+        for words, you, value in _wrong(right, name, "subtract", names):
+            yield Change(Said(words, you, fix), _input(position, value))
+        if right:
+            yield Change(
+                Said(
+                    f"zero point of the {name} subtracted in 8 bits",
+                    f"subtract the {name}'s zero point in 8 bits, where the difference wraps",
+                    "convert the code to int32 before the zero point is subtracted",
+                ),
+                _wrapped(position),
+            )
+            if not weighted and not card(call.op.name).slips:
+                words = f"zero point of the {name} left out"
+                you = f"leave out the {name}'s zero point, which is not subtracted from its codes"
+                yield Change(Said(words, you, fix), _input(position, 0))
+        other = {"int8": -128, "uint8": 128}.get(tensor.dtype, 0)
+        if other:
+            kind = "uint8" if tensor.dtype == "int8" else "int8"
+            yield Change(
+                Said(
+                    f"{name} read as {kind}",
+                    f"read the {name}'s bytes as {kind}",
+                    f"read the buffer as {tensor.dtype}",
+                ),
+                _reread(position),
+            )
+    if weighted and call.input(0).zero_point and not computed_in_reals(call):
+        once = call.input(0).zero_point
+        yield Change(
+            Said(
+                "zero point of the input subtracted once instead of from every code",
+                "subtract the input's zero point once from the sum",
+                "subtract it from every code, or zero point * sum(weights) from the sum",
+            ),
+            _once(once),
+        )
+    if quantized(call.output):
+        fix = "add the output's zero point once, after rescaling and before the clamp"
+        right = call.output.zero_point
+        for words, you, value in _wrong(right, "output", "add", names):
+            yield Change(Said(words, you, fix), _output(value))
+        yield Change(
+            Said(
+                "zero point of the output added before rescaling",
+                "add the output's zero point to the sum, before it is rescaled",
+                fix,
+            ),
+            _before(right),
+        )
+
+
+def _named(call: Call) -> Iterator[tuple[str, int]]:
+    for position, tensor in enumerate(call.inputs):
+        if tensor is not None and quantized(tensor):
+            weighted = card(call.op.name).weighted and position == 1
+            yield "weights" if weighted else input_name(call, position), tensor.zero_point
+    if quantized(call.output):
+        yield "output", call.output.zero_point
+
+
+def _wrong(
+    right: int, name: str, verb: str, names: dict[str, int]
+) -> Iterator[tuple[str, str, int]]:
+    done = "subtracted" if verb == "subtract" else "added"
+    other = "added" if verb == "subtract" else "subtracted"
+    if right:
+        it = f"the {name}'s zero point"
+        yield f"zero point of the {name} {other} instead of {done}", _wrong_sign(verb, it), -right
+        yield f"zero point of the {name} {done} twice", f"{verb} {it} twice", 2 * right
+    for whose, value in names.items():
+        if whose != name and value not in (right, 0, -right, 2 * right):
+            you = f"{verb} the {whose}'s zero point instead of the {name}'s"
+            yield f"zero point of the {whose} instead of the {name}'s", you, value
+    for by in (128, -128):
+        if right and right + by not in (0, *names.values()) and abs(right + by) <= 255:
+            you = f"take a zero point of {right + by} for the {name}, as of the other 8-bit type"
+            yield f"zero point of the {name} of the other 8-bit type", you, right + by
+
+
+def _wrong_sign(verb: str, what: str) -> str:
+    return f"{'add' if verb == 'subtract' else 'subtract'} {what}, with the wrong sign"
+
+
+def _input(position: int, value: int) -> Form:
+    """``value`` subtracted instead of the zero point; where the input is padded, nothing is."""
+
+    def form(call: Call, arrays: Arrays) -> Made | None:
+        array, right = arrays[position], call.input(position).zero_point
+        if array is None or array.dtype.kind == "f":
+            return None
+        moved = (array.astype(np.int32) + (right - value)).astype(np.int16)
+        return Made(call, (*arrays[:position], moved, *arrays[position + 1 :]))
+
+    return form
+
+
+def _wrapped(position: int) -> Form:
+    def form(call: Call, arrays: Arrays) -> Made | None:
+        array, right = arrays[position], call.input(position).zero_point
+        if array is None or array.itemsize != 1:
+            return None
+        centred = (array.astype(np.int32) - right).astype(np.int8)
+        if np.array_equal(centred, array.astype(np.int32) - right):
+            return None
+        moved = centred.astype(np.int16) + np.int16(right)
+        return Made(call, (*arrays[:position], moved, *arrays[position + 1 :]))
+
+    return form
+
+
+def _reread(position: int) -> Form:
+    def form(call: Call, arrays: Arrays) -> Made | None:
+        array = arrays[position]
+        if array is None or array.itemsize != 1:
+            return None
+        other = array.view(np.uint8 if array.dtype == np.int8 else np.int8).astype(np.int16)
+        if np.array_equal(other, array):
+            return None
+        return Made(call, (*arrays[:position], other, *arrays[position + 1 :]))
+
+    return form
+
+
+def _once(value: int) -> Form:
+    """The raw codes summed, the padding 0 too; then the zero point subtracted."""
+    raw = _input(0, 0)
+
+    def form(call: Call, arrays: Arrays) -> Made | None:
+        made = raw(call, arrays)
+        if made is None:
+            return None
+
+        def changed(a: Accumulation) -> Accumulation:
+            return replace(a, values=a.values.astype(np.int64) - value)
+
+        return replace(made, sums=changed)
+
+    return form
+
+
+def _output(value: int) -> Form:
+    def form(call: Call, arrays: Arrays) -> Made | None:
+        return Made(call, arrays, sums=lambda a: replace(a, zero_point=value))
+
+    return form
+
+
+def _before(value: int) -> Form:
+    def changed(a: Accumulation) -> Accumulation:
+        return replace(a, values=a.values + value, zero_point=0)
+
+    return lambda call, arrays: Made(call, arrays, sums=changed)
