@@ -27,6 +27,7 @@ from tflreplay.ops.base.lines import of_pair
 from tflreplay.ops.base.loops import Loop, inner_loop, narrowed, vector_body
 from tflreplay.ops.base.plain import elementwise, with_activation
 from tflreplay.ops.base.plain_rows import xnnpack_flushed
+from tflreplay.ops.base.ported import pairs as ported
 from tflreplay.ops.base.predicates import binary, ratio
 from tflreplay.ops.base.rescaling import (
     Rescale,
@@ -447,6 +448,7 @@ CARDS = (
         sign=1,
         left_shift=left_shift,
         lines=of_pair,
+        ported=ported.ADD,
     ),
     Card(
         "SUB",
@@ -511,5 +513,6 @@ CARDS = (
         sign=-1,
         left_shift=left_shift,
         lines=of_pair,
+        ported=ported.SUB,
     ),
 )

@@ -13,6 +13,7 @@ from tflreplay.ops.base.card import PAIR, Card
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.floating import check_float32
 from tflreplay.ops.base.ledger import Sum, Terms
+from tflreplay.ops.base.ported import others as ported
 from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import one_scale
 from tflreplay.ops.base.roles import Roles
@@ -254,5 +255,6 @@ CARDS = (
         Roles(weights=1),
         operands=PAIR,
         sums_once=True,
+        ported=ported.adjoined(batch_matmul),
     ),
 )

@@ -9,6 +9,7 @@ from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.lookup import look_up
+from tflreplay.ops.base.ported import others as ported
 from tflreplay.ops.base.types import MANY, UINT8
 from tflreplay.ops.base.words import REFERENCE_OPS, finished, moved
 
@@ -49,5 +50,6 @@ CARDS = (
                 moved(_MOVED, concatenation, _SOURCE),
             ),
         },
+        ported=ported.CONCATENATION,
     ),
 )

@@ -17,6 +17,7 @@ from tflreplay.ops.base.lookup import centred_codes, look_up
 from tflreplay.ops.base.loops import vector_body
 from tflreplay.ops.base.plain import elementwise
 from tflreplay.ops.base.plain_rows import xnnpack_approximated
+from tflreplay.ops.base.ported import activations as ported
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.step import (
     AWAY,
@@ -208,5 +209,6 @@ CARDS = (
             "real * relu6(real + 3) / 6",
             lambda real: real * min(max(real + 3, 0), 6) / 6,
         ),
+        ported=ported.HARD_SWISH,
     ),
 )

@@ -10,6 +10,7 @@ from tflreplay.ops.base.card import Card, Worst
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.ledger import Slopes, Sum, Terms
 from tflreplay.ops.base.lookup import centred_codes, look_up
+from tflreplay.ops.base.ported import activations as ported
 from tflreplay.ops.base.predicates import eight_bit_ratio, normal, ratio, unary, unary_rank
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.terms import Arrays, Index, by_eight_bits, centred, input_code
@@ -205,5 +206,6 @@ CARDS = (
         unary=True,
         worst=Worst.AT_ENDS,
         rescales=("codes below the zero point", "codes from the zero point on"),
+        ported=ported.LEAKY_RELU,
     ),
 )

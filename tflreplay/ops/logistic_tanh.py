@@ -23,6 +23,7 @@ from tflreplay.ops.base.float_table import by_float_table, by_xnnpack_table
 from tflreplay.ops.base.lookup import centred_codes, look_up
 from tflreplay.ops.base.plain import elementwise
 from tflreplay.ops.base.plain_rows import xnnpack_approximated
+from tflreplay.ops.base.ported import activations as ported
 from tflreplay.ops.base.predicates import unary
 from tflreplay.ops.base.rescaling import power_of_two
 from tflreplay.ops.base.row import Row
@@ -333,6 +334,7 @@ CARDS = (
         },
         unary=True,
         function=("1 / (1 + exp(-real))", lambda real: 1 / (1 + math.exp(-max(real, -700)))),
+        ported=ported.LOGISTIC,
     ),
     Card(
         "TANH",
@@ -377,5 +379,6 @@ CARDS = (
         },
         unary=True,
         function=("tanh(real)", math.tanh),
+        ported=ported.TANH,
     ),
 )

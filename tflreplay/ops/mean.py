@@ -24,6 +24,7 @@ from tflreplay.ops.base.conditions import Absent, Site, condition, every
 from tflreplay.ops.base.fields import Field, Fields
 from tflreplay.ops.base.ledger import Stages, Sum, Terms
 from tflreplay.ops.base.plain import in_float64
+from tflreplay.ops.base.ported import others as ported
 from tflreplay.ops.base.predicates import constant_axes, one_input
 from tflreplay.ops.base.reduction import (
     OPTIMIZED_REDUCE,
@@ -409,5 +410,6 @@ CARDS = (
         slips=frozenset({Slip.QUOTIENT, Slip.SUM}),
         worst=Worst.AT_ENDS,
         fields=Fields(_fields, _ones),
+        ported=ported.MEAN,
     ),
 )

@@ -7,6 +7,7 @@ import numpy as np
 from tflreplay.ground.rounding import Array
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.ported import others as ported
 from tflreplay.ops.base.types import ANY_SIZE, MANY
 from tflreplay.ops.base.words import moved
 
@@ -46,7 +47,7 @@ def mirror_pad(call: Call, x: Array, paddings: Array) -> Array:
 
 
 CARDS = (
-    Card("PAD", {"reference": (moved(MANY, pad, "pad.cc"),)}),
-    Card("PADV2", {"reference": (moved(MANY, padv2, "pad.cc"),)}),
+    Card("PAD", {"reference": (moved(MANY, pad, "pad.cc"),)}, ported=ported.PAD),
+    Card("PADV2", {"reference": (moved(MANY, padv2, "pad.cc"),)}, ported=ported.PAD),
     Card("MIRROR_PAD", {"reference": (moved(ANY_SIZE, mirror_pad, "mirror_pad.cc"),)}),
 )

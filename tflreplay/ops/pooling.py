@@ -14,6 +14,7 @@ from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.conditions import every
 from tflreplay.ops.base.ledger import Quotient, Sum
 from tflreplay.ops.base.plain import activated, in_float64
+from tflreplay.ops.base.ported.pools import AVERAGE_POOL, MAX_POOL
 from tflreplay.ops.base.predicates import one_input, overlapping_windows, plain_activation
 from tflreplay.ops.base.row import Clamp, Row
 from tflreplay.ops.base.terms import Arrays, Codes, Index, grid, inside, sum_of_products
@@ -210,6 +211,7 @@ CARDS = (
             ),
         },
         window=_recorded_windows,
+        ported=AVERAGE_POOL,
     ),
     Card(
         "MAX_POOL_2D",
@@ -240,6 +242,7 @@ CARDS = (
         },
         window=_recorded_windows,
         unexplained="it takes the largest code under its window, and rounds nothing",
+        ported=MAX_POOL,
     ),
     Card(
         "L2_POOL_2D",

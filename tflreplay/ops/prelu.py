@@ -12,6 +12,7 @@ from tflreplay.ops.base.call import Call, same_type
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.ledger import Slopes, Sum, Term
 from tflreplay.ops.base.plain import elementwise
+from tflreplay.ops.base.ported import activations as ported
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.terms import Arrays, Index, operand, sum_of_terms
 from tflreplay.ops.base.types import FLOAT, QUANTIZED, SIGNED
@@ -103,5 +104,6 @@ CARDS = (
             ),
         },
         operands=(("input", "i"), ("alpha", "a")),
+        ported=ported.PRELU,
     ),
 )

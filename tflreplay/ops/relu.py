@@ -12,6 +12,7 @@ from tflreplay.ops.base.call import Call, accumulation, activation_range, same_t
 from tflreplay.ops.base.card import Card, Worst
 from tflreplay.ops.base.ledger import Terms
 from tflreplay.ops.base.plain import elementwise
+from tflreplay.ops.base.ported import activations as ported
 from tflreplay.ops.base.raw_codes import another_scale
 from tflreplay.ops.base.row import Defect, Kernel, Row
 from tflreplay.ops.base.terms import centred
@@ -123,6 +124,7 @@ CARDS = (
         },
         unary=True,
         worst=Worst.AT_ENDS,
+        ported=ported.RELU,
     ),
     Card(
         "RELU6",
@@ -151,17 +153,20 @@ CARDS = (
         },
         unary=True,
         worst=Worst.AT_ENDS,
+        ported=ported.RELU,
     ),
     Card(
         "RELU_N1_TO_1",
         {"reference": (_float(relu_n1_to_1_float), _reference(EIGHT_BITS, relu_n1_to_1))},
         unary=True,
         worst=Worst.AT_ENDS,
+        ported=ported.RELU,
     ),
     Card(
         "RELU_0_TO_1",
         {"reference": (_float(relu_0_to_1_float), _reference(EIGHT_BITS, relu_0_to_1))},
         unary=True,
         worst=Worst.AT_ENDS,
+        ported=ported.RELU,
     ),
 )

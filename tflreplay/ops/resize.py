@@ -16,6 +16,7 @@ from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.conditions import Site, condition, every
+from tflreplay.ops.base.ported import others as ported
 from tflreplay.ops.base.predicates import one_scale
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.types import BOOL, EIGHT_BITS, FLOAT, SIGNED, UINT8
@@ -92,13 +93,18 @@ def resize_bilinear_fixed(call: Call, x: Array, size: Array) -> Array:
 
     ``ResizeBilinearInteger``, same file.
     """
+    total = _weighted(call, x, size)
+    magnitude = (np.abs(total) + (1 << 19)) >> 20
+    return np.asarray(np.sign(total) * magnitude).astype(x.dtype)
+
+
+def _weighted(call: Call, x: Array, size: Array) -> Array:
+    """Corners times weights, times 2**20."""
     rows, columns = _taps(call, x, size, _fixed_taps)
     dy, dx = rows.weight[:, None, None], columns.weight[:, None]
     near_y, near_x = 1024 - dy, 1024 - dx
     a, b, c, d = _corners(x, rows, columns)
-    total = (a * near_x + b * dx) * near_y + (c * near_x + d * dx) * dy
-    magnitude = (np.abs(total) + (1 << 19)) >> 20
-    return np.asarray(np.sign(total) * magnitude).astype(x.dtype)
+    return np.asarray((a * near_x + b * dx) * near_y + (c * near_x + d * dx) * dy)
 
 
 def _real_taps(inputs: int, outputs: int, aligned: bool, half: bool) -> _Taps:
@@ -257,6 +263,21 @@ def one_scale_each(site: Site) -> bool:
 _taken = every(constant_size, to_image, one_scale_each)
 
 
+def _bilinear(call: Call, x: Array, size: Array) -> Array:
+    """As the reference kernels do it."""
+    signed = x.dtype.name in SIGNED
+    return (resize_bilinear_fixed if signed else resize_bilinear)(call, x, size)
+
+
+def _rounded_down(call: Call, x: Array, size: Array) -> Array:
+    return np.asarray(_weighted(call, x, size) >> 20).astype(x.dtype)
+
+
+def _cut(call: Call, x: Array, size: Array) -> Array:
+    total = _weighted(call, x, size)
+    return np.asarray(np.sign(total) * (np.abs(total) >> 20)).astype(x.dtype)
+
+
 CARDS = (
     Card(
         "RESIZE_BILINEAR",
@@ -300,6 +321,11 @@ CARDS = (
                 ),
             ),
         },
+        ported=(
+            *ported.resized(_bilinear),
+            *ported.bilinear(_cut, _rounded_down),
+            ported.other_resize(resize_nearest_neighbor, "nearest neighbour for bilinear"),
+        ),
     ),
     Card(
         "RESIZE_NEAREST_NEIGHBOR",
@@ -321,5 +347,9 @@ CARDS = (
                 ),
             ),
         },
+        ported=(
+            *ported.resized(resize_nearest_neighbor),
+            ported.other_resize(_bilinear, "bilinear for nearest neighbour"),
+        ),
     ),
 )

@@ -25,6 +25,7 @@ from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.float_table import Function, interpolate, interpolation_table
 from tflreplay.ops.base.last_axis import ONE_Q26, scaled_differences, sum_in_order
+from tflreplay.ops.base.ported import activations as ported
 from tflreplay.ops.base.predicates import few_dimensions
 from tflreplay.ops.base.row import Defect, Row
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT16
@@ -298,5 +299,6 @@ CARDS = (
             ),
         },
         unexplained="each of its codes depends on a whole row through a table of exponentials",
+        ported=ported.SOFTMAX,
     ),
 )

@@ -38,10 +38,6 @@ def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
                 ),
                 _wrapped(position),
             )
-            if not weighted and not card(call.op.name).slips:
-                words = f"zero point of the {name} left out"
-                you = f"leave out the {name}'s zero point, which is not subtracted from its codes"
-                yield Change(Said(words, you, fix), _input(position, 0))
         other = {"int8": -128, "uint8": 128}.get(tensor.dtype, 0)
         if other:
             kind = "uint8" if tensor.dtype == "int8" else "int8"

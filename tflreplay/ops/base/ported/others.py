@@ -1,0 +1,299 @@
+"""Reductions, RESIZE, and ops that move codes, as ports get them wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier
+from tflreplay.ops.base.call import Call, accumulation, with_options
+from tflreplay.ops.base.ported import Ported
+from tflreplay.ops.base.reduction import centred_sums, reduced_axes
+from tflreplay.ops.base.row import Kernel
+
+Divide = Callable[[Array, int], Array]
+
+# ---- MEAN and SUM -----------------------------------------------------------------------------
+
+
+def _divided_first(divide: Divide) -> Kernel:
+    """The mean of the codes made an integer, and then rescaled."""
+
+    def kernel(call: Call, x: Array, axes: Array) -> Accumulation:
+        axis, keep = reduced_axes(call, x, axes)
+        total = x.sum(axis=axis, dtype=np.int64, keepdims=keep)
+        count = x.size // max(total.size, 1)
+        values = divide(total, count) - call.input(0).zero_point
+        return accumulation(call, np.asarray(values), _ratio(call))
+
+    return kernel
+
+
+def _ratio(call: Call, by: float = 1) -> Multiplier:
+    return Multiplier.of(np.float64(call.input(0).scale) / call.output.scale * by)
+
+
+def _divided_after(divide: Divide) -> Kernel:
+    """The sum rescaled, and then divided."""
+
+    def kernel(call: Call, x: Array, axes: Array) -> Accumulation:
+        sums, count = centred_sums(call, x, axes)
+        return accumulation(call, divide(call.rule(sums, _ratio(call)), count), Multiplier.of(1.0))
+
+    return kernel
+
+
+def _sum(call: Call, x: Array, axes: Array) -> Accumulation:
+    return accumulation(call, centred_sums(call, x, axes)[0], _ratio(call))
+
+
+def _mean(call: Call, x: Array, axes: Array) -> Accumulation:
+    sums, count = centred_sums(call, x, axes)
+    return accumulation(call, sums, _ratio(call, 1 / count))
+
+
+def _zero_point_once(by_count: bool) -> Kernel:
+    def kernel(call: Call, x: Array, axes: Array) -> Accumulation:
+        sums, count = centred_sums(call, x, axes)
+        once = sums + (count - 1) * np.int64(call.input(0).zero_point)
+        return accumulation(call, once, _ratio(call, 1 / count if by_count else 1))
+
+    return kernel
+
+
+def _half_away(total: Array, count: int) -> Array:
+    return np.asarray(np.sign(total) * ((np.abs(total) + count // 2) // count))
+
+
+def _toward_zero(total: Array, count: int) -> Array:
+    return np.asarray(np.sign(total) * (np.abs(total) // count))
+
+
+_FOLD = "fold 1 / count into the multiplier: the sum is rounded once"
+_DIVISIONS: dict[str, Divide] = {
+    "rounded": _half_away,
+    "cut toward zero": _toward_zero,
+    "rounded down": lambda total, count: total // count,
+}
+_EACH = Ported(
+    "zero point subtracted once instead of n times",
+    "subtract the zero point once from a sum of n codes",
+    "subtract n * zero point",
+    _zero_point_once(True),
+)
+MEAN = (
+    *(
+        Ported(
+            f"mean {how} before rescaling",
+            f"divide the sum by its count first, {how}, and rescale that",
+            _FOLD,
+            _divided_first(divide),
+        )
+        for how, divide in _DIVISIONS.items()
+    ),
+    *(
+        Ported(
+            f"mean {how} after rescaling",
+            f"rescale the sum and divide it by its count after that, {how}",
+            _FOLD,
+            _divided_after(divide),
+        )
+        for how, divide in _DIVISIONS.items()
+    ),
+    _EACH,
+    Ported("count left out", "leave out the division by the count", _FOLD, _sum),
+)
+SUM = (
+    Ported(_EACH.title, _EACH.you, _EACH.fix, _zero_point_once(False)),
+    Ported("mean instead of the sum", "divide by the count", "do not divide", _mean),
+)
+
+# ---- RESIZE -----------------------------------------------------------------------------------
+
+_CONVENTIONS = {
+    "asymmetric": (False, False),
+    "align_corners": (True, False),
+    "half_pixel_centers": (False, True),
+}
+
+
+def resized(kernel: Kernel) -> tuple[Ported, ...]:
+    """The kernel by the other conventions of where a pixel lies."""
+
+    def by(aligned: bool, half: bool) -> Kernel:
+        def other(call: Call, x: Array, size: Array) -> Array:
+            changed = with_options(call, align_corners=aligned, half_pixel_centers=half)
+            return np.asarray(kernel(changed, x, size))
+
+        return other
+
+    return tuple(
+        Ported(
+            f"pixels placed {name}",
+            f"place pixels as with {name}",
+            "the op's options say how: align_corners and half_pixel_centers, both off: asymmetric",
+            by(*options),
+        )
+        for name, options in _CONVENTIONS.items()
+    )
+
+
+def other_resize(kernel: Kernel, instead: str) -> Ported:
+    name, right = instead.split(" for ")
+    return Ported(f"{name} instead of {right}", f"resize {name}", f"resize {right}", kernel)
+
+
+def _cut(call: Call, x: Array, size: Array) -> Array:
+    """Interpolated in float64, with half a pixel by the options, and cut toward zero."""
+    return _interpolated(call, x, size).astype(x.dtype)
+
+
+def _down(call: Call, x: Array, size: Array) -> Array:
+    return np.floor(_interpolated(call, x, size)).astype(x.dtype)
+
+
+def _interpolated(call: Call, x: Array, size: Array) -> Array:
+    aligned, half = call.option("align_corners"), call.option("half_pixel_centers")
+    result = x.astype(np.float64)
+    for axis, outputs in zip((1, 2), size.tolist(), strict=True):
+        inputs = x.shape[axis]
+        corners = aligned and outputs > 1
+        scale = (inputs - corners) / (outputs - corners)
+        position = (np.arange(outputs) + 0.5 * half) * scale - 0.5 * half
+        position = position.clip(0, inputs - 1)
+        lower = position.astype(np.int64)
+        weight = (position - lower).reshape([-1 if i == axis else 1 for i in range(4)])
+        above = result.take(np.minimum(lower + 1, inputs - 1), axis)
+        result = result.take(lower, axis) * (1 - weight) + above * weight
+    return result
+
+
+_NEAREST = "round to nearest, as the kernel does"
+
+
+def bilinear(cut: Kernel, down: Kernel) -> tuple[Ported, ...]:
+    """Interpolated in floating point, and by these kernels in fixed point, and not rounded."""
+    ways = (
+        ("cut toward zero", "cut the interpolated value toward zero", (_cut, cut)),
+        ("rounded down", "round the interpolated value down", (_down, down)),
+    )
+    return tuple(
+        Ported(f"interpolated value {how}", you, _NEAREST, kernel)
+        for how, you, kernels in ways
+        for kernel in kernels
+    )
+
+
+# ---- ops that move codes ----------------------------------------------------------------------
+
+
+def _joined(order: Callable[[int], list[int]]) -> Kernel:
+    def kernel(call: Call, *arrays: Array) -> Array:
+        chosen = [arrays[i] for i in order(len(arrays))]
+        return np.concatenate(chosen, call.option("axis"))
+
+    return kernel
+
+
+CONCATENATION = (
+    Ported(
+        "inputs in reverse",
+        "join the inputs in reverse",
+        "join them in the op's order",
+        _joined(lambda n: list(range(n))[::-1]),
+    ),
+    Ported(
+        "first two inputs exchanged",
+        "exchange the first two inputs",
+        "join them in the op's order",
+        _joined(lambda n: [1, 0, *range(2, n)]),
+    ),
+    Ported(
+        "inputs not rescaled",
+        "join the codes of inputs that have other scales than the output",
+        "rescale each input to the output's scale and zero point",
+        _joined(lambda n: list(range(n))),
+    ),
+)
+
+
+def _padded(fill: Callable[[Call, Array], int], swapped: bool) -> Kernel:
+    def kernel(call: Call, x: Array, paddings: Array, *value: Array) -> Array:
+        code = value[0].item() if value and swapped else fill(call, x)
+        widths = [pair[::-1] if swapped else pair for pair in paddings.tolist()]
+        return np.pad(x, widths, constant_values=code)
+
+    return kernel
+
+
+def _zero_point(call: Call, x: Array) -> int:
+    return call.output.zero_point if call.output.quantization is not None else 0
+
+
+_PAD = "pad with the output's zero point, which is the code of the real number 0"
+PAD = (
+    Ported("padding with the code 0", "pad with the code 0", _PAD, _padded(lambda c, x: 0, False)),
+    Ported(
+        "padding with the lowest code",
+        "pad with the lowest code",
+        _PAD,
+        _padded(lambda call, x: call.output.code_range[0], False),
+    ),
+    Ported(
+        "padding before and after exchanged",
+        "exchange the padding before and after",
+        "paddings[i] holds (before, after)",
+        _padded(_zero_point, True),
+    ),
+    Ported(
+        "padding with the edge",
+        "repeat the edge",
+        _PAD,
+        lambda call, x, paddings, *value: np.pad(x, paddings.tolist(), "edge"),
+    ),
+)
+
+
+def _untransposed(call: Call, x: Array, permutation: Array) -> Array:
+    return x.reshape([x.shape[axis] for axis in permutation.tolist()])
+
+
+def _inverse(call: Call, x: Array, permutation: Array) -> Array:
+    return x.transpose(np.argsort(permutation).tolist())
+
+
+TRANSPOSE = (
+    Ported(
+        "elements left where they were",
+        "change the shape only",
+        "move the elements too",
+        _untransposed,
+    ),
+    Ported(
+        "inverse permutation",
+        "permute the axes the other way round",
+        "out.shape[i] = x.shape[permutation[i]]",
+        _inverse,
+    ),
+)
+
+
+def adjoined(kernel: Kernel) -> tuple[Ported, ...]:
+    """BATCH_MATMUL with one matrix transposed that is not, or the other way round."""
+
+    def other(name: str) -> Kernel:
+        def changed(call: Call, a: Array, b: Array) -> object:
+            return kernel(with_options(call, **{name: not call.option(name)}), a, b)
+
+        return changed  # type: ignore[return-value]
+
+    return tuple(
+        Ported(
+            f"{which} matrix transposed or not",
+            f"take {name} for its opposite",
+            f"the op's options hold {name}",
+            other(name),
+        )
+        for which, name in (("first", "adj_x"), ("second", "adj_y"))
+    )

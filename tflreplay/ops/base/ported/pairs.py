@@ -1,0 +1,143 @@
+"""ADD and SUB as ports get them wrong: how the inputs come to one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tflreplay.ground.rounding import Accumulation, Array, Multiplier
+from tflreplay.ops.base.call import Call, accumulation, clamp_real
+from tflreplay.ops.base.ported import Ported
+from tflreplay.ops.base.row import Kernel
+
+_FIX = "shift both inputs left by 20 bits, bring them to one scale, add, and rescale the sum"
+Sum = Callable[[Call, Array, Array, int], tuple[Array, float]]
+
+
+def _kernel(summed: Sum, sign: int) -> Kernel:
+    """``summed`` gives the sum of centred inputs, and what it is multiplied by."""
+
+    def kernel(call: Call, a: Array, b: Array) -> Accumulation:
+        first = a.astype(np.int64) - call.input(0).zero_point
+        second = b.astype(np.int64) - call.input(1).zero_point
+        values, real = summed(call, first, second, sign)
+        activation = call.option("fused_activation_function")
+        return accumulation(call, values, Multiplier.of(real), activation)
+
+    return kernel
+
+
+def _scales(call: Call) -> tuple[float, float, float]:
+    return float(call.input(0).scale), float(call.input(1).scale), float(call.output.scale)
+
+
+def _apart(call: Call, a: Array, b: Array, sign: int) -> tuple[Array, float]:
+    s1, s2, y = _scales(call)
+    left, right = call.rule(a, Multiplier.of(s1 / y)), call.rule(b, Multiplier.of(s2 / y))
+    return left + sign * right, 1.0
+
+
+def _without_shift(call: Call, a: Array, b: Array, sign: int) -> tuple[Array, float]:
+    s1, s2, y = _scales(call)
+    twice = 2 * max(s1, s2)
+    left, right = call.rule(a, Multiplier.of(s1 / twice)), call.rule(b, Multiplier.of(s2 / twice))
+    return left + sign * right, twice / y
+
+
+def _raw(call: Call, a: Array, b: Array, sign: int) -> tuple[Array, float]:
+    return a + sign * b, 1.0
+
+
+def _first_scale(call: Call, a: Array, b: Array, sign: int) -> tuple[Array, float]:
+    s1, _, y = _scales(call)
+    return a + sign * b, s1 / y
+
+
+def _second_scale(call: Call, a: Array, b: Array, sign: int) -> tuple[Array, float]:
+    _, s2, y = _scales(call)
+    return a + sign * b, s2 / y
+
+
+def _shifted_by(bits: int) -> Sum:
+    def summed(call: Call, a: Array, b: Array, sign: int) -> tuple[Array, float]:
+        s1, s2, y = _scales(call)
+        twice = 2 * max(s1, s2)
+        left = call.rule(a << bits, Multiplier.of(s1 / twice))
+        right = call.rule(b << bits, Multiplier.of(s2 / twice))
+        return left + sign * right, twice / ((1 << bits) * y)
+
+    return summed
+
+
+def _codes(sign: int) -> Kernel:
+    def kernel(call: Call, a: Array, b: Array) -> Array:
+        total = a.astype(np.int64) + sign * b.astype(np.int64)
+        return total.clip(*call.output.code_range).astype(call.output.numpy_dtype)
+
+    return kernel
+
+
+def _real(sign: int) -> Kernel:
+    return lambda call, a, b: clamp_real(call, np.asarray(a + sign * b))
+
+
+def _ported(sign: int) -> tuple[Ported, ...]:
+    verb = "add" if sign > 0 else "subtract"
+    return (
+        Ported(
+            "each input rescaled alone",
+            f"rescale each input to the output's scale alone, and then {verb}, which rounds twice",
+            _FIX,
+            _kernel(_apart, sign),
+        ),
+        Ported(
+            "inputs not shifted left",
+            "bring the inputs to one scale without shifting them left first",
+            _FIX,
+            _kernel(_without_shift, sign),
+        ),
+        *(
+            Ported(
+                f"inputs shifted left by {bits} bits",
+                f"shift the inputs left by {bits} bits",
+                _FIX,
+                _kernel(_shifted_by(bits), sign),
+            )
+            for bits in (7, 8, 15, 16)
+        ),
+        Ported(
+            "codes not rescaled",
+            f"{verb} the inputs less their zero points, and rescale nothing",
+            _FIX,
+            _kernel(_raw, sign),
+        ),
+        Ported(f"raw codes {verb}ed", f"{verb} the codes as they are", _FIX, _codes(sign)),
+        Ported(
+            "first input's scale for both",
+            "use the first input's scale for both",
+            _FIX,
+            _kernel(_first_scale, sign),
+        ),
+        Ported(
+            "second input's scale for both",
+            "use the second input's scale for both",
+            _FIX,
+            _kernel(_second_scale, sign),
+        ),
+        *(
+            Ported(
+                "addition instead of subtraction"
+                if sign < 0
+                else "subtraction instead of addition",
+                f"{'add' if sign < 0 else 'subtract'} the second input",
+                f"{verb} it",
+                kernel,
+                real,
+            )
+            for kernel, real in ((_kernel(_shifted_by(20), -sign), False), (_real(-sign), True))
+        ),
+    )
+
+
+ADD, SUB = _ported(1), _ported(-1)
