@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from docs import build_verdicts
 from tflreplay.judgement.diagnosis import Fit, Verdict, summarize
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED
 from tflreplay.judgement.diagnosis.evidence import STRONG
@@ -373,6 +374,11 @@ def told_ways(mistake: Mistake) -> list[tuple[str, str, str]]:
     if mistake.same_as:
         return [(mistake.name, mistake.you, mistake.fix)]
     return [(way.title or mistake.name, way.you, way.fix) for way in ways_of(mistake)]
+
+
+def test_the_page_holds_what_is_tried() -> None:
+    """docs/build_verdicts.py writes its tables."""
+    assert build_verdicts.page(PAGE) == PAGE
 
 
 def test_no_two_mistakes_have_one_sentence() -> None:

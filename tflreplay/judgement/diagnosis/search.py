@@ -384,13 +384,17 @@ class _Search:
     def rivals(self) -> Iterator[Rival]:
         """How each mistake that does not explain everything is told from what was produced.
 
-        Those that hardly are on the sample are tried on everything.
+        Those that hardly are on the sample are tried on more lines, and then on all.
         """
+        wide = {id(setting): view.wide for setting, view in self._views}
         whole = self.evidence.of(np.arange(len(in_lines(self.produced))))
         for setting, trial in self._ranked:
-            weak = [rule for rule, count in trial.telling.items() if count < STRONG]
             telling = dict(trial.telling)
-            for rule, codes in self._codes(setting, trial, weak) if weak else ():
+            weak = [rule for rule, count in telling.items() if count < STRONG]
+            more = wide[id(setting)].trial(trial.said, trial.forms, trial.made, weak)
+            telling |= {} if not weak or more is None else more.telling
+            hidden = [rule for rule in weak if not telling[rule]]
+            for rule, codes in self._codes(setting, trial, hidden) if hidden else ():
                 wrong = codes != in_lines(trial.made.back(self.produced))
                 telling[rule] = whole.count(wrong) if wrong.any() else -1
             for rule, count in telling.items():

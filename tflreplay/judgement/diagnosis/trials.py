@@ -22,6 +22,7 @@ from tflreplay.ops.seam import FirstHalves
 # Lines (of the last axis) on which a mistake is tried before it is tried on all.
 _WRONG, _EVEN = 96, 32
 _FEW_WRONG, _FEW_EVEN = 20, 8
+_WIDE_WRONG, _WIDE_EVEN = 768, 256
 # Of the sample: above this, what a mistake gives is not what was produced, whatever the rule.
 _FAR_OFF = 0.1
 _CAPPED = 16  # codes further off than this are as wrong as any
@@ -103,6 +104,12 @@ class View:
     def few(self) -> View:
         """A smaller one, for many mistakes."""
         lines = _sample(next(iter(self.setting.wrong.values())), _FEW_WRONG, _FEW_EVEN)
+        return replace(self, lines=lines)
+
+    @property
+    def wide(self) -> View:
+        """A larger one, to count evidence."""
+        lines = _sample(next(iter(self.setting.wrong.values())), _WIDE_WRONG, _WIDE_EVEN)
         return replace(self, lines=lines)
 
     @property
