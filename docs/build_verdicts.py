@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tflreplay.judgement.diagnosis.families import FAMILIES
+from tflreplay.judgement.diagnosis.families import FAMILIES, copies
 from tflreplay.judgement.diagnosis.mistakes import MISTAKES, ways_of
 from tflreplay.ops import CARDS
 
@@ -36,6 +36,7 @@ def families() -> str:
     rows: list[tuple[str, ...]] = [
         (name, (module.__doc__ or "").strip()) for name, module in FAMILIES.items()
     ]
+    rows.append(("stale or copied", (copies.__doc__ or "").strip()))
     return _table(("family", "what is tried, over all its parameters"), rows)
 
 

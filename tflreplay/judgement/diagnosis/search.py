@@ -13,9 +13,11 @@ from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import RULES, Accumulation, Array
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED, Candidate, base_row, candidates
 from tflreplay.judgement.diagnosis.evidence import STRONG, Evidence, evidence, in_lines
+from tflreplay.judgement.diagnosis.families.copies import copies
 from tflreplay.judgement.diagnosis.made import Arrays, Made
 from tflreplay.judgement.diagnosis.mistakes import MISTAKES
 from tflreplay.judgement.diagnosis.part import Part
+from tflreplay.judgement.diagnosis.place import place
 from tflreplay.judgement.diagnosis.reals import NAME as REAL
 from tflreplay.judgement.diagnosis.reals import Reals, in_reals, real_kernel, real_row
 from tflreplay.judgement.diagnosis.said import Said
@@ -91,6 +93,10 @@ def diagnose(
         in_real_numbers = reals is not None and not reals.wrong(produced).any()
         found = _Search(settings, produced, others, halves, known, counted, in_real_numbers)
         fits += found.alone()
+        fits += [
+            Fit("no arithmetic", produced.size, (said,), elements=produced.size)
+            for said in copies(graph, op, tensors, produced)
+        ]
         if not any(fit.explained == produced.size and not fit.mistakes for fit in fits):
             rivals += found.rivals()
     if weighted and not any(fit.explained == produced.size for fit in fits):
@@ -118,6 +124,7 @@ def diagnose(
         () if complete else _nearest(fits, own),
         engine.name,
         tuple(rivals),
+        "" if complete else place(min(wrong.values(), key=np.count_nonzero)),
     )
 
 
@@ -211,7 +218,7 @@ def _nearest(fits: Sequence[Fit], own: str) -> tuple[Fit, ...]:
 
     A mistake is near only where it leaves little wrong, and far less than the arithmetic in force.
     """
-    most = next(fit.wrong for fit in fits if fit.arithmetic == own and not fit.mistake)
+    most = next(fit.wrong for fit in fits if fit.arithmetic == own and not fit.mistakes)
     near = [
         fit
         for fit in fits

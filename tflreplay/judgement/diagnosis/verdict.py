@@ -129,6 +129,8 @@ class Verdict:
     are not. ``discriminating`` counts the elements on which the candidates do not all agree with
     the first fit. ``contradicted`` counts, for each rejected arithmetic, the elements that it gets
     wrong. ``in_force`` is the arithmetic that was expected, of the kernels of ``engine``.
+    ``place`` is where all elements lie that the nearest arithmetic does not give, where that is a
+    part of the output only.
     """
 
     op_index: int
@@ -142,6 +144,7 @@ class Verdict:
     nearest: tuple[Fit, ...] = ()
     engine: str = ""
     rivals: tuple[Rival, ...] = field(default=(), repr=False)
+    place: str = ""
 
     @property
     def strength(self) -> int:
@@ -231,6 +234,8 @@ class Verdict:
         if best.exceptions and len(best.exceptions) < self.channels:
             text += f", in {len(best.exceptions)} of {self.channels} channels "
             text += f"({_listed(best.exceptions)})"
+        if self.place and not best.mistakes:
+            text += f"; all of them in {self.place}"
         for other in self.nearest[len(equals) : len(equals) + 1]:
             if not set(other.exceptions) & set(best.exceptions):
                 text += f"; those are explained by {other.name}"

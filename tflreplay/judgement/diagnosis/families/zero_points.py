@@ -65,10 +65,12 @@ def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
         for words, you, value in _wrong(right, "output", "add", names):
             yield Change(Said(words, you, fix), _output(value))
         yield Change(
+            # Less than a code is left of it: hardly told from one that is left out.
             Said(
-                "zero point of the output added before rescaling",
+                "zero point of the output left out",
                 "add the output's zero point to the sum, before it is rescaled",
                 fix,
+                "zero point of the output added before rescaling",
             ),
             _before(right),
         )
