@@ -1,6 +1,6 @@
 """Write the tables of docs/verdicts.md from the mistakes that are tried.
 
-python -m docs.build_verdicts
+python docs/build_verdicts.py
 """
 
 from __future__ import annotations

@@ -257,9 +257,9 @@ def test_wrong_values(tmp_path: Path, place: str, values: tuple[Any, ...], said:
         (b"{}", "format_version is missing"),
         (b"\xff\xfe", "not JSON"),
         (b"[]", "not a report of tflreplay"),
-        (b'{"format_version": 1, "layers": 3}', "not a report of tflreplay"),
+        (b'{"format_version": 2, "layers": 3}', "not a report of tflreplay"),
         (b'{"layers": []}', "not a report of tflreplay"),
-        (b'{"format_version": 2}', "its format_version is 2, and 1 is understood"),
+        (b'{"format_version": 1}', "its format_version is 1, and 2 is understood"),
     ],
 )
 def test_what_is_no_report(tmp_path: Path, content: bytes, words: str) -> None:

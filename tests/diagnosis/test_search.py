@@ -124,7 +124,7 @@ def test_what_cannot_be_diagnosed(models: Models) -> None:
     shape = Spec((1,), "int32", data=np.array([6], np.int32))
     reshape = Op("RESHAPE", [codes, shape], [Spec((6,), "int8", 0.5, 1)])
     (moved,) = built("moved", [reshape])
-    output = np.zeros(6, np.int8)
+    output = np.arange(6, dtype=np.int8)
     assert diagnose(moved.model.main, moved.op, moved.tensors, output, REFERENCE) is None
 
 

@@ -77,7 +77,7 @@ def test_a_failure_keeps_the_report_that_was_there(tmp_path, monkeypatch):
 def test_json(tmp_path):
     write(RUN, tmp_path)
     report = json.loads((tmp_path / "report.json").read_text(), parse_constant=refuse_constant)
-    assert report["format_version"] == json_report.FORMAT_VERSION == 1
+    assert report["format_version"] == json_report.FORMAT_VERSION == 2
     assert report["model"] == {"path": "models/made_up_int8.tflite", "sha256": "0123abcd" * 8}
     assert report["capture"]["runtime"] == "litert"
     summary = report["summary"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from tflreplay.ground.errors import InputError
 from tflreplay.ground.fields import Fields, WrongField
 
-FORMAT_VERSION = 1  # of the report.json that is understood
+FORMAT_VERSION = 2  # of the report.json that is understood
 MODES = ("isolated", "chained")
 # A layer of a report: its op index and its tensor.
 Key = tuple[int, int]

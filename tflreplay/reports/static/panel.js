@@ -77,8 +77,8 @@ const FEW = 5; // lines of evidence that are shown at once
 
 // What explains the output, and the evidence: in how many elements each candidate differs from it.
 function verdictBlock(verdict) {
-  const fitting = verdict.fits.map(({ arithmetic, mistake }) =>
-    [mistake ? `${arithmetic}, ${mistake}` : arithmetic, 0]);
+  const fitting = verdict.fits.map(({ arithmetic, mistakes }) =>
+    [mistakes.length ? `${arithmetic}, ${mistakes.join(" and ")}` : arithmetic, 0]);
   const lines = [...fitting, ...Object.entries(verdict.contradicted).sort((a, b) => a[1] - b[1])]
     .map(([name, wrong]) => element("tr", { className: wrong ? "" : "exact" },
       element("td", {}, element("span", { className: "mark", ariaHidden: "true" }), name),
