@@ -65,6 +65,31 @@ def test_unknown(runtime: str, engine: str | None, said: str) -> None:
     assert said in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("runtime", "version", "distribution"),
+    [
+        ("litert", "2.4.0", "ai-edge-litert"),
+        ("litert", "2.4.0.dev20261026", "ai-edge-litert-nightly"),
+        ("tensorflow", "2.23.0.dev20261026", "tf-nightly"),
+        ("tflm", "0.dev20261023182759", "tflite-micro"),
+    ],
+)
+def test_nightly_builds_have_distributions_of_their_own(
+    runtime: str, version: str, distribution: str
+) -> None:
+    assert environments.requirements(runtime, version)[0] == f"{distribution}=={version}"
+
+
+def test_an_installed_nightly_build_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str:
+        if name != "ai-edge-litert-nightly":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "2.4.0.dev20261026"
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert resolve().version == "2.4.0.dev20261026"
+
+
 # Environments, installed by a fake uv
 
 UV = f"""#!/bin/sh

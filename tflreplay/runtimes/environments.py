@@ -76,8 +76,11 @@ def build(runtime: str, version: str) -> Path:
 
 def requirements(runtime: str, version: str) -> list[str]:
     """What pip is to install."""
-    package = RUNTIMES[runtime].packages[0]
-    if runtime == "tensorflow" and _has_cpu_only_wheels():
+    row = RUNTIMES[runtime]
+    package = row.packages[0]
+    if row.nightly and ".dev" in version:
+        package = row.nightly
+    elif runtime == "tensorflow" and _has_cpu_only_wheels():
         package = "tensorflow-cpu"
     # Wheels built for numpy 1 that do not say so.
     old = runtime == "litert" and re.match(r"1\.0\.", version)

@@ -25,14 +25,16 @@ class Runtime:
     """A package that has an interpreter.
 
     ``title`` is its name in messages, ``module`` holds the interpreter and ``requirement`` is what
-    pip installs beside tflreplay. ``packages`` are the distributions that hold it, the first one
-    that of its own releases. ``engines`` holds the op resolver behind each of its engines.
+    pip installs beside tflreplay. ``packages`` are the distributions of its releases, the first one
+    its own, and ``nightly`` is that of its nightly builds, where they have one. ``engines`` holds
+    the op resolver behind each of its engines.
     """
 
     title: str
     module: str
     requirement: str
     packages: tuple[str, ...] = ()
+    nightly: str = ""
     engines: Mapping[str, str] = field(default_factory=lambda: _RESOLVERS)
 
     @property
@@ -45,20 +47,22 @@ RUNTIMES = {
         "LiteRT",
         "ai_edge_litert.interpreter",
         "ai-edge-litert",
-        ("ai-edge-litert", "ai-edge-litert-nightly"),
+        ("ai-edge-litert",),
+        "ai-edge-litert-nightly",
     ),
     "tensorflow": Runtime(
         "TensorFlow",
         "tensorflow.lite.python.interpreter",
         "'tflreplay[tensorflow]'",
-        ("tensorflow", "tensorflow-cpu", "tf-nightly"),
+        ("tensorflow", "tensorflow-cpu"),
+        "tf-nightly",
     ),
     "tflm": Runtime(
         "TFLM",
         "tflite_micro.python.tflite_micro.runtime",
         "'tflreplay[tflm]'",
         ("tflite-micro",),
-        MappingProxyType({"tflm": ""}),
+        engines=MappingProxyType({"tflm": ""}),
     ),
 }
 ENGINES = tuple(dict.fromkeys(name for row in RUNTIMES.values() for name in row.engines))
@@ -116,7 +120,8 @@ def installed(runtime: str) -> str:
     """The version installed beside tflreplay, or ''."""
     from importlib.metadata import PackageNotFoundError, version
 
-    for package in RUNTIMES[runtime].packages:
+    row = RUNTIMES[runtime]
+    for package in filter(None, (*row.packages, row.nightly)):
         try:
             return version(package)
         except PackageNotFoundError:
