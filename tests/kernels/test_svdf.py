@@ -81,28 +81,33 @@ def test_integer(engine: Engine) -> None:
 def test_precision_of_multipliers() -> None:
     """A bias lets the output show the last bits of a large state."""
     rng = np.random.default_rng(5)
-    depth, units = 50, 3000
     for _ in range(40):
-        x_scale, w_scale = (np.float32(rng.uniform(1, 2)) for _ in range(2))
-        s_scale = np.float32(float(x_scale) * float(w_scale) / rng.uniform(0.4, 0.8))
-        features = random_codes(rng, (units, depth), "int8")
-        x = random_codes(rng, (1, depth), "int8")
-        sums = features.astype(np.int64) @ x[0].astype(np.int64)
-        state = sums * float(x_scale) * float(w_scale) / float(s_scale)
-        op = Op(
-            "SVDF",
-            [
-                Spec(x.shape, "int8", x_scale, 0),
-                constant(features, w_scale),
-                constant(np.ones((units, 1), np.int16), 1.0),
-                constant(-np.round(state).astype(np.int32), s_scale),
-                Spec((1, units), "int16", s_scale, 0, variable=True),
-            ],
-            [Spec((1, units), "int8", s_scale, 0)],
-            {"rank": 1, "fusedActivationFunction": RELU},
-            "SVDFOptions",
-        )
-        assert assert_inferences_exact(build_side_by_side([op]), [x], REFERENCE_ENGINE)
+        content, inputs = telling_svdf(rng, 3000)
+        assert assert_inferences_exact(content, inputs, REFERENCE_ENGINE)
+
+
+def telling_svdf(rng: np.random.Generator, units: int) -> tuple[bytes, list[np.ndarray]]:
+    depth = 50
+    x_scale, w_scale = (np.float32(rng.uniform(1, 2)) for _ in range(2))
+    s_scale = np.float32(float(x_scale) * float(w_scale) / rng.uniform(0.4, 0.8))
+    features = random_codes(rng, (units, depth), "int8")
+    x = random_codes(rng, (1, depth), "int8")
+    sums = features.astype(np.int64) @ x[0].astype(np.int64)
+    state = sums * float(x_scale) * float(w_scale) / float(s_scale)
+    op = Op(
+        "SVDF",
+        [
+            Spec(x.shape, "int8", x_scale, 0),
+            constant(features, w_scale),
+            constant(np.ones((units, 1), np.int16), 1.0),
+            constant(-np.round(state).astype(np.int32), s_scale),
+            Spec((1, units), "int16", s_scale, 0, variable=True),
+        ],
+        [Spec((1, units), "int8", s_scale, 0)],
+        {"rank": 1, "fusedActivationFunction": RELU},
+        "SVDFOptions",
+    )
+    return build_side_by_side([op]), [x]
 
 
 @pytest.mark.skipif(not installed("tflm"), reason="TFLM is not installed")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.recorded import micro, others, tables, weighted
+from tests.recorded import micro, others, precision, tables, weighted
 
-CASES = (*tables.cases(), *weighted.cases(), *others.cases(), *micro.cases())
+CASES = (*tables.cases(), *weighted.cases(), *others.cases(), *micro.cases(), *precision.cases())

@@ -33,7 +33,7 @@ def unlike_litert() -> list[Case]:
             f"{op} in TFLM",
             make,
             {TFLM: row(op, "tflm", takes=dtype)},
-            instead=(row(op, "reference", takes=dtype),),
+            instead=(row(op, "reference", takes=dtype, since={}),),
         )
         for op, dtype, make in (
             ("MUL", "int8", partial(by_scales, op="MUL", table="MulOptions")),

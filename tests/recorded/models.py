@@ -55,7 +55,12 @@ def signs(rng: np.random.Generator, dtype: str) -> Made:
 
 
 def pairs(
-    rng: np.random.Generator, op: str, dtype: str, table: str | None, product: bool = False
+    rng: np.random.Generator,
+    op: str,
+    dtype: str,
+    table: str | None,
+    product: bool = False,
+    version: int = 2,
 ) -> Made:
     """Two inputs of which many pairs give a tie, or nearly."""
     first = np.float32(rng.uniform(0.01, 1))
@@ -66,7 +71,7 @@ def pairs(
     a, b, y = (
         Spec((4, 256), dtype, *each) for each in zip((first, second, out), zero, strict=True)
     )
-    return build(op, [a, b], [y], {}, table, version=2), [
+    return build(op, [a, b], [y], {}, table, version), [
         random_codes(rng, a.shape, dtype) for _ in "ab"
     ]
 

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from tflreplay.ground.rounding import Accumulation, Array, Multiplier, round_half_away
-from tflreplay.ops.base.call import Call, accumulation, same_type
+from tflreplay.ground.rounding import Accumulation, Array, round_half_away
+from tflreplay.ops.base.call import Call, accumulation, ratio_multiplier, same_type
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.ledger import Sum, Term, Terms
 from tflreplay.ops.base.plain import elementwise
+from tflreplay.ops.base.precision import Ratio
 from tflreplay.ops.base.predicates import unary_rank
 from tflreplay.ops.base.row import Defect, Row
 from tflreplay.ops.base.terms import Arrays, Index, input_code, sum_of_terms
 from tflreplay.ops.base.types import FLOAT, SIGNED, UNQUANTIZED
-from tflreplay.ops.base.words import EXACT, MICRO, MICRO_FLOAT64, RATIO, REFERENCE_OPS, finished
+from tflreplay.ops.base.words import (
+    EXACT,
+    MICRO,
+    MICRO_FLOAT64,
+    REFERENCE_OPS,
+    finished,
+    in_both_precisions,
+)
 
 
 def abs_(call: Call, x: Array) -> Accumulation:
-    """``requantize(|x - zi|)`` with the multiplier ``float32 si / so``.
+    """``requantize(|x - zi|)`` with the multiplier ``si / so`` in the precision of the row.
 
-    x: int8 or int16 of any shape. ``AbsEvalQuantized`` in ``tflite/kernels/elementwise.cc``.
+    x: int8 or int16 of any shape. ``AbsEvalQuantized`` in ``tflite/kernels/elementwise.cc``; of
+    TFLM, ``SetAbsOutputMultiplier`` in ``tensorflow/lite/micro/kernels/elementwise.cc``.
     """
     same_type(call)
     ti = call.input(0)
     values = np.abs(x.astype(np.int64) - ti.zero_point)
-    return accumulation(
-        call, values, Multiplier.of(np.float32(ti.scale) / np.float32(call.output.scale))
-    )
+    return accumulation(call, values, ratio_multiplier(call))
 
 
 abs_unquantized = elementwise(np.abs)
@@ -37,15 +42,6 @@ abs_unquantized = elementwise(np.abs)
 def _terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Sum:
     x = input_code(call, arrays, index)
     return sum_of_terms("|x - zi|", Term((x,), -1 if x.value < 0 else 1))
-
-
-def tflm_abs(call: Call, x: Array) -> Accumulation:
-    """As :func:`abs_`, the multiplier ``si / so`` in float64.
-
-    ``SetAbsOutputMultiplier`` in ``tensorflow/lite/micro/kernels/elementwise.cc``.
-    """
-    real = call.input(0).scale / call.output.scale
-    return replace(abs_(call, x), multiplier=Multiplier.of(np.float64(real)))
 
 
 def neg(call: Call, x: Array) -> Array:
@@ -81,15 +77,24 @@ CARDS = (
         "ABS",
         {
             "reference": (
-                Row(SIGNED, abs_, "double", RATIO, source="elementwise.cc", ledger=Terms(_terms)),
+                *in_both_precisions(
+                    Row(
+                        SIGNED,
+                        abs_,
+                        "double",
+                        Ratio.FLOAT32,
+                        source="elementwise.cc",
+                        ledger=Terms(_terms),
+                    )
+                ),
                 finished(("float32", "int32"), abs_unquantized, EXACT, "elementwise.cc"),
             ),
             "tflm": (
                 Row(
                     SIGNED,
-                    tflm_abs,
+                    abs_,
                     "double",
-                    "float64 si/so",
+                    Ratio.FLOAT64,
                     source=f"{MICRO}elementwise.cc",
                     since=MICRO_FLOAT64,
                     ledger=Terms(_terms),

@@ -29,7 +29,7 @@ from tflreplay.ops.base.weights import (
     per_channel,
     per_tensor,
 )
-from tflreplay.ops.base.words import OPTIMIZED_OPS, REFERENCE_OPS
+from tflreplay.ops.base.words import OPTIMIZED_OPS, REFERENCE_OPS, in_both_precisions
 
 _TYPES = (("int8", "int8"), ("int16", "int16"), ("int16", "int8"))
 
@@ -243,8 +243,8 @@ CARDS = (
                 ),
             ),
             "reference": (
-                _row(INT8, "double", _NEWEST),
-                _row(INT16, "reduced16", _NEWEST),
+                *in_both_precisions(_row(INT8, "double", _NEWEST)),
+                *in_both_precisions(_row(INT16, "reduced16", _NEWEST)),
                 NotModelled(INT8, _mixed_up, when=scrambled, until=_NEWEST, defects=(_MIXES_UP,)),
                 NotModelled(INT16, _mixed_up, when=scrambled, until=_NEWEST, defects=(_MIXES_UP,)),
                 _row(INT8, "double"),

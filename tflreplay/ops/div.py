@@ -13,7 +13,7 @@ from tflreplay.ops.base.plain import elementwise, with_activation
 from tflreplay.ops.base.plain_rows import xnnpack_flushed
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.types import QUANTIZED, SIGNED, UNQUANTIZED
-from tflreplay.ops.base.words import REFERENCE_OPS, finished
+from tflreplay.ops.base.words import LITERT_FLOAT64, REFERENCE_OPS, finished
 
 
 def div(call: Call, a: Array, b: Array) -> Array:
@@ -26,6 +26,16 @@ def div(call: Call, a: Array, b: Array) -> Array:
     Raises:
         NotReplayed: a divisor of 0.
     """
+    return _div(call, a, b, np.float32)
+
+
+def div_in_float64(call: Call, a: Array, b: Array) -> Array:
+    """As :func:`div`, the multiplier in float64."""
+    return _div(call, a, b, np.float64)
+
+
+def _div(call: Call, a: Array, b: Array, number: type[np.float32 | np.float64]) -> Array:
+    """As :func:`div`, the multiplier computed in this type."""
     ta, tb = operands(call)
     to = call.output
     dividend = a.astype(np.int64) - ta.zero_point
@@ -37,8 +47,7 @@ def div(call: Call, a: Array, b: Array) -> Array:
     # CountLeadingSignBits: a negative number has as many as its complement.
     headroom = 31 - bit_length(np.where(dividend < 0, ~dividend, dividend))
     quotient = high_mul(wrap32(dividend << headroom), inverse)
-    scale = np.float32(ta.scale) / (np.float32(tb.scale) * np.float32(to.scale))
-    m = Multiplier.of(scale)
+    m = Multiplier.of(number(ta.scale) / (number(tb.scale) * number(to.scale)))
     right = exponent + headroom - m.shift
     codes = wrap32(divide_by_any_pot(high_mul(quotient, m.mantissa), right) + to.zero_point)
     low, high = activation_range(call, call.option("fused_activation_function"))
@@ -102,12 +111,19 @@ CARDS = (
         {
             "xnnpack": (xnnpack_flushed(_divide, "quotient"),),
             "reference": (
-                Row(
-                    QUANTIZED,
-                    div,
-                    multiplier="float32 s1/(s2*so)",
-                    algorithm="double, by a reciprocal in fixed point",
-                    source=f"{REFERENCE_OPS}div.h",
+                *(
+                    Row(
+                        QUANTIZED,
+                        kernel,
+                        multiplier=multiplier,
+                        algorithm="double, by a reciprocal in fixed point",
+                        source=f"{REFERENCE_OPS}div.h",
+                        since=since,
+                    )
+                    for kernel, multiplier, since in (
+                        (div_in_float64, "float64 s1/(s2*so)", LITERT_FLOAT64),
+                        (div, "float32 s1/(s2*so)", {}),
+                    )
                 ),
                 finished(
                     ("float32", "int32"),

@@ -12,11 +12,12 @@ from tflreplay.ops.base.ledger import Slopes, Sum, Terms
 from tflreplay.ops.base.lookup import centred_codes, look_up
 from tflreplay.ops.base.ported import activations as ported
 from tflreplay.ops.base.predicates import eight_bit_ratio, normal, ratio, unary, unary_rank
-from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.row import Kernel, Row, Versions
 from tflreplay.ops.base.terms import Arrays, Index, by_eight_bits, centred, input_code
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT16, SIGNED
 from tflreplay.ops.base.words import (
     EXACT,
+    LITERT_FLOAT64,
     MICRO,
     MICRO_FLOAT64,
     OPTIMIZED_INTEGER_OPS,
@@ -24,7 +25,8 @@ from tflreplay.ops.base.words import (
     finished,
 )
 
-_SLOPE = "float32 si/so; float32 si*{alpha}/so where x < zi"
+Number = type[np.float32 | np.float64]
+_SLOPE = "{number} si/so; {number} si*{alpha}/so where x < zi"
 
 
 # ---- reference and optimized kernels ----------------------------------------------------------
@@ -37,31 +39,45 @@ def leaky_relu(call: Call, x: Array) -> Array:
     magnitude and negates. ``QuantizeLeakyRelu`` in
     ``tflite/kernels/internal/reference/leaky_relu.h``.
     """
-    slope = _slope(call)
+    return _by_magnitude(call, x, np.float32)
+
+
+def leaky_relu_in_float64(call: Call, x: Array) -> Array:
+    """As :func:`leaky_relu`, the multipliers in float64.
+
+    ``QuantizeLeakyRelu`` as above; of TFLM, ``CalculateOpDataLeakyRelu`` in
+    ``tensorflow/lite/micro/kernels/leaky_relu_common.cc``.
+    """
+    return _by_magnitude(call, x, np.float64)
+
+
+def _by_magnitude(call: Call, x: Array, number: Number) -> Array:
+    slope = _slope(call, number)
     negative = call.rule(centred_codes(call.input(0)), Multiplier.of(abs(slope)))
-    return _by_table(call, x, negative * np.int64(np.sign(slope)))
+    return _by_table(call, x, negative * np.int64(np.sign(slope)), number)
 
 
 def leaky_relu_signed(call: Call, x: Array) -> Array:
     """As :func:`leaky_relu`, a negative alpha making a negative multiplier."""
-    return _by_table(call, x, call.rule(centred_codes(call.input(0)), Multiplier.of(_slope(call))))
+    slope = Multiplier.of(_slope(call, np.float32))
+    return _by_table(call, x, call.rule(centred_codes(call.input(0)), slope), np.float32)
 
 
 def _alpha(call: Call) -> np.float32:
     return np.float32(call.option("alpha"))
 
 
-def _slope(call: Call) -> np.float32:
-    si, so = np.float32(call.input(0).scale), np.float32(call.output.scale)
-    return np.float32(si * _alpha(call) / so)
+def _slope(call: Call, number: Number) -> np.float32 | np.float64:
+    si, so = number(call.input(0).scale), number(call.output.scale)
+    return si * number(_alpha(call)) / so
 
 
-def _by_table(call: Call, x: Array, negative: Array) -> Array:
+def _by_table(call: Call, x: Array, negative: Array, number: Number) -> Array:
     """The table whose entries for x below zero are ``negative``."""
     same_type(call)
     ti, to = call.input(0), call.output
     centred = centred_codes(ti)
-    positive = call.rule(centred, Multiplier.of(np.float32(ti.scale) / np.float32(to.scale)))
+    positive = call.rule(centred, Multiplier.of(number(ti.scale) / number(to.scale)))
     scaled = np.where(centred < 0, negative, positive)
     table = np.clip(scaled + to.zero_point, *to.code_range).astype(to.numpy_dtype)
     return look_up(x, table)
@@ -121,23 +137,11 @@ def normal_alpha(site: Site) -> bool:
     return normal(np.abs(np.float32(site.option("alpha"))))
 
 
-# ---- TFLM -------------------------------------------------------------------------------------
-
-
-def tflm_leaky_relu(call: Call, x: Array) -> Array:
-    """As :func:`leaky_relu`, the multipliers in float64.
-
-    ``CalculateOpDataLeakyRelu`` in ``tensorflow/lite/micro/kernels/leaky_relu_common.cc``.
-    """
-    same_type(call)
-    ti, to = call.input(0), call.output
-    centred = centred_codes(ti)
-    slope = np.float64(ti.scale) * _alpha(call) / to.scale
-    negative = call.rule(centred, Multiplier.of(abs(slope))) * np.int64(np.sign(slope))
-    positive = call.rule(centred, Multiplier.of(np.float64(ti.scale / to.scale)))
-    table = np.where(centred < 0, negative, positive) + to.zero_point
-    return look_up(x, np.clip(table, *to.code_range).astype(to.numpy_dtype))
-
+_KERNELS: tuple[tuple[Kernel, Number, str, Versions], ...] = (
+    (leaky_relu_in_float64, np.float64, "|alpha|", LITERT_FLOAT64),
+    (leaky_relu, np.float32, "|alpha|", {"litert": "2.1.4"}),
+    (leaky_relu_signed, np.float32, "alpha", {}),
+)
 
 CARDS = (
     Card(
@@ -167,7 +171,7 @@ CARDS = (
                     INT16,
                     leaky_relu_signed,
                     "double",
-                    _SLOPE.format(alpha="alpha"),
+                    _SLOPE.format(number="float32", alpha="alpha"),
                     source=f"{OPTIMIZED_INTEGER_OPS}leaky_relu.h",
                     ledger=Slopes(centred, _alpha, signed=True),
                 ),
@@ -179,24 +183,21 @@ CARDS = (
                         types,
                         kernel,
                         "double",
-                        _SLOPE.format(alpha=alpha),
+                        _SLOPE.format(number=number.__name__, alpha=alpha),
                         source=f"{REFERENCE_OPS}leaky_relu.h",
                         since=since,
-                        ledger=Slopes(centred, _alpha, signed=signed),
+                        ledger=Slopes(centred, _alpha, number, signed=alpha == "alpha"),
                     )
                     for types in (INT16, EIGHT_BITS)
-                    for kernel, alpha, since, signed in (
-                        (leaky_relu, "|alpha|", {"litert": "2.1.4"}, False),
-                        (leaky_relu_signed, "alpha", {}, True),
-                    )
+                    for kernel, number, alpha, since in _KERNELS
                 ),
             ),
             "tflm": (
                 Row(
                     SIGNED,
-                    tflm_leaky_relu,
+                    leaky_relu_in_float64,
                     "double",
-                    "float64 si/so; float64 si*|alpha|/so where x < zi",
+                    _SLOPE.format(number="float64", alpha="|alpha|"),
                     source=f"{MICRO}leaky_relu_common.cc",
                     since=MICRO_FLOAT64,
                     ledger=Slopes(centred, _alpha, np.float64),

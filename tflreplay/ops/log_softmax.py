@@ -19,7 +19,6 @@ from tflreplay.ops.base.words import (
     INTEGER_OPS,
     LIKE_LIBM,
     OPTIMIZED_HEADER,
-    RATIO,
     REFERENCE_OPS,
     SUMMED,
     finished,
@@ -97,7 +96,7 @@ CARDS = (
                 Row(
                     EIGHT_BITS,
                     optimized_log_softmax,
-                    multiplier=RATIO,
+                    multiplier="float32 si/so",
                     algorithm="float32 table and sum, half even",
                     source=OPTIMIZED_HEADER,
                 ),

@@ -26,25 +26,30 @@ from tflreplay.ops.base.words import (
     OPTIMIZED_INTEGER_OPS,
     REFERENCE_OPS,
     finished,
+    in_both_precisions,
 )
 
 # ---- reference kernels ------------------------------------------------------------------------
 
 
 def mul(call: Call, a: Array, b: Array) -> Accumulation:
-    """``requantize((a - za) * (b - zb))`` with the multiplier ``float32(s1 * s2 / so)``.
+    """``requantize((a - za) * (b - zb))`` with ``s1 * s2 / so`` in the precision of the row.
 
     a, b: int8, uint8 or int16, broadcast. ``MulElementwise`` in
-    ``tflite/kernels/internal/reference/integer_ops/mul.h`` and ``.../reference/mul.h``.
+    ``tflite/kernels/internal/reference/integer_ops/mul.h`` and ``.../reference/mul.h``; the
+    multiplier in ``tflite/kernels/mul.cc`` and, of TFLM, in
+    ``tensorflow/lite/micro/kernels/mul_common.cc``.
     """
     ta, tb = operands(call)
     # A centred 8-bit code fits 9 bits and a product 17: float32 holds both exactly.
     exact = np.dtype(np.int64 if a.itemsize > 1 else np.float32)
     left = a.astype(exact) - exact.type(ta.zero_point)
     right = b.astype(exact) - exact.type(tb.zero_point)
-    scale = np.float32(ta.scale) * np.float32(tb.scale) / np.float32(call.output.scale)
+    precision = call.row.multiplier
+    assert isinstance(precision, Precision)
+    real = precision.multiplier(ta.scale, np.asarray(tb.scale, np.float32), call.output.scale)
     return accumulation(
-        call, left * right, Multiplier.of(scale), call.option("fused_activation_function")
+        call, left * right, Multiplier.of(real), call.option("fused_activation_function")
     )
 
 
@@ -99,18 +104,6 @@ def product_ratio(site: Site) -> bool:
     return bool(2.0**-16 <= product < 256)
 
 
-# ---- TFLM -------------------------------------------------------------------------------------
-
-
-def tflm_mul(call: Call, a: Array, b: Array) -> Accumulation:
-    """As :func:`mul`, the multiplier ``s1 * s2 / so`` in float64.
-
-    ``CalculateOpDataMul`` in ``tensorflow/lite/micro/kernels/mul_common.cc``.
-    """
-    real = call.input(0).scale * call.input(1).scale / call.output.scale
-    return replace(mul(call, a, b), multiplier=Multiplier.of(np.float64(real)))
-
-
 CARDS = (
     Card(
         "MUL",
@@ -130,39 +123,45 @@ CARDS = (
                 ),
             ),
             "optimized": (
-                Row(
-                    EIGHT_BITS,
-                    optimized_mul,
-                    multiplier=Precision.FLOAT32,
-                    algorithm="double; body: 16-bit sum with the zero point",
-                    source=f"{OPTIMIZED_INTEGER_OPS}mul.h",
-                    when=may_pass_16_bits,
+                *in_both_precisions(
+                    Row(
+                        EIGHT_BITS,
+                        optimized_mul,
+                        multiplier=Precision.FLOAT32,
+                        algorithm="double; body: 16-bit sum with the zero point",
+                        source=f"{OPTIMIZED_INTEGER_OPS}mul.h",
+                        when=may_pass_16_bits,
+                    )
                 ),
             ),
             "reference": (
-                Row(
-                    INT16,
-                    mul,
-                    "double",
-                    Precision.FLOAT32,
-                    source=f"{INTEGER_OPS}mul.h",
-                    ledger=Terms(_terms),
+                *in_both_precisions(
+                    Row(
+                        INT16,
+                        mul,
+                        "double",
+                        Precision.FLOAT32,
+                        source=f"{INTEGER_OPS}mul.h",
+                        ledger=Terms(_terms),
+                    )
                 ),
                 finished(UNQUANTIZED, mul_unquantized, "product", f"{REFERENCE_OPS}mul.h"),
-                Row(
-                    EIGHT_BITS,
-                    mul,
-                    "double",
-                    Precision.FLOAT32,
-                    source=f"{INTEGER_OPS}mul.h",
-                    pairwise=True,
-                    ledger=Terms(_terms),
+                *in_both_precisions(
+                    Row(
+                        EIGHT_BITS,
+                        mul,
+                        "double",
+                        Precision.FLOAT32,
+                        source=f"{INTEGER_OPS}mul.h",
+                        pairwise=True,
+                        ledger=Terms(_terms),
+                    )
                 ),
             ),
             "tflm": (
                 Row(
                     SIGNED,
-                    tflm_mul,
+                    mul,
                     "double",
                     Precision.FLOAT64,
                     source=f"{MICRO}mul_common.cc",

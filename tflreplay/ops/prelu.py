@@ -16,7 +16,9 @@ from tflreplay.ops.base.ported import activations as ported
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.terms import Arrays, Index, operand, sum_of_terms
 from tflreplay.ops.base.types import FLOAT, QUANTIZED, SIGNED
-from tflreplay.ops.base.words import EXACT, MICRO, REFERENCE_OPS, finished
+from tflreplay.ops.base.words import EXACT, LITERT_FLOAT64, MICRO, REFERENCE_OPS, finished
+
+_FLOAT64 = "float64 si/so; float64 si*sa/so where x < zi"
 
 # ---- reference kernels ------------------------------------------------------------------------
 
@@ -30,14 +32,23 @@ def prelu(call: Call, x: Array, alpha: Array) -> Array:
     Raises:
         NotReplayed: an alpha of another type, which the kernel reads as one of these.
     """
-    same_type(call)
-    if alpha.dtype != (np.int8 if x.dtype == np.int16 else x.dtype):
-        raise NotReplayed(f"PRELU on {x.dtype} with an alpha of {alpha.dtype}")
     return _prelu(call, x, alpha, np.float32)
+
+
+def prelu_in_float64(call: Call, x: Array, alpha: Array) -> Array:
+    """As :func:`prelu`, the multipliers in float64.
+
+    ``Prelu`` as above; of TFLM, ``CalculatePreluParams`` in
+    ``tensorflow/lite/micro/kernels/prelu_common.cc``.
+    """
+    return _prelu(call, x, alpha, np.float64)
 
 
 def _prelu(call: Call, x: Array, alpha: Array, number: type[np.float32 | np.float64]) -> Array:
     """As :func:`prelu`, the multipliers computed in this type."""
+    same_type(call)
+    if alpha.dtype != (np.int8 if x.dtype == np.int16 else x.dtype):
+        raise NotReplayed(f"PRELU on {x.dtype} with an alpha of {alpha.dtype}")
     ti, ta, to = call.input(0), call.input(1), call.output
     si, so = number(ti.scale), number(to.scale)
     centred = x.astype(np.int64) - ti.zero_point
@@ -66,23 +77,21 @@ def prelu_float(x: Array, alpha: Array) -> Array:
     return np.where(x >= 0, x, x * alpha)
 
 
-# ---- TFLM -------------------------------------------------------------------------------------
-
-
-def tflm_prelu(call: Call, x: Array, alpha: Array) -> Array:
-    """As :func:`prelu`, the multipliers in float64.
-
-    ``CalculatePreluParams`` in ``tensorflow/lite/micro/kernels/prelu_common.cc``.
-    """
-    return _prelu(call, x, alpha, np.float64)
-
-
 CARDS = (
     Card(
         "PRELU",
         {
             "reference": (
                 finished(FLOAT, prelu_float, EXACT, "activations.cc"),
+                Row(
+                    QUANTIZED,
+                    prelu_in_float64,
+                    "double",
+                    _FLOAT64,
+                    source=f"{REFERENCE_OPS}prelu.h",
+                    since=LITERT_FLOAT64,
+                    ledger=Slopes(_terms, _slope, np.float64),
+                ),
                 Row(
                     QUANTIZED,
                     prelu,
@@ -95,9 +104,9 @@ CARDS = (
             "tflm": (
                 Row(
                     SIGNED,
-                    tflm_prelu,
+                    prelu_in_float64,
                     "double",
-                    "float64 si/so; float64 si*sa/so where x < zi",
+                    _FLOAT64,
                     source=f"{MICRO}prelu_common.cc",
                     ledger=Slopes(_terms, _slope, np.float64),
                 ),

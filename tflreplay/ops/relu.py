@@ -7,17 +7,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from tflreplay.ground.rounding import Accumulation, Array, Multiplier
-from tflreplay.ops.base.call import Call, accumulation, activation_range, same_type
+from tflreplay.ground.rounding import Accumulation, Array
+from tflreplay.ops.base.call import (
+    Call,
+    accumulation,
+    activation_range,
+    ratio_multiplier,
+    same_type,
+)
 from tflreplay.ops.base.card import Card, Worst
 from tflreplay.ops.base.ledger import Terms
 from tflreplay.ops.base.plain import elementwise
 from tflreplay.ops.base.ported import activations as ported
+from tflreplay.ops.base.precision import Ratio
 from tflreplay.ops.base.raw_codes import another_scale
 from tflreplay.ops.base.row import Defect, Kernel, Row
 from tflreplay.ops.base.terms import centred
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT16, SIGNED
-from tflreplay.ops.base.words import EXACT, MICRO, MICRO_FLOAT64, RATIO, finished
+from tflreplay.ops.base.words import EXACT, MICRO, MICRO_FLOAT64, finished, in_both_precisions
 
 # ---- reference kernels ------------------------------------------------------------------------
 
@@ -25,9 +32,10 @@ from tflreplay.ops.base.words import EXACT, MICRO, MICRO_FLOAT64, RATIO, finishe
 def relu(call: Call, x: Array) -> Accumulation:
     """``clamp(requantize(x - zi), round(0 / so), type maximum)``, the multiplier ``si / so``.
 
-    x: int8, uint8 or int16 of any shape; the multiplier is a float32 quotient. ``QuantizedReluX``
-    in ``tflite/kernels/activations.cc``, ``ReluX`` in
-    ``tflite/kernels/internal/reference/reference_ops.h``.
+    x: int8, uint8 or int16 of any shape; the multiplier is in the precision of the row.
+    ``QuantizedReluX`` in ``tflite/kernels/activations.cc``, ``ReluX`` in
+    ``tflite/kernels/internal/reference/reference_ops.h``; of TFLM, ``CalculateReluOpData`` in
+    ``tensorflow/lite/micro/kernels/activations_common.cc``.
     """
     return _relu(call, x, "RELU")
 
@@ -51,8 +59,7 @@ def _relu(call: Call, x: Array, activation: str) -> Accumulation:
     same_type(call)
     ti = call.input(0)
     values = x.astype(np.int32) - ti.zero_point
-    multiplier = Multiplier.of(np.float32(ti.scale) / np.float32(call.output.scale))
-    return accumulation(call, values, multiplier, activation)
+    return accumulation(call, values, ratio_multiplier(call), activation)
 
 
 def between(low: float, high: float) -> Callable[[Array], Array]:
@@ -73,15 +80,6 @@ relu_0_to_1_float = elementwise(between(0, 1))
 # ---- TFLM -------------------------------------------------------------------------------------
 
 
-def tflm_relu(call: Call, x: Array) -> Accumulation:
-    """As :func:`relu`, the multiplier ``si / so`` in float64.
-
-    ``CalculateReluOpData`` in ``tensorflow/lite/micro/kernels/activations_common.cc``.
-    """
-    real = call.input(0).scale / call.output.scale
-    return replace(relu(call, x), multiplier=Multiplier.of(np.float64(real)))
-
-
 def tflm_relu6(call: Call, x: Array) -> Array:
     """``clamp(x, zi, zi + round_half_away(6 / si))``: the output's scale is not looked at.
 
@@ -93,8 +91,10 @@ def tflm_relu6(call: Call, x: Array) -> Array:
     return np.clip(x, low, high).astype(x.dtype)
 
 
-def _reference(types: tuple[str, ...], kernel: Kernel) -> Row:
-    return Row(types, kernel, "double", RATIO, source="activations.cc", ledger=Terms(centred))
+def _reference(types: tuple[str, ...], kernel: Kernel) -> tuple[Row, Row]:
+    return in_both_precisions(
+        Row(types, kernel, "double", Ratio.FLOAT32, source="activations.cc", ledger=Terms(centred))
+    )
 
 
 def _float(kernel: Kernel) -> Row:
@@ -106,16 +106,16 @@ CARDS = (
         "RELU",
         {
             "reference": (
-                _reference(INT16, relu),
+                *_reference(INT16, relu),
                 _float(relu_float),
-                _reference(EIGHT_BITS, relu),
+                *_reference(EIGHT_BITS, relu),
             ),
             "tflm": (
                 Row(
                     SIGNED,
-                    tflm_relu,
+                    relu,
                     "double",
-                    "float64 si/so",
+                    Ratio.FLOAT64,
                     source=f"{MICRO}activations_common.cc",
                     since=MICRO_FLOAT64,
                     ledger=Terms(centred),
@@ -130,9 +130,9 @@ CARDS = (
         "RELU6",
         {
             "reference": (
-                _reference(INT16, relu6),
+                *_reference(INT16, relu6),
                 _float(relu6_float),
-                _reference(EIGHT_BITS, relu6),
+                *_reference(EIGHT_BITS, relu6),
             ),
             "tflm": (
                 Row(
@@ -157,14 +157,14 @@ CARDS = (
     ),
     Card(
         "RELU_N1_TO_1",
-        {"reference": (_float(relu_n1_to_1_float), _reference(EIGHT_BITS, relu_n1_to_1))},
+        {"reference": (_float(relu_n1_to_1_float), *_reference(EIGHT_BITS, relu_n1_to_1))},
         unary=True,
         worst=Worst.AT_ENDS,
         ported=ported.RELU,
     ),
     Card(
         "RELU_0_TO_1",
-        {"reference": (_float(relu_0_to_1_float), _reference(EIGHT_BITS, relu_0_to_1))},
+        {"reference": (_float(relu_0_to_1_float), *_reference(EIGHT_BITS, relu_0_to_1))},
         unary=True,
         worst=Worst.AT_ENDS,
         ported=ported.RELU,

@@ -21,6 +21,7 @@ from tflreplay.ops.base.conditions import Site, every
 from tflreplay.ops.base.ledger import Staged, Stages, Sum, Terms
 from tflreplay.ops.base.plain import in_float64
 from tflreplay.ops.base.ported import others as ported
+from tflreplay.ops.base.precision import Ratio
 from tflreplay.ops.base.predicates import constant_axes, one_input
 from tflreplay.ops.base.reduction import (
     OPTIMIZED_REDUCE,
@@ -41,7 +42,6 @@ from tflreplay.ops.base.terms import Arrays, Codes, Index, sum_of_products
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT8, INT16, SIGNED, UINT8, UNQUANTIZED
 from tflreplay.ops.base.words import (
     MICRO,
-    RATIO,
     SUMMED,
     UNORDERED,
     XNNPACK_HALF_AWAY,
@@ -126,7 +126,10 @@ def _stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
     total = sum_of_products(
         "sum of x",
         [Codes("x", arrays[0], where, None)],
-        notes=(f"m = {RATIO} = {float(m)!r}", f"bias = -zi * m * {len(where)} = {float(bias)!r}"),
+        notes=(
+            f"m = {Ratio.FLOAT32} = {float(m)!r}",
+            f"bias = -zi * m * {len(where)} = {float(bias)!r}",
+        ),
     )
     *steps, last = in_float32(total.accumulator, m, bias, AWAY)
     if abs(last.result) >= 2**31:
@@ -221,7 +224,7 @@ CARDS = (
                     Row(
                         types,
                         optimized_sum,
-                        multiplier=RATIO,
+                        multiplier="float32 si/so",
                         algorithm="float32 product and sum with the bias, half away",
                         source=OPTIMIZED_REDUCE,
                         since=since,

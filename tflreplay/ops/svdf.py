@@ -7,12 +7,11 @@ filters / rank``.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Accumulation, Array, Multiplier, wrap32
+from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call, accumulation
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.cell_activations import cell_activated
@@ -21,10 +20,18 @@ from tflreplay.ops.base.hybrid import asymmetric, byte_products, symmetric
 from tflreplay.ops.base.row import Defect, Row
 from tflreplay.ops.base.sums import exact_matmul
 from tflreplay.ops.base.types import FLOAT, INT8
-from tflreplay.ops.base.words import MICRO, REFERENCE_OPS, SUMMED, UNORDERED_SUMS, finished
+from tflreplay.ops.base.words import (
+    LITERT_FLOAT64,
+    MICRO,
+    REFERENCE_OPS,
+    SUMMED,
+    UNORDERED_SUMS,
+    finished,
+)
 
 _FEATURES, _TIME, _STATE = 1, 2, 4
 _SOURCE = f"{REFERENCE_OPS}svdf.h"
+Number = type[np.float32 | np.float64]
 _SCALES = "float32 s1*s2/ss, float32 ss*st/so"
 
 
@@ -38,13 +45,25 @@ def svdf(
     ``tflite/kernels/internal/reference/svdf.h``; the fused activation and the state's zero point
     are not looked at.
     """
+    _check_sixteen_bits(call)
+    return _svdf(call, x, features, time, bias, state, 0)
+
+
+def _check_sixteen_bits(call: Call) -> None:
     for position in (_TIME, _STATE):
         if call.input(position).dtype != "int16":
             raise NotReplayed(
                 f"SVDF with int8 activations and a tensor of {call.input(position).dtype} as input "
                 f"{position}: its kernel reads int16, past the end of the data"
             )
-    return _svdf(call, x, features, time, bias, state, 0)
+
+
+def svdf_in_float64(
+    call: Call, x: Array, features: Array, time: Array, bias: Array | None, state: Array
+) -> Accumulation:
+    """As :func:`svdf`, the multipliers in float64."""
+    _check_sixteen_bits(call)
+    return _svdf(call, x, features, time, bias, state, 0, np.float64)
 
 
 def _svdf(
@@ -55,13 +74,15 @@ def _svdf(
     bias: Array | None,
     state: Array,
     zero_point: int,
+    number: Number = np.float32,
 ) -> Accumulation:
+    """The multipliers are computed in the type ``number``."""
     if features.dtype != np.int8:
         raise NotReplayed(f"SVDF of int8 activations by {features.dtype} weights")
     source, weights = call.input(0), call.input(_FEATURES)
     kept, times = call.input(_STATE), call.input(_TIME)
     sums = exact_matmul(x, features.T, source.zero_point, None).astype(np.int64)
-    newest = call.rule(sums, Multiplier.of(_ratio(source.scale, weights.scale, kept.scale)))
+    newest = call.rule(sums, Multiplier.of(_ratio(source, weights, kept, number)))
     # Saturated, and then moved by the zero point in a register of the state's type.
     newest = (wrap32(newest).clip(*kept.code_range) + zero_point).astype(kept.numpy_dtype)
     memory = _remember(call, state, newest, time)
@@ -69,13 +90,11 @@ def _svdf(
     total = wrap32(_by_unit(call, total).sum(axis=-1))
     if bias is not None:
         total = wrap32(total + bias)
-    return accumulation(
-        call, total, Multiplier.of(_ratio(kept.scale, times.scale, call.output.scale))
-    )
+    return accumulation(call, total, Multiplier.of(_ratio(kept, times, call.output, number)))
 
 
-def _ratio(a: float, b: float, c: float) -> Any:
-    return np.float32(a) * np.float32(b) / np.float32(c)
+def _ratio(a: Tensor, b: Tensor, c: Tensor, number: Number) -> np.float32 | np.float64:
+    return number(a.scale) * number(b.scale) / number(c.scale)
 
 
 def _remember(call: Call, state: Array, newest: Array, time: Array) -> Array:
@@ -167,7 +186,21 @@ CARDS = (
         "SVDF",
         {
             "reference": (
-                Row(INT8, svdf, "double", _SCALES, source=_SOURCE, defects=(_READS_SIXTEEN_BITS,)),
+                *(
+                    Row(
+                        INT8,
+                        kernel,
+                        "double",
+                        multiplier,
+                        source=_SOURCE,
+                        since=since,
+                        defects=(_READS_SIXTEEN_BITS,),
+                    )
+                    for kernel, multiplier, since in (
+                        (svdf_in_float64, _SCALES.replace("float32", "float64"), LITERT_FLOAT64),
+                        (svdf, _SCALES, {}),
+                    )
+                ),
                 Row(
                     FLOAT,
                     svdf_hybrid,

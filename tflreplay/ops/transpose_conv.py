@@ -55,11 +55,13 @@ from tflreplay.ops.base.weights import (
     static_weights,
 )
 from tflreplay.ops.base.words import (
+    CONVOLUTION_FLOAT64,
     INTEGER_OPS,
     MICRO,
     OPTIMIZED_HEADER,
     OPTIMIZED_INTEGER_OPS,
     REFERENCE_OPS,
+    in_both_precisions,
 )
 
 # ---- reference, optimized and XNNPACK's kernels -----------------------------------------------
@@ -350,7 +352,10 @@ CARDS = (
             ),
             "optimized": (
                 _row(INT8, "neon8", Precision.FLOAT64, f"{OPTIMIZED_INTEGER_OPS}transpose_conv.h"),
-                _row(UINT8, "neon16-flat", Precision.FLOAT32_PRODUCT, OPTIMIZED_HEADER),
+                *in_both_precisions(
+                    _row(UINT8, "neon16-flat", Precision.FLOAT32_PRODUCT, OPTIMIZED_HEADER),
+                    CONVOLUTION_FLOAT64,
+                ),
                 _row(
                     INT16,
                     "neon8",
@@ -361,8 +366,14 @@ CARDS = (
             ),
             "reference": (
                 _row(INT8, "double", Precision.FLOAT64, f"{INTEGER_OPS}transpose_conv.h"),
-                _row(
-                    UINT8, "double", Precision.FLOAT32_PRODUCT, f"{REFERENCE_OPS}transpose_conv.h"
+                *in_both_precisions(
+                    _row(
+                        UINT8,
+                        "double",
+                        Precision.FLOAT32_PRODUCT,
+                        f"{REFERENCE_OPS}transpose_conv.h",
+                    ),
+                    CONVOLUTION_FLOAT64,
                 ),
                 _row(
                     INT16,

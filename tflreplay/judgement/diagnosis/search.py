@@ -26,7 +26,7 @@ from tflreplay.judgement.diagnosis.verdict import Fit, Rival, Verdict
 from tflreplay.model import Model, Operator, Subgraph
 from tflreplay.ops import card, row_of
 from tflreplay.ops.base.call import Call
-from tflreplay.ops.base.precision import Precision
+from tflreplay.ops.base.precision import Precision, Ratio
 from tflreplay.ops.base.row import Kernel
 from tflreplay.ops.seam import FirstHalves, Tensors, call_of, run_op
 
@@ -329,7 +329,7 @@ class _Search:
 
     settings: Sequence[Setting]
     produced: Array
-    known: set[tuple[Kernel, str, Precision | str]]
+    known: set[tuple[Kernel, str, Precision | Ratio | str]]
     halves: FirstHalves
     evidence: Evidence
     channels: bool

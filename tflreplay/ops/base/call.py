@@ -18,6 +18,7 @@ from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Accumulation, Array, Multiplier, Rule, round_half_away
 from tflreplay.model import Operator, Tensor
+from tflreplay.ops.base.precision import Ratio
 from tflreplay.ops.base.row import Clamp, Row
 from tflreplay.ops.base.session import Session
 
@@ -143,6 +144,13 @@ def clamp_real(call: Call, values: Array) -> Array:
     if high is not None:
         values = np.where(values > high, values.dtype.type(high), values)
     return values
+
+
+def ratio_multiplier(call: Call) -> Multiplier:
+    """``si / so``, in the precision of the row in force."""
+    ratio = call.row.multiplier
+    assert isinstance(ratio, Ratio)
+    return Multiplier.of(ratio.of(call.input(0).scale, call.output.scale))
 
 
 def accumulation(

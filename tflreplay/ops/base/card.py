@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
+from tflreplay.ground.engine import Engine
 from tflreplay.ground.rounding import RULES, Array
 from tflreplay.ground.window import Window
 from tflreplay.model import Tensor
@@ -18,7 +19,7 @@ from tflreplay.ops.base.row import Kernel, NotModelled, Row
 
 Arrays = tuple[Array | None, ...]
 Entries = tuple[Row | NotModelled, ...]
-# Tables of the reference rows, requantized by one rule throughout.
+# Tables of the reference rows of the newest version, requantized by one rule throughout.
 BY_ONE_RULE = ("double", "single")
 
 
@@ -142,7 +143,7 @@ class Card:
             for row in self.rows("reference")
             # But for sums of 64 bits, which CMSIS-NN rescales like TFLite
             # (``arm_nn_requantize_s64``).
-            if row.rule and RULES[row.rule].bits == 32
+            if row.rule and RULES[row.rule].bits == 32 and row.in_version(Engine())
         )
 
     def rows(self, *tables: str) -> Iterator[Row]:

@@ -1,8 +1,9 @@
-"""In which precision and order an op's real multiplier is computed from three scales."""
+"""In which precision and order an op's real multiplier is computed from its scales."""
 
 from __future__ import annotations
 
 from enum import Enum
+from typing import Any
 
 import numpy as np
 
@@ -34,3 +35,21 @@ class Precision(Enum):
         if self is Precision.FLOAT32_PRODUCT:
             return np.asarray(product.astype(np.float64) / np.float64(last))
         return np.asarray(product / last)
+
+
+class Ratio(Enum):
+    """si: the input's scale, so: the output's, of ops that have no other.
+
+    The value is what a printed table shows.
+    """
+
+    FLOAT64 = "float64 si/so"
+    FLOAT32 = "float32 si/so"
+
+    def __str__(self) -> str:
+        return self.value
+
+    def of(self, si: float, so: float) -> np.floating[Any]:
+        """``si / so`` of float32 numbers."""
+        number = np.float64 if self is Ratio.FLOAT64 else np.float32
+        return number(si) / number(so)

@@ -10,7 +10,7 @@ from tflreplay.ground.engine import Engine
 from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.ops.base.conditions import Condition, Site
 from tflreplay.ops.base.ledger import Ledger
-from tflreplay.ops.base.precision import Precision
+from tflreplay.ops.base.precision import Precision, Ratio
 
 Kernel = Callable[..., Accumulation | Array | tuple[Array, ...]]
 Versions = Mapping[str, str]
@@ -114,7 +114,7 @@ class Row(_Entry):
     types: tuple[str, ...]
     kernel: Kernel
     rule: str = ""
-    multiplier: Precision | str = ""
+    multiplier: Precision | Ratio | str = ""
     algorithm: str = ""
     source: str = ""
     pairwise: bool = False

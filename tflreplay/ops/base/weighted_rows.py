@@ -31,10 +31,19 @@ def hybrid_row(
     source: str,
     when: Condition,
     defects: tuple[Defect, ...] = (),
+    since: Versions | None = None,
 ) -> Row:
     """float32 activations by integer weights, in the reference or optimized kernels."""
     algorithm = f"input quantized to int8; float32 {formula}"
-    return Row(FLOAT, kernel, algorithm=algorithm, source=source, when=when, defects=defects)
+    return Row(
+        FLOAT,
+        kernel,
+        algorithm=algorithm,
+        source=source,
+        when=when,
+        since=since or {},
+        defects=defects,
+    )
 
 
 def xnnpack_hybrid_row(

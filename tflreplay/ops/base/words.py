@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from tflreplay.ops.base.precision import Precision, Ratio
 from tflreplay.ops.base.raw_codes import raw_codes
-from tflreplay.ops.base.row import Kernel, Row
+from tflreplay.ops.base.row import Kernel, Row, Versions
 
 REFERENCE_OPS = "internal/reference/"
 INTEGER_OPS = f"{REFERENCE_OPS}integer_ops/"
@@ -15,7 +17,6 @@ OPTIMIZED_HEADER = f"{OPTIMIZED_OPS}optimized_ops.h"
 # TFLM's; the full path is told, since it differs from LiteRT's.
 MICRO = "tensorflow/lite/micro/kernels/"
 
-RATIO = "float32 si/so"
 EXACT = "float32"
 TABLE = "float32 table, half away"
 INTERPOLATED = "float32 table of 513, interpolated"
@@ -33,6 +34,11 @@ MEASURED = {"litert": "1.1.1", "tensorflow": "2.18.0"}
 # The wheel of TFLM that computes in float64 what was float32 before; that of the day before,
 # 0.dev20261012203412, does not.
 MICRO_FLOAT64 = {"tflm": "0.dev20261013214400"}
+# LiteRT's own kernels compute in float64 what was float32, or a float32 product of scales, before;
+# the nightly build before this one, 2.4.0.dev20261014, does not.
+LITERT_FLOAT64 = {"litert": "2.4.0.dev20261016"}
+# Of uint8 convolutions, a few builds later; not yet in 2.4.0.dev20261018.
+CONVOLUTION_FLOAT64 = {"litert": "2.4.0.dev20261019"}
 # XNNPACK's generic quantize rounds half away, the zero point inside, from edd5da7ab5 on, and half
 # even from 76c91a5d29 on. Before, it rounded half even and added the zero point then.
 XNNPACK_HALF_AWAY = {"litert": "1.1.1", "tensorflow": "2.19.0"}
@@ -54,6 +60,15 @@ def finished(
 ) -> Row:
     """A row whose kernel returns finished arrays: nothing is requantized by a rule."""
     return Row(types, kernel, algorithm=algorithm, source=source, tolerance=tolerance, terms=terms)
+
+
+def in_both_precisions(row: Row, since: Versions = LITERT_FLOAT64) -> tuple[Row, Row]:
+    """The row since its multiplier is computed in float64, and as it was before.
+
+    Its kernel computes the multiplier as the row in force says.
+    """
+    precise = Ratio.FLOAT64 if isinstance(row.multiplier, Ratio) else Precision.FLOAT64
+    return replace(row, multiplier=precise, since=since), row
 
 
 def moved(types: tuple[str, ...], kernel: Kernel, source: str) -> Row:

@@ -37,10 +37,12 @@ from tflreplay.ops.base.weights import (
     ungrouped,
 )
 from tflreplay.ops.base.words import (
+    CONVOLUTION_FLOAT64,
     INTEGER_OPS,
     OPTIMIZED_HEADER,
     OPTIMIZED_INTEGER_OPS,
     REFERENCE_OPS,
+    in_both_precisions,
 )
 from tflreplay.ops.conv.fields import conv_fields, conv_lines, depthwise_fields
 from tflreplay.ops.conv.floating import (
@@ -190,7 +192,12 @@ CARDS = (
                     f"{OPTIMIZED_INTEGER_OPS}conv.h",
                     ungrouped,
                 ),
-                _conv(UINT8, "double-up", Precision.FLOAT32_PRODUCT, OPTIMIZED_HEADER, ungrouped),
+                *in_both_precisions(
+                    _conv(
+                        UINT8, "double-up", Precision.FLOAT32_PRODUCT, OPTIMIZED_HEADER, ungrouped
+                    ),
+                    CONVOLUTION_FLOAT64,
+                ),
                 _conv(
                     INT16,
                     "double-up",
@@ -207,7 +214,10 @@ CARDS = (
             ),
             "reference": (
                 _conv(INT8, "double", Precision.FLOAT64, f"{INTEGER_OPS}conv.h"),
-                _conv(UINT8, "double", Precision.FLOAT32_PRODUCT, f"{REFERENCE_OPS}conv.h"),
+                *in_both_precisions(
+                    _conv(UINT8, "double", Precision.FLOAT32_PRODUCT, f"{REFERENCE_OPS}conv.h"),
+                    CONVOLUTION_FLOAT64,
+                ),
                 _conv(INT16, "double", Precision.FLOAT64, f"{INTEGER_OPS}conv.h", int32_sums),
                 _conv(
                     INT16,
@@ -277,11 +287,14 @@ CARDS = (
             ),
             "reference": (
                 _depthwise(INT8, "double", Precision.FLOAT64, f"{INTEGER_OPS}depthwise_conv.h"),
-                _depthwise(
-                    UINT8,
-                    "double",
-                    Precision.FLOAT32_PRODUCT,
-                    f"{REFERENCE_OPS}depthwiseconv_uint8.h",
+                *in_both_precisions(
+                    _depthwise(
+                        UINT8,
+                        "double",
+                        Precision.FLOAT32_PRODUCT,
+                        f"{REFERENCE_OPS}depthwiseconv_uint8.h",
+                    ),
+                    CONVOLUTION_FLOAT64,
                 ),
                 _depthwise(
                     INT16,

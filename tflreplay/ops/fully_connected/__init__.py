@@ -47,6 +47,7 @@ from tflreplay.ops.base.words import (
     OPTIMIZED_INTEGER_OPS,
     OPTIMIZED_OPS,
     REFERENCE_OPS,
+    in_both_precisions,
 )
 from tflreplay.ops.fully_connected.floating import (
     float_terms,
@@ -54,6 +55,7 @@ from tflreplay.ops.fully_connected.floating import (
     fully_connected_float,
     hybrid_by_whole_weights,
     hybrid_four_bit,
+    hybrid_four_bit_from_8,
     hybrid_fully_connected,
     lowest_four_bits,
     xnnpack_hybrid_fully_connected,
@@ -75,6 +77,8 @@ _ROUNDED_ONCE = {"litert": "1.3.0", "tensorflow": "2.20.0"}
 _DECLARED_COUNTS = {"litert": "2.1.5", "tensorflow": "2.22.0"}
 # LiteRT 45dd41fd2.
 _ZERO_POINT_CORRECTED = {"litert": "2.1.5", "tensorflow": "2.22.0"}
+# Weights of -8 are packed rightly: in the first nightly build of 2.4.0, not in 2.3.0.
+_LOWEST_CORRECTED = {"litert": "2.4.0.dev20261008"}
 # XNNPACK takes int4 weights, and then those of one scale, too.
 _FOUR_BITS_SINCE = {"litert": "1.3.0", "tensorflow": "2.20.0"}
 _ONE_SCALE_SINCE = {"litert": "2.1.5", "tensorflow": "2.22.0"}
@@ -206,17 +210,28 @@ CARDS = (
                     f"{OPTIMIZED_INTEGER_OPS}fully_connected.h",
                     per_channel,
                 ),
-                _connected(
-                    EIGHT_BITS,
-                    "double-up",
-                    Precision.FLOAT32_PRODUCT,
-                    f"{OPTIMIZED_INTEGER_OPS}fully_connected.h",
+                *in_both_precisions(
+                    _connected(
+                        EIGHT_BITS,
+                        "double-up",
+                        Precision.FLOAT32_PRODUCT,
+                        f"{OPTIMIZED_INTEGER_OPS}fully_connected.h",
+                    )
                 ),
                 _in_32_bits(Precision.FLOAT64, every(_NO_INT64, per_channel)),
-                _in_32_bits(Precision.FLOAT32_PRODUCT, every(_NO_INT64, no_zero_point)),
+                *in_both_precisions(
+                    _in_32_bits(Precision.FLOAT32_PRODUCT, every(_NO_INT64, no_zero_point))
+                ),
                 _in_32_bits(Precision.FLOAT64, every(no_int64_bias, per_channel), _DECLARED_COUNTS),
                 _in_32_bits(
                     Precision.FLOAT32_PRODUCT, every(no_int64_bias, no_zero_point), _DECLARED_COUNTS
+                ),
+                hybrid_row(
+                    hybrid_four_bit_from_8,
+                    "(-8*sum*s*sw + bias) + acc*s*sw",
+                    f"{OPTIMIZED_OPS}4bit/",
+                    four_bit_kernel,
+                    since=_LOWEST_CORRECTED,
                 ),
                 hybrid_row(
                     hybrid_four_bit,

@@ -87,14 +87,25 @@ def hybrid_four_bit(call: Call, x: Array, weights: Array, bias: Array | None = N
     """
     if (weights == -8).any():
         raise NotReplayed(f"{call.op.name} by int4 weights of -8: its kernel packs them wrongly")
+    return _four_bit(call, x, weights, bias, 7)
+
+
+def hybrid_four_bit_from_8(
+    call: Call, x: Array, weights: Array, bias: Array | None = None
+) -> Array:
+    """As :func:`hybrid_four_bit` with 8 for 7, for all int4 weights."""
+    return _four_bit(call, x, weights, bias, 8)
+
+
+def _four_bit(call: Call, x: Array, weights: Array, bias: Array | None, offset: int) -> Array:
     flat = rows(x, weights)
     largest = np.abs(flat).max(axis=1, keepdims=True, initial=0)
     largest[largest == 0] = MOST
     codes = round_half_away(flat * (np.float32(MOST) / largest)).astype(np.int8)
     scale, scales = largest / np.float32(MOST), weight_scales(call)
-    offset = (-7 * codes.sum(axis=1, keepdims=True, dtype=np.int64)).astype(np.float32)
-    acc = products(codes, weights.astype(np.int16) + 7).astype(np.float32)
-    y = plus(offset * scale * scales, bias) + acc * scale * scales
+    start = (-offset * codes.sum(axis=1, keepdims=True, dtype=np.int64)).astype(np.float32)
+    acc = products(codes, weights.astype(np.int16) + offset).astype(np.float32)
+    y = plus(start * scale * scales, bias) + acc * scale * scales
     return with_batches(call, x, clamp_real(call, y))
 
 

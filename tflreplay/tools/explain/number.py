@@ -13,9 +13,9 @@ import numpy as np
 from tflreplay.ground.errors import InputError, NotReplayed
 from tflreplay.ground.rounding import INT32_MAX, INT32_MIN, RULES, Multiplier, Rule
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED
-from tflreplay.ops import CARDS, OWN_TABLES
+from tflreplay.ops import CARDS, OWN_TABLES, Row
 from tflreplay.ops.base.ledger import Sum, wrapped
-from tflreplay.ops.base.precision import Precision
+from tflreplay.ops.base.precision import Precision, Ratio
 from tflreplay.tools.explain.layer import finished
 from tflreplay.tools.explain.records import Exact, Explanation, Outcome, Parameters, Scaling
 from tflreplay.tools.explain.steps import FLOORED, WIDEST, most_bits
@@ -152,7 +152,7 @@ def _multipliers(
     scales: tuple[float, float, float] | None,
     quantized: tuple[int, int] | None,
     real: float | None,
-) -> Iterator[tuple[Precision | str, Multiplier]]:
+) -> Iterator[tuple[Precision | Ratio | str, Multiplier]]:
     """The multiplier in each precision that may be meant, and how it is computed."""
     others = scales is not None or quantized is not None
     if (real is not None) == others:
@@ -231,7 +231,7 @@ def _fitting(name: str, real: float) -> Multiplier:
     return Multiplier.of(real)
 
 
-def _users(rule: str, how: Precision | str) -> str:
+def _users(rule: str, how: Precision | Ratio | str) -> str:
     """Who computes by this rule and this multiplier: engines, each with its ops.
 
     The types of the activations stand with an op that has several multipliers by type.
@@ -244,13 +244,20 @@ def _users(rule: str, how: Precision | str) -> str:
             if found:
                 told: list[str] = []
                 if any(r.rule and r.multiplier != how for r in card.rows(engine)):
-                    told += dict.fromkeys(dtype for row in found for dtype in row.types)
-                if all(row.since or row.until for row in found):
+                    for dtype in dict.fromkeys(dtype for row in found for dtype in row.types):
+                        ever = any(_ever(row) for row in found if row.takes(dtype))
+                        told.append(dtype if ever else f"{dtype} by version")
+                elif not any(map(_ever, found)):
                     told.append("by version")
                 names.append(f"{card.op} ({', '.join(told)})" if told else card.op)
         if names:
             users.append(f"{engine} {', '.join(names)}")
     return "; ".join(users)
+
+
+def _ever(row: Row) -> bool:
+    """True of a row of every version."""
+    return not row.since and not row.until
 
 
 def _parameters(scales: tuple[float, float, float] | None, zero_point: int) -> Iterator[Parameters]:
