@@ -17,10 +17,10 @@ from tests.runtimes.test_capture import chain, random_feeds, relu
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import CaptureError
 from tflreplay.model import load
-from tflreplay.runtimes import capture, environments, resolve
+from tflreplay.runtimes import capture, environments, installed, resolve
 from tflreplay.runtimes.inputs import random_inputs, read_inputs
 
-LITERT = importlib.metadata.version("ai-edge-litert")
+LITERT = installed("litert")
 
 # Downloads TensorFlow, half a gigabyte, where it is not in the cache yet.
 VERSIONS = os.environ.get("TFLREPLAY_VERSIONS")
