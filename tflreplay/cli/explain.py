@@ -116,7 +116,7 @@ def _element(model: Path, given: dict[str, Any]) -> Any:
         threads=given["threads"],
         against=None
         if against is None
-        else load_source(against, loaded, inputs.arrays, given["hints"]),
+        else load_source(against, loaded, inputs.arrays, given["hints"], inputs.reals),
     )
 
 

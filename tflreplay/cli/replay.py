@@ -135,7 +135,9 @@ def replay(
             engine,
             replay_as=replay_as,
             threads=threads,
-            against=None if against is None else load_source(against, loaded, inputs.arrays, hints),
+            against=None
+            if against is None
+            else load_source(against, loaded, inputs.arrays, hints, inputs.reals),
             modes=(mode,) if mode else None,
             kernels=load_kernels(kernel) if kernel is not None else {},
             expect=expect,

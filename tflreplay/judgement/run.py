@@ -18,6 +18,7 @@ from tflreplay.judgement.defects import Met, told
 from tflreplay.judgement.detail import Detail
 from tflreplay.judgement.diagnosis import Verdict, summarize
 from tflreplay.judgement.expectations import Expectations
+from tflreplay.judgement.input_steps import InputStep
 from tflreplay.judgement.proof import Proof
 from tflreplay.judgement.stretch import StretchVerdict
 from tflreplay.judgement.suspects import ranges
@@ -109,6 +110,8 @@ class Run:
         inference: which of how many consecutive inferences this is: the first in which something
             differs, else the last.
         seconds: wall time by stage.
+        input_steps: of each input that was given in real numbers, and whose codes the other side
+            shows, how it made them. The graph was replayed on those.
     """
 
     model: Model
@@ -120,6 +123,7 @@ class Run:
     user_kernels: Mapping[int, str] = field(default_factory=dict)
     inference: tuple[int, int] = (1, 1)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    input_steps: tuple[InputStep, ...] = ()
 
     @property
     def verdicts(self) -> Mapping[int, Verdict]:
@@ -133,6 +137,7 @@ class Run:
         said = (
             *self.asked.inputs,
             *self.notes,
+            *(step.text for step in self.input_steps),
             *self.explanations,
             *self.stretch_explanations,
             *self.defects,
@@ -179,7 +184,7 @@ class Run:
     @property
     def verdict(self) -> str:
         """``exact``, ``mismatch``, or ``incomplete``: nothing differs, but not all was compared."""
-        if self.comparison.mismatched:
+        if self.comparison.mismatched or self.wrong_inputs:
             return "mismatch"
         if self.comparison.exact and not self.capture.failure:
             return "exact"
@@ -190,6 +195,16 @@ class Run:
         if self.asked.expectations is None:
             return layer.status == "mismatch"
         return self.asked.expectations.of(layer).met_by(layer) is False
+
+    @property
+    def wrong_inputs(self) -> tuple[InputStep, ...]:
+        """The inputs that the other side did not round to nearest."""
+        return tuple(step for step in self.input_steps if not step.rounds)
+
+    @cached_property
+    def failed_inputs(self) -> tuple[InputStep, ...]:
+        """Of these, the ones that are not as expected."""
+        return tuple(step for step in self.wrong_inputs if self.fails(step.layer))
 
     @cached_property
     def failed(self) -> tuple[LayerDiff, ...]:
@@ -215,7 +230,7 @@ class Run:
         """The command's: 0 where all is as expected, 1 where a layer is not, 2 where unknown."""
         if self.capture.failure or not self.comparison.layers:
             return 2
-        if self.failed:
+        if self.failed or self.failed_inputs:
             return 1
         return 2 if self.unjudged else 0
 
@@ -310,16 +325,26 @@ class Run:
         if self.capture.failure:
             untold.append("the runtime failed")
         first = self.comparison.first_divergence
-        if first is None:
+        if first is None and not self.wrong_inputs:
             same = f"{compared} of {len(layers)} layers are exact" if compared else "no comparison"
             return printable(f"INCOMPLETE: {', '.join([same, *untold])}; against {self.against}")
         differ = len(self.comparison.mismatched)
         parts = [f"{differ} of {len(layers)} layers {'differs' if differ == 1 else 'differ'}"]
+        if first is None:
+            parts = [f"{compared} of {len(layers)} layers are exact on its codes"]
         return printable(
             f"MISMATCH: {f'inference {number} of {of}, ' if of > 1 else ''}"
-            f"first divergence {place(first)}, "
+            f"first divergence {self._first}, "
             f"{', '.join([*parts, *untold])}; against {self.against}"
         )
+
+    @property
+    def _first(self) -> str:
+        """The place of the first divergence."""
+        if self.wrong_inputs:
+            return f"at input {self.wrong_inputs[0].tensor.label}, before the graph"
+        assert self.comparison.first_divergence is not None
+        return place(self.comparison.first_divergence)
 
 
 def place(layer: LayerDiff) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
@@ -13,9 +15,9 @@ from tflreplay.ground.rounding import (
     round_half_away,
     wrap32,
 )
-from tflreplay.model import Tensor
+from tflreplay.model import Operator, Subgraph, Tensor
 from tflreplay.ops.base.call import Call, accumulation
-from tflreplay.ops.base.card import Card, Worst
+from tflreplay.ops.base.card import Card, Slip, Worst
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.ledger import Sum, Terms
 from tflreplay.ops.base.loops import vector_body
@@ -205,6 +207,27 @@ def tflm_dequantize(call: Call, x: Array) -> Array:
     return real.astype(np.float32)
 
 
+# ---- before the graph -------------------------------------------------------------------------
+
+
+def codes_of_reals(tensor: Tensor) -> Subgraph:
+    """One QUANTIZE, which makes the codes of ``tensor`` of real numbers in float32."""
+    reals = replace(tensor, index=0, dtype="float32", quantization=None)
+    codes = replace(tensor, index=1)
+    op = Operator(0, "QUANTIZE", 1, (0,), (1,))
+    return Subgraph(0, "main", (reals, codes), (0,), (1,), (op,))
+
+
+def _lines(
+    call: Call, arrays: tuple[Array | None, ...], lines: Array
+) -> tuple[Call, tuple[Array | None, ...]] | None:
+    """None where what an element becomes depends on its place."""
+    x = arrays[0]
+    if x is None or x.dtype.kind != "f" or call.row.kernel is optimized_quantize:
+        return None
+    return call, (np.atleast_1d(x).reshape(-1, np.atleast_1d(x).shape[-1])[lines],)
+
+
 CARDS = (
     Card(
         "QUANTIZE",
@@ -266,6 +289,8 @@ CARDS = (
             ),
         },
         unary=True,
+        slips=frozenset({Slip.REALS}),
+        lines=_lines,
         worst=Worst.AT_ENDS,
         function=("real", float),
         real=lambda call, x: x,

@@ -17,6 +17,10 @@ def render(run: Run) -> str:
     """The headline, and a line for each layer to blame."""
     lines = [headline(run)]
     lines += [
+        f"input {printable(step.tensor.label)}: {blame(run, step.layer)}"
+        for step in run.failed_inputs
+    ]
+    lines += [
         f"op {layer.op_index} {layer.op}: {blame(run, layer)}" for layer in run.failed[:SHOWN]
     ]
     if len(run.failed) > SHOWN:
@@ -29,8 +33,10 @@ def headline(run: Run) -> str:
     if run.asked.expectations is None:
         return ""
     by = f"by {run.asked.expectations.source}"
-    if run.failed:
-        text = f"NOT AS EXPECTED {by} in {_layers(len(run.failed))}"
+    if run.failed or run.failed_inputs:
+        places = [_layers(len(run.failed))] if run.failed else []
+        places += ["the step before the graph"] if run.failed_inputs else []
+        text = f"NOT AS EXPECTED {by} in {' and '.join(places)}"
     elif run.unjudged:
         text = f"NOT COMPARED in {_layers(len(run.unjudged))} of which something is expected {by}"
     else:
@@ -57,7 +63,7 @@ def document(run: Run) -> dict[str, Any] | None:
         return None
     return {
         "source": run.asked.expectations.source,
-        "met": not run.failed and not run.unjudged,
+        "met": not (run.failed or run.failed_inputs or run.unjudged),
         "failed": [_key(run, layer) for layer in run.failed],
         "not_compared": [_key(run, layer) for layer in run.unjudged],
     }

@@ -23,6 +23,8 @@ def render(run: Run) -> str:
 def _errors(run: Run) -> Iterator[str]:
     model = run.model.path.name
     yield error(f"tflreplay {model}", run.headline)
+    for step in run.failed_inputs:
+        yield error(f"tflreplay {model}: input {step.tensor.label}", step.text)
     made_here = (layer for layer in run.failed if layer.main and not layer.main.exact)
     for layer in islice(made_here, SHOWN):
         verdict = run.verdicts.get(layer.op_index)

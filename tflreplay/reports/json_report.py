@@ -4,6 +4,8 @@ Numbers that were not computed, or are not finite, are null. ``layers`` holds an
 op output; its ``isolated``, ``stretch`` and ``chained`` are null or hold the counts, ``histogram``
 as pairs [difference, count] and, where the layer is not exact, ``by_channel`` arrays. ``verdict``
 is null where nothing differs in the whole run, ``detail`` where nothing differs in the layer.
+``input_steps`` holds an object for each input that was given in real numbers, and of which the
+other side shows the codes.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from tflreplay.judgement.comparison import Array, Difference, LayerDiff
 from tflreplay.judgement.defects import Met
 from tflreplay.judgement.detail import Detail, Element
 from tflreplay.judgement.diagnosis import Fit, OpVerdict, Verdict, summarize
+from tflreplay.judgement.input_steps import InputStep
 from tflreplay.judgement.proof import Proof
 from tflreplay.judgement.run import Run, story
 from tflreplay.judgement.stretch import StretchVerdict
@@ -88,6 +91,7 @@ def document(run: Run) -> dict[str, Any]:
             "amplification": amplification.render(run) or None,
         },
         "expectations": expected.document(run),
+        "input_steps": [_input_step(step) for step in run.input_steps],
         "amplification": amplification.document(run),
         "layers": [_layer(run, layer) for layer in comparison.layers],
     }
@@ -214,6 +218,17 @@ def _layer(run: Run, layer: LayerDiff) -> dict[str, Any]:
         "stretch": _difference(layer.stretch),
         "chained": _difference(layer.chained),
         "detail": _detail(run.findings.details.get((layer.op_index, layer.tensor.index))),
+    }
+
+
+def _input_step(step: InputStep) -> dict[str, Any]:
+    return {
+        "input": _tensor(step.tensor, step.tensor.shape),
+        "status": step.status,
+        "text": step.text,
+        "elements": step.difference.elements,
+        "difference": _difference(step.difference),
+        "verdict": _verdict(step.verdict) if step.verdict is not None else None,
     }
 
 

@@ -27,6 +27,16 @@ def render(run: Run) -> str:
     if run.capture.failure:
         case = Xml.SubElement(suite, "testcase", classname=name, name="the runtime")
         Xml.SubElement(case, "error", message=printable(run.capture.failure))
+    for step in run.input_steps:
+        title = f"input {printable(step.tensor.label)}, before the graph"
+        case = Xml.SubElement(suite, "testcase", classname=name, name=title)
+        if step in run.failed_inputs:
+            failure = Xml.SubElement(
+                case, "failure", type="mismatch", message=blame(run, step.layer)
+            )
+            failure.text = printable(step.text)
+        elif step.status != "exact":
+            Xml.SubElement(case, "system-out").text = printable(step.text)
     for layer in run.comparison.layers:
         title = f"op {layer.op_index} {printable(layer.op)}, tensor {layer.tensor.index}"
         _result(run, layer, Xml.SubElement(suite, "testcase", classname=name, name=title))

@@ -38,6 +38,7 @@ def render(run: Run) -> str:
         parts.append(_table(run, differing[:SHOWN]))
     if len(differing) > SHOWN:
         parts.append(f"... and {len(differing) - SHOWN} more layers that differ.")
+    parts += [text(step.text) for step in run.input_steps]
     parts += map(text, (*run.proven, *run.explanations, *run.stretch_explanations, *run.defects))
     travel = amplification.render(run)
     if travel:

@@ -61,8 +61,9 @@ def render(run: Run, paint: Paint = lambda text, status: text) -> str:
         parts.append(_by_op(comparison.layers))
         listed = [layer for layer in listed if layer.status != "exact"]
     shown = _telling(listed)
-    if shown:
-        parts.append(_fitted(shown, paint))
+    steps = [step.layer for step in run.input_steps]
+    if shown or steps:
+        parts.append(_fitted([*steps, *shown], paint))
     if len(listed) > SHOWN:
         parts.append(f"... and {len(listed) - SHOWN} more: see layers.csv")
     if comparison.not_dumped:
@@ -75,6 +76,7 @@ def render(run: Run, paint: Paint = lambda text, status: text) -> str:
         _wrapped(f"Not replayed: {', '.join(ops[:8])}{', ...' if len(ops) > 8 else ''}: {reason}")
         for reason, ops in reasons.items()
     )
+    parts.extend(_wrapped(step.text) for step in run.input_steps)
     parts.extend(_wrapped(text) for text in _explanations(run))
     parts.extend(map(_wrapped, run.defects))
     travel = amplification.render(run)
@@ -149,7 +151,7 @@ def _layer_row(layer: LayerDiff) -> tuple[Any, ...]:
     main = layer.main
     made = layer.made is not None and not layer.made.exact
     return (
-        layer.op_index,
+        layer.op_index if layer.op_index >= 0 else "in",
         short(layer.op, _OP_WIDTH),
         layer.tensor.index,
         shape_text(layer.shape),

@@ -32,12 +32,14 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".ti
 class Inputs:
     """Arrays by tensor index, and for each one sentence on where it came from.
 
-    ``earlier`` holds the inputs of the inferences before, where there are several.
+    ``earlier`` holds the inputs of the inferences before, where there are several. ``reals`` holds
+    the values of those that were given as real numbers, of which the codes were made here.
     """
 
     arrays: dict[int, Array] = field(repr=False)
     notes: tuple[str, ...] = ()
     earlier: tuple[dict[int, Array], ...] = field(default=(), repr=False)
+    reals: dict[int, Array] = field(default_factory=dict, repr=False)
 
 
 def read_inputs(
@@ -89,6 +91,7 @@ def read_inputs(
     count = steps or max(map(len, held.values()), default=1)
     notes = []
     inferences: list[dict[int, Array]] = [{} for _ in range(count)]
+    reals: dict[int, Array] = {}
     for index, each in sorted(given.items()):
         label = each.label
         if len(held[index]) not in (1, count):
@@ -98,9 +101,12 @@ def read_inputs(
             )
         for step, arrays in enumerate(inferences):
             one = replace(each.found, values=held[index][step % len(held[index])])
-            arrays[index], how = _fit(model.main.tensors[index], one, each.hint, label)
+            reading = _fit(model.main.tensors[index], one, each.hint, label)
+            arrays[index], how = reading.array, ", ".join((*reading.how, *one.notes))
+            if reading.reals is not None:
+                reals[index] = reading.reals
         notes.append(f"{label}: {how}" + (f", {count} inferences" if count > 1 else ""))
-    return Inputs(inferences[-1], (*notes, *left), tuple(inferences[:-1]))
+    return Inputs(inferences[-1], (*notes, *left), tuple(inferences[:-1]), reals)
 
 
 @dataclass(frozen=True)
@@ -200,17 +206,16 @@ def _shape_wanted(model: Model, index: int) -> tuple[int, ...] | None:
     return None
 
 
-def _fit(tensor: Tensor, found: Found, hint: Hint, label: str) -> tuple[Array, str]:
+def _fit(tensor: Tensor, found: Found, hint: Hint, label: str) -> Reading:
     """The array in the tensor's dtype and shape, and what was done to it.
 
     Raises:
         InputError: wrong shape or dtype, values out of range, NaN or infinity.
     """
     try:
-        reading = fit(tensor, found, hint, _converted)
+        return fit(tensor, found, hint, _converted)
     except Misfit as misfit:
         raise InputError(f"{label}: {misfit}") from None
-    return reading.array, ", ".join((*reading.how, *found.notes))
 
 
 def _converted(tensor: Tensor, array: Array, found: Found, hint: Hint) -> list[Reading]:
@@ -239,7 +244,7 @@ def _converted(tensor: Tensor, array: Array, found: Found, hint: Hint) -> list[R
             f"{array.dtype}, quantized to {tensor.dtype} by scale {tensor.scale:.6g} and zero "
             f"point {tensor.zero_point}"
         )
-        return [Reading(_quantize(tensor, array), (how,))]
+        return [Reading(_quantize(tensor, array), (how,), reals=array)]
     if given in "iub" and wanted in "iu":
         low, high = tensor.code_range
         if array.size and (array.min() < low or array.max() > high):

@@ -29,11 +29,15 @@ class Misfit(Exception):
 
 @dataclass(frozen=True)
 class Reading:
-    """One way to take an array: its values, what was done in words, and the hint that says so."""
+    """One way to take an array: its values, what was done in words, and the hint that says so.
+
+    ``reals`` are the real numbers of which codes were made.
+    """
 
     array: Array = field(repr=False)
     how: tuple[str, ...] = ()
     hint: Hint = NO_HINT
+    reals: Array | None = field(default=None, repr=False)
 
 
 Convert = Callable[[Tensor, Array, Found, Hint], list[Reading]]
@@ -64,7 +68,8 @@ def fit(tensor: Tensor, found: Found, hint: Hint, convert: Convert) -> Reading:
             for each in made:
                 order = "high byte first" if np.dtype(said.type or "u1").byteorder == ">" else ""
                 how = tuple(filter(None, (*each.how, order, at.how)))
-                readings.append(Reading(each.array, how, replace(said, values=each.hint.values)))
+                told = replace(said, values=each.hint.values)
+                readings.append(replace(each, how=how, hint=told))
         if placed and not type_name:
             break  # it is the tensor's own type
     if not placed:

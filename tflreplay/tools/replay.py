@@ -18,6 +18,7 @@ from tflreplay.judgement.defects import Met, met
 from tflreplay.judgement.detail import details
 from tflreplay.judgement.diagnosis import diagnose_all
 from tflreplay.judgement.expectations import read_expectations
+from tflreplay.judgement.input_steps import InputStep, input_steps
 from tflreplay.judgement.proof import Proof, prove
 from tflreplay.judgement.run import Asked, Findings, Run
 from tflreplay.judgement.stretch import StretchVerdict, explain_stretches
@@ -65,7 +66,9 @@ def run(
             ``tflm``.
         replay_as: other arithmetic to replay than is captured: an engine, ``double`` or ``single``.
         threads: the runtime's threads.
-        against: tensors to compare with instead of a capture.
+        against: tensors to compare with instead of a capture. Where they hold the codes of an
+            input that was given in real numbers, that step is compared too, and those codes are
+            what the graph is replayed on.
         modes: ``chained``, ``isolated`` or both. Without it both, or with kernels of your own
             only ``isolated``.
         kernels: functions that compute an op in the place of ours, by op; see
@@ -87,6 +90,11 @@ def run(
     modes = modes or (("isolated",) if rows else MODES)
     ours = engine_of(runtime, engine, replay_as, threads, against)
     expectations = read_expectations(expect, model) if expect is not None else None
+    before: tuple[InputStep, ...] = ()
+    if against is not None:
+        before = input_steps(model, inputs.reals, inputs.arrays, against.tensors)
+        used = {step.tensor.index: against.tensors[step.tensor.index] for step in before}
+        inputs = replace(inputs, arrays=inputs.arrays | used)
     theirs = captured_later(model, inputs, runtime, engine, threads, against)
     sides = _Sides(model, ours, rows, [*inputs.earlier, inputs.arrays], theirs, progress)
     chained = sides.chained() if "chained" in modes else []
@@ -107,6 +115,7 @@ def run(
         by_users,
         (number + 1, len(sides.fed)),
         sides.seconds,
+        before,
     )
 
 

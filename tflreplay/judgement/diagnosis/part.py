@@ -99,7 +99,9 @@ class Part:
         if len(self._crops) > _CROPS:
             self._crops.clear()
         if key not in self._crops:
-            self._crops[key] = *lines(call, arrays, self.lines), arrays
+            cropped = lines(call, arrays, self.lines)
+            assert cropped is not None
+            self._crops[key] = *cropped, arrays
         found, (image, *_), _ = self._crops[key]
         return with_options(call, **found.op.options), (image, *arrays[1:])
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
-from tflreplay.ground.rounding import RULES, Accumulation, Array
+from tflreplay.ground.rounding import RULES, Accumulation, Array, Rule
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED, Candidate, base_row, candidates
 from tflreplay.judgement.diagnosis.evidence import STRONG, Evidence, evidence, in_lines
 from tflreplay.judgement.diagnosis.families.copies import copies
@@ -26,6 +26,7 @@ from tflreplay.judgement.diagnosis.verdict import Fit, Rival, Verdict
 from tflreplay.model import Model, Operator, Subgraph
 from tflreplay.ops import card, row_of
 from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.ported.quantizing import TO_NEAREST
 from tflreplay.ops.base.precision import Precision, Ratio
 from tflreplay.ops.base.row import Kernel
 from tflreplay.ops.seam import FirstHalves, Tensors, call_of, run_op
@@ -163,19 +164,30 @@ def _settings(
     own = tried[0]
     if not by_rule and own.name in wrong:
         found.append(Setting(call, arrays, {own.name: None}, wrong))
+    if arrays[0] is not None and arrays[0].dtype.kind == "f":
+        ways = [replace(call, row=replace(call.row, kernel=way)) for way in TO_NEAREST]
+        alone = {own.name: None}
+        return found + [made for way in ways for made in _also(way, arrays, produced, alone)]
     kernel = None if card(call.op.name).weighted else real_kernel(call)
     if kernel is not None:
         real = replace(call, row=real_row(call.row, kernel))
-        part = Part(real, arrays, FirstHalves(0))
-        codes = dict(part.codes(Made(real, arrays), REAL_RULES))
-        plain = {
-            name: (found_codes != in_lines(produced)).reshape(produced.shape)
-            for name, found_codes in codes.items()
-            if found_codes.size == produced.size
-        }
-        if plain and all(where.any() for where in plain.values()):
-            found.append(Setting(real, arrays, {n: REAL_RULES[n] for n in plain}, plain))
+        found += _also(real, arrays, produced, REAL_RULES)
     return found
+
+
+def _also(
+    call: Call, arrays: Arrays, produced: Array, rules: Mapping[str, Rule | None]
+) -> list[Setting]:
+    """The arithmetics of these rules, where none of them explains everything."""
+    part = Part(call, arrays, FirstHalves(0))
+    wrong = {
+        name: (codes != in_lines(produced)).reshape(produced.shape)
+        for name, codes in part.codes(Made(call, arrays), rules)
+        if codes.size == produced.size
+    }
+    if not wrong or not all(where.any() for where in wrong.values()):
+        return []
+    return [Setting(call, arrays, {name: rules[name] for name in wrong}, wrong)]
 
 
 def _channels(op: Operator, produced: Array) -> bool:
@@ -352,14 +364,14 @@ class _Search:
 
     def together(self) -> list[Fit]:
         """Several mistakes that explain everything, each of which is needed."""
-        found = [
-            fit
+        found = {
+            (frozenset(fit.mistakes), fit.arithmetic): fit
             for setting, view in self._views
             for trial in several(view, [one for its, one in self._ranked if its is setting])
             for fit in self._of(setting, trial, trial.right)
             if fit.explained == self.produced.size
-        ]
-        return self._sorted(found)
+        }
+        return self._sorted(found.values())
 
     def _sorted(self, fits: Iterable[Fit]) -> list[Fit]:
         rules = [rule for setting in self.settings for rule in setting.rules]

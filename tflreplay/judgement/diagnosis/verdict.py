@@ -9,6 +9,7 @@ from tflreplay.ground import notebook
 from tflreplay.judgement.diagnosis import words
 from tflreplay.judgement.diagnosis.candidates import ROUND_ONCE
 from tflreplay.judgement.diagnosis.evidence import STRONG
+from tflreplay.judgement.diagnosis.reals import NAME as REAL
 from tflreplay.judgement.diagnosis.said import Said
 
 SHOWN_CHANNELS = 8
@@ -76,7 +77,9 @@ class Fit:
     def claim(self) -> str:
         """What was done, in plain words and then the term; of a mistake, "you ..."."""
         if self.mistake:
-            return f"you {self.you} ({self.term})"
+            # An algorithm that is the only one of its op is what the mistake changes.
+            told = self.term != self.arithmetic or self.arithmetic.startswith(REAL)
+            return f"you {self.you} ({self.term})" if told else f"you {self.you}"
         return self.term if self.term == self.arithmetic else f"{self.term} ({self.arithmetic})"
 
     @property

@@ -37,6 +37,7 @@ class Slip(Enum):
     RESCALED_INPUTS = auto()  # in the multipliers of its inputs
     QUOTIENT = auto()  # in the quotient of two scales
     PRODUCT = auto()  # in the product of two scales
+    REALS = auto()  # in making codes of real numbers
     CHANNEL_ORDER = auto()  # in the order of channels that come from one
 
 
@@ -71,7 +72,7 @@ class Card:
       how much each of its inputs is shifted before.
     - ``window``: the rows and columns of its sliding window.
     - ``lines``: the same op on a few of its output lines only: ``(call, arrays, lines)`` to
-      ``(call, arrays)``.
+      ``(call, arrays)``, or None where that cannot be.
     - ``fields``: what of the input each output sees, to solve for inputs.
     - ``function``: in words, and of a real number, what the op computes; ``gives_reals`` says that
       the output is not quantized.
@@ -98,7 +99,7 @@ class Card:
     sign: int = 0
     left_shift: Callable[[Tensor], int] | None = None
     window: Callable[[Call], tuple[Window, Window]] | None = None
-    lines: Callable[[Call, Arrays, Array], tuple[Call, Arrays]] | None = None
+    lines: Callable[[Call, Arrays, Array], tuple[Call, Arrays] | None] | None = None
     fields: Fields | None = None
     function: tuple[str, Callable[[float], float]] | None = None
     gives_reals: bool = False

@@ -10,6 +10,7 @@ from tflreplay.judgement.diagnosis.families import (
     neighbours,
     order,
     ported,
+    quantizing,
     rounding,
     widths,
     zero_points,
@@ -27,6 +28,7 @@ FAMILIES = {
     "rounding": rounding,
     "activation": activations,
     "formula": ported,
+    "real numbers": quantizing,
 }
 
 

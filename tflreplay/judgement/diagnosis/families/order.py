@@ -37,6 +37,8 @@ def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
     shape = tuple(call.output.shape)
     if int(np.prod(shape)) > 1:
         for words, fix, _, back in _reorders(shape):
+            if card(call.op.name).unary and not words.startswith("read as"):
+                continue  # comes to the same as in the input
             words = words.replace("read as", "stored as")
             said = Said(f"output {words}", f"{_verb(words)} the output {_rest(words)}", fix)
             yield Change(said, _output(back), True)
@@ -80,7 +82,8 @@ def _reorders(shape: tuple[int, ...]) -> Iterator[tuple[str, str, Reorder, Reord
     for axis, words in named.items():
         if shape[axis] < 2:
             continue
-        yield f"{words} reversed", straight, _flip(axis), _flip(axis)
+        colours = " (BGR for RGB)" if rank == 4 and axis == last and shape[last] == 3 else ""
+        yield f"{words} reversed{colours}", straight, _flip(axis), _flip(axis)
         for by in (1, -1):
             if shape[axis] == 2 and by < 0:
                 continue
