@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Array, Multiplier
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.ported import Ported
@@ -52,6 +53,8 @@ def _copied(call: Call, x: Array, negative: Array, below: Array, above: Array) -
 
 
 def _centred(call: Call, x: Array, negative: Array, below: Array, above: Array) -> Array:
+    if call.input(0).zero_point == call.output.zero_point:
+        raise NotReplayed("of equal zero points it is a copy")
     return np.where(negative, below, x.astype(np.int64) - call.input(0).zero_point)
 
 
