@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import EFFICIENTNET
 from tests.diagnosis.models import Layer, layers
+from tests.single_op import Spec, build
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.judgement.diagnosis import candidates
 from tflreplay.judgement.diagnosis.candidates import ROUND_ONCE, RULES_TRIED, base_row
-from tflreplay.model import load
+from tflreplay.model import load, parse
 from tflreplay.ops import LAYERS, row_of
 
 OLD = Engine("reference", "litert", "1.2.0")
@@ -108,3 +111,23 @@ def test_an_unknown_op_is_not_replayed(models: dict[str, tuple[Layer, ...]]) -> 
 
 def test_rules_that_round_once() -> None:
     assert set(RULES_TRIED) - set(ROUND_ONCE) == {"double", "double-up", "reduced16"}
+
+
+def test_the_rows_of_the_version_in_force_come_before_those_of_others() -> None:
+    """Of two that compute the same here, the one that is named is of the version that runs."""
+    spec = Spec((2, 8), "int16", 0.01)
+    weights = Spec((4, 8), "int8", 0.02, data=np.ones((4, 8), np.int8))
+    content = build(
+        "FULLY_CONNECTED",
+        [spec, weights, None],
+        [Spec((2, 4), "int16", 0.03)],
+        {},
+        "FullyConnectedOptions",
+        version=7,
+    )
+    model = parse(content, Path("model.tflite"))
+    (op,) = model.main.operators
+    for version, first in (("2.3.0", False), ("2.4.0", True)):
+        found = candidates(Engine("reference", "litert", version), model.main, op)
+        named = [c.name for c in found if c.name.startswith("32-bit sums")]
+        assert ["litert 2.4.0" in name for name in named] == [first, not first]

@@ -69,10 +69,14 @@ def base_row(engine: Engine, graph: Subgraph, op: Operator) -> Row | None:
 
 
 def _rows(engine: Engine, graph: Subgraph, op: Operator) -> Iterator[tuple[str, Row]]:
-    """Rows of any version of any engine that would take this op, with the engine's name."""
+    """Rows of any version of any engine that would take this op, with the engine's name.
+
+    Of one engine, those of the version in force come first.
+    """
     for name in OWN_TABLES:
         place = site(replace(engine, name=name), graph, op)
-        for row in card(op.name).rows(name):
+        rows = sorted(card(op.name).rows(name), key=lambda row: not row.in_version(place.engine))
+        for row in rows:
             if row.takes(place.dtype) and (row.when is None or row.when(place)):
                 yield name, row
 
