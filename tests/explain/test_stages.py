@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.explain.algorithms import add_of_a_fine_output
 from tests.explain.test_layer import check, layer_of, some
 from tests.kernels.test_conv import ACTIVATIONS
 from tests.single_op import Spec, build, random_codes
@@ -106,3 +107,17 @@ def test_scales_that_are_powers_of_two(op: str) -> None:
                 assert [step.label for step in steps] == ["a", "b", "sum"]
                 saturated += "limited" in steps[-1].how
     assert saturated > 10
+
+
+def test_the_vector_body_of_an_add() -> None:
+    """All elements of 12 layers whose output shows the last bit of a rescaled input."""
+    rng = np.random.default_rng(7)
+    places: set[str] = set()
+    for _ in range(12):
+        content, codes = add_of_a_fine_output(rng)
+        model = parse(content, Path("single_op.tflite"))
+        feeds = dict(zip(model.main.inputs, codes, strict=True))
+        layer = Layer(model, feeds, Engine("optimized"), others=())
+        for index in np.ndindex(layer.output.shape):
+            places.add(layer.explain(index).outcomes[0].note.split()[-1])
+    assert places == {"body", "tail"}

@@ -11,7 +11,7 @@ import pytest
 from tflreplay.ground import rounding
 from tflreplay.ground.errors import NotReplayed, TflreplayError
 from tflreplay.ground.rounding import INT32_MAX, INT32_MIN, RULES, Multiplier, Rule, VectorRule
-from tflreplay.ops.base.step import AWAY, EVEN, TIES, UP
+from tflreplay.ops.base.step import AWAY, EVEN, ROUND, TIES, UP
 from tflreplay.tools.explain.steps import FLOORED, steps_of
 
 PLAIN = [rule for rule in (*RULES.values(), FLOORED) if not isinstance(rule, VectorRule)]
@@ -86,6 +86,6 @@ def test_steps_that_end_elsewhere_are_a_bug() -> None:
     off = Multiplier(np.asarray(0.3), np.asarray(2**30), np.asarray(0))
     steps_of(wrong, 10, off)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tflreplay.tools.explain.steps.up", lambda x: int(x) + 7)
+        patch.setitem(ROUND, UP, lambda x: int(x) + 7)
         with pytest.raises(TflreplayError, match="please report"):
             steps_of(wrong, 10, off)

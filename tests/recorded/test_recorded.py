@@ -16,6 +16,7 @@ from tflreplay.ground.engine import NEWEST
 from tflreplay.ground.machine import MEASURED_ON, this_machine
 from tflreplay.ops import CARDS, Row, row_of
 from tflreplay.runtimes.packages import installed
+from tflreplay.tools.explain import Layer
 
 RECORDED = read()
 # Changes whose version is read from LiteRT's history, since no such release is out.
@@ -52,6 +53,28 @@ def test_replay_equals_the_recording(case: Case, text: str) -> None:
             assert not agree(replayed(*made, engine, other), theirs)
     if installed(engine.runtime) == engine.version and this_machine() == MEASURED_ON:
         assert agree(outputs(case, made, text), theirs)
+
+
+@pytest.mark.parametrize(
+    ("case", "text"),
+    [
+        pytest.param(case, text, id=f"{case.name}: {text}")
+        for case in CASES
+        for text, row in case.rows.items()
+        if row is not None and row.ledger is not None and text not in case.refused
+    ],
+)
+def test_ledgers_equal_the_recording(case: Case, text: str) -> None:
+    """Of engines and versions that are not installed here too."""
+    (content, inputs), recorded = RECORDED[case.name]
+    model, (theirs,) = parsed(content), recorded[text]
+    tensors = dict(zip(model.main.inputs, inputs, strict=True))
+    tensors[model.main.operators[0].outputs[0]] = theirs
+    layer, rng = Layer(model, tensors, engine_of(text)), np.random.default_rng(1)
+    for _ in range(5):
+        found = layer.explain([int(rng.integers(size)) for size in theirs.shape])
+        assert found.ours is not None
+        assert found.ours.code == found.theirs
 
 
 def test_a_recording_says_something() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
@@ -37,7 +38,16 @@ from tflreplay.ops.base.rescaling import (
     twice_largest_scale,
 )
 from tflreplay.ops.base.row import Clamp, Defect, NotModelled, Row
-from tflreplay.ops.base.step import AWAY, rounded, saturated
+from tflreplay.ops.base.step import (
+    AWAY,
+    DOWN,
+    Step,
+    doubled,
+    multiplied,
+    rounded,
+    saturated,
+    shifted,
+)
 from tflreplay.ops.base.terms import Arrays, Index, operand, sum_of_terms
 from tflreplay.ops.base.types import EIGHT_BITS, INT8, INT16, UNQUANTIZED
 from tflreplay.ops.base.words import (
@@ -214,6 +224,44 @@ def _shift_then_multiply(acc: Array, m: Multiplier) -> Array:
 
 def _multiply_then_shift(acc: Array, m: Multiplier) -> Array:
     return np.asarray(high_mul(acc, m.mantissa) >> -m.shift)
+
+
+def _optimized_stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`optimized_add` and :func:`optimized_add_int16`."""
+    ta, tb = operands(call)
+    loop, narrow = inner_loop(arrays[0].shape, arrays[1].shape), ta.dtype != "int16"
+    if not narrow and loop != Loop(arrays[0].size):
+        loop = None
+    wide = ta.dtype != "uint8" and not (loop is not None and loop.scalar)
+    body, note = (False, "") if loop is None else loop.place(index, shape, 16 if wide else 8)
+    shift, twice = left_shift(ta), twice_largest_scale(ta, tb)
+    steps: list[Step] = []
+    scales: list[tuple[str, Multiplier]] = []
+    parts: list[int] = []
+    for position, (name, tensor) in enumerate((("a", ta), ("b", tb))):
+        code, m = operand(call, arrays, position, index).value, Multiplier.of(tensor.scale / twice)
+        start = Step(f"{code} * 2**{shift}", Fraction(code << shift), code << shift, label=name)
+        rescale = doubled if not body else _shift_first if wide else _multiply_first
+        steps += [start, *rescale(name, start.result, int(m.mantissa), int(m.shift))]
+        scales.append((f"s{position + 1} / (2 * max(s1, s2))", m))
+        parts.append(steps[-1].result)
+    a, b = parts
+    unit = float(np.float32(2.0**shift) * np.float32(call.output.scale))
+    m = Multiplier.of(twice / unit)
+    scales.append((f"2 * max(s1, s2) / (2**{shift} * so)", m))
+    steps.append(Step(f"{a} + {b}", Fraction(a + b), a + b, label="sum"))
+    steps += doubled("out", a + b, int(m.mantissa), int(m.shift))
+    return Staged(tuple(scales), tuple(steps), bits=16 if body and narrow else 32, note=note)
+
+
+def _shift_first(label: str, acc: int, mantissa: int, shift: int) -> Iterator[Step]:
+    yield (right := shifted(label, acc, -shift, DOWN))
+    yield multiplied(label, right.result, mantissa)
+
+
+def _multiply_first(label: str, acc: int, mantissa: int, shift: int) -> Iterator[Step]:
+    yield (product := multiplied(label, acc, mantissa))
+    yield shifted(label, product.result, -shift, DOWN)
 
 
 # ---- XNNPACK ----------------------------------------------------------------------------------
@@ -404,6 +452,7 @@ CARDS = (
                     multiplier=_SCALES_16,
                     algorithm="double; body: inputs rescaled with one rounding",
                     source=f"{OPTIMIZED_INTEGER_OPS}add.h",
+                    ledger=Stages(_optimized_stages),
                 ),
                 Row(
                     EIGHT_BITS,
@@ -411,6 +460,7 @@ CARDS = (
                     multiplier=_SCALES,
                     algorithm="double; body: inputs rescaled with one rounding, 16-bit sum",
                     source=f"{OPTIMIZED_INTEGER_OPS}add.h",
+                    ledger=Stages(_optimized_stages),
                 ),
             ),
             "reference": (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
@@ -9,11 +11,14 @@ from tflreplay.ground.fixed_point import divide_by_any_pot
 from tflreplay.ground.rounding import Array, Multiplier, high_mul
 from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call, operands
-from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.card import PAIR, Card
 from tflreplay.ops.base.conditions import Site, condition
+from tflreplay.ops.base.ledger import Staged, Stages
 from tflreplay.ops.base.lookup import centred_codes, look_up
 from tflreplay.ops.base.plain import elementwise
 from tflreplay.ops.base.row import Defect, Kernel, Row, Versions
+from tflreplay.ops.base.step import Step, by_any_pot, given, multiplied
+from tflreplay.ops.base.terms import Arrays, Index, operand
 from tflreplay.ops.base.types import BOOL, EIGHT_BITS, INT16, UNQUANTIZED
 from tflreplay.ops.base.words import NOT_TFLM, REFERENCE_OPS, finished
 
@@ -47,6 +52,47 @@ def _real(tensor: Tensor, codes: Array) -> Array:
     product = high_mul(centred_codes(tensor) << _LEFT_SHIFT, multiplier.mantissa)
     # A scale above 1 shifts by a negative number of bits.
     return look_up(codes, divide_by_any_pot(product, -multiplier.shift))
+
+
+_SIGNS = {
+    "equal": "==",
+    "not_equal": "!=",
+    "less": "<",
+    "less_equal": "<=",
+    "greater": ">",
+    "greater_equal": ">=",
+}
+
+
+def _stages(compare: np.ufunc) -> Stages:
+    """Of :func:`rescaled`: both numbers in steps of 2**-8, and what comparing them gives."""
+
+    def stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+        steps: list[Step] = []
+        scales, numbers = [], []
+        for position, (name, tensor) in enumerate(zip("ab", operands(call), strict=True)):
+            code = operand(call, arrays, position, index).value
+            m, left = Multiplier.of(tensor.scale), code << _LEFT_SHIFT
+            start = Step(f"{code} * 2**{_LEFT_SHIFT}", Fraction(left), left, label=name)
+            product = multiplied(name, left, int(m.mantissa))
+            steps += [start, product, by_any_pot(name, product.result, -int(m.shift))]
+            scales.append((f"s{position + 1}", m))
+            numbers.append(steps[-1].result)
+        return Staged(tuple(scales), (*steps, _compared(compare, *numbers)), zero_point=0)
+
+    return Stages(stages)
+
+
+def _raw_stages(compare: np.ufunc) -> Stages:
+    def stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+        codes = (operand(call, arrays, position, index).code for position in (0, 1))
+        return Staged((), (_compared(compare, *codes),), zero_point=0)
+
+    return Stages(stages)
+
+
+def _compared(compare: np.ufunc, a: int, b: int) -> Step:
+    return given("out", f"{a} {_SIGNS[compare.__name__]} {b}", int(compare(a, b)))
 
 
 def _of_reals(compare: np.ufunc) -> Kernel:
@@ -109,6 +155,7 @@ def _rescaled_row(types: tuple[str, ...], compare: np.ufunc, since: Versions | N
         algorithm=_TO_ONE_SCALE,
         source=_SOURCE,
         since=since or {},
+        ledger=_stages(compare),
         defects=_defects(compare),
     )
 
@@ -121,6 +168,7 @@ def _raw_row(compare: np.ufunc, since: Versions | None) -> Row:
         algorithm="raw codes",
         source=_SOURCE,
         since=since or {},
+        ledger=_raw_stages(compare),
         defects=(Defect(words, two_scales, right=_of_reals(compare)),),
     )
 
@@ -135,7 +183,7 @@ def _equality(op: str, compare: np.ufunc, *older: Row) -> Card:
         finished(UNQUANTIZED, raw, "compared", _SOURCE),
         finished(BOOL, raw, "raw codes", _SOURCE),
     )
-    return Card(op, {"reference": rows})
+    return Card(op, {"reference": rows}, operands=PAIR, gives_reals=True)
 
 
 def _order(op: str, compare: np.ufunc, since: Versions | None = None) -> Card:
@@ -146,7 +194,7 @@ def _order(op: str, compare: np.ufunc, since: Versions | None = None) -> Card:
         _raw_row(compare, since),
         finished(UNQUANTIZED, raw, "compared", _SOURCE),
     )
-    return Card(op, {"reference": rows})
+    return Card(op, {"reference": rows}, operands=PAIR, gives_reals=True)
 
 
 CARDS = (

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 
 from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.ledger import Staged, Stages
 from tflreplay.ops.base.lookup import look_up
 from tflreplay.ops.base.ported import others as ported
+from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.step import AWAY, given, over, plus, times, to_integer
+from tflreplay.ops.base.terms import Arrays, Index
 from tflreplay.ops.base.types import MANY, UINT8
-from tflreplay.ops.base.words import REFERENCE_OPS, finished, moved
+from tflreplay.ops.base.words import REFERENCE_OPS, moved
 
 _SOURCE = f"{REFERENCE_OPS}concatenation.h"
 _MOVED = tuple(name for name in (*MANY, "uint32", "int4") if name != "uint8")
@@ -41,15 +47,53 @@ def _rescaled(source: Tensor, target: Tensor, x: Array) -> Array:
     return look_up(x, np.clip(rescaled, 0, 255).astype(np.uint8))
 
 
+def _stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of an element of uint8."""
+    axis = int(call.option("axis")) % len(shape)
+    position, along = 0, index[axis]
+    while along >= arrays[position].shape[axis]:
+        along -= arrays[position].shape[axis]
+        position += 1
+    where = (*index[:axis], along, *index[axis + 1 :])
+    code, source, target = int(arrays[position][where]), call.input(position), call.output
+    note = f"from input {position}, element {list(where)}"
+    if source.scale == target.scale and source.zero_point == target.zero_point:
+        return Staged(
+            (), (given("", "the code itself", code),), zero_point=target.zero_point, note=note
+        )
+    one = over("1/so", np.float32(1), np.float32(target.scale))
+    ratio = times("r", np.float32(source.scale), np.float32(one.result))
+    bias = times("-zi * r", np.float32(-source.zero_point), np.float32(ratio.result))
+    product = times("", np.float32(code), np.float32(ratio.result))
+    total = plus("", np.float32(product.result), np.float32(bias.result))
+    last = to_integer("", np.float32(total.result), AWAY)
+    centred = code - source.zero_point
+    exact = f"{centred} * {source.scale!r} / {target.scale!r}"
+    return Staged(
+        (),
+        (one, ratio, bias, product, total, last),
+        bits=None,
+        exact=(exact, centred * Fraction(source.scale) / Fraction(target.scale)),
+        note=f"{note}, scale {source.scale!r}, zero point {source.zero_point}",
+    )
+
+
 CARDS = (
     Card(
         "CONCATENATION",
         {
             "reference": (
-                finished(UINT8, concatenation, "copy or float32 rescale", _SOURCE),
+                Row(
+                    UINT8,
+                    concatenation,
+                    algorithm="copy or float32 rescale",
+                    source=_SOURCE,
+                    ledger=Stages(_stages),
+                ),
                 moved(_MOVED, concatenation, _SOURCE),
             ),
         },
+        operands=(),
         ported=ported.CONCATENATION,
     ),
 )

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from fractions import Fraction
+
 import numpy as np
 
 from tflreplay.ground.errors import UndefinedHere
 from tflreplay.ground.fixed_point import bit_length, divide_by_any_pot, reciprocal
 from tflreplay.ground.rounding import Array, Multiplier, high_mul, wrap32
 from tflreplay.ops.base.call import Call, activation_range, operands
-from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.card import PAIR, Card
+from tflreplay.ops.base.ledger import Staged, Stages
 from tflreplay.ops.base.plain import elementwise, with_activation
 from tflreplay.ops.base.plain_rows import xnnpack_flushed
 from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.step import by_any_pot, inverse, multiplied, wrapping
+from tflreplay.ops.base.terms import Arrays, Index, operand
 from tflreplay.ops.base.types import QUANTIZED, SIGNED, UNQUANTIZED
 from tflreplay.ops.base.words import LITERT_FLOAT64, REFERENCE_OPS, finished
+
+Number = type[np.float32 | np.float64]
 
 
 def div(call: Call, a: Array, b: Array) -> Array:
@@ -34,7 +42,7 @@ def div_in_float64(call: Call, a: Array, b: Array) -> Array:
     return _div(call, a, b, np.float64)
 
 
-def _div(call: Call, a: Array, b: Array, number: type[np.float32 | np.float64]) -> Array:
+def _div(call: Call, a: Array, b: Array, number: Number) -> Array:
     """As :func:`div`, the multiplier computed in this type."""
     ta, tb = operands(call)
     to = call.output
@@ -47,11 +55,41 @@ def _div(call: Call, a: Array, b: Array, number: type[np.float32 | np.float64]) 
     # CountLeadingSignBits: a negative number has as many as its complement.
     headroom = 31 - bit_length(np.where(dividend < 0, ~dividend, dividend))
     quotient = high_mul(wrap32(dividend << headroom), inverse)
-    m = Multiplier.of(number(ta.scale) / (number(tb.scale) * number(to.scale)))
+    m = _multiplier(call, number)
     right = exponent + headroom - m.shift
     codes = wrap32(divide_by_any_pot(high_mul(quotient, m.mantissa), right) + to.zero_point)
     low, high = activation_range(call, call.option("fused_activation_function"))
     return codes.clip(low, high).astype(to.numpy_dtype)
+
+
+def _stages(number: Number) -> Callable[..., Staged]:
+    """Of :func:`div`, the multiplier computed in ``number``."""
+
+    def stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+        ta, tb, to = *operands(call), call.output
+        a, b = (operand(call, arrays, i, index).value for i in (0, 1))
+        m = _multiplier(call, number)
+        mantissa, exponent = (int(each) for each in reciprocal(np.asarray(abs(b))))
+        dividend = -a if b < 0 else a
+        headroom = 31 - (~dividend if dividend < 0 else dividend).bit_length()
+        left = wrapping("a", f"{dividend} * 2**{headroom}", dividend << headroom)
+        ratio = multiplied("a/b", left.result, mantissa)
+        product = multiplied("out", ratio.result, int(m.mantissa))
+        last = by_any_pot("out", product.result, exponent + headroom - int(m.shift))
+        s1, s2, so = (Fraction(tensor.scale) for tensor in (ta, tb, to))
+        exact = f"{a} * {ta.scale!r} / ({b} * {tb.scale!r}) / {to.scale!r}"
+        return Staged(
+            ((str(call.row.multiplier), m),),
+            (inverse("1/b", abs(b), mantissa, exponent), left, ratio, product, last),
+            exact=(exact, a * s1 / (b * s2) / so),
+        )
+
+    return stages
+
+
+def _multiplier(call: Call, number: Number) -> Multiplier:
+    (ta, tb), to = operands(call), call.output
+    return Multiplier.of(number(ta.scale) / (number(tb.scale) * number(to.scale)))
 
 
 def _divide(a: Array, b: Array) -> Array:
@@ -119,10 +157,11 @@ CARDS = (
                         algorithm="double, by a reciprocal in fixed point",
                         source=f"{REFERENCE_OPS}div.h",
                         since=since,
+                        ledger=Stages(_stages(number)),
                     )
-                    for kernel, multiplier, since in (
-                        (div_in_float64, "float64 s1/(s2*so)", LITERT_FLOAT64),
-                        (div, "float32 s1/(s2*so)", {}),
+                    for kernel, number, multiplier, since in (
+                        (div_in_float64, np.float64, "float64 s1/(s2*so)", LITERT_FLOAT64),
+                        (div, np.float32, "float32 s1/(s2*so)", {}),
                     )
                 ),
                 finished(
@@ -133,6 +172,7 @@ CARDS = (
                 ),
             ),
         },
+        operands=PAIR,
     ),
     Card(
         "FLOOR_DIV",

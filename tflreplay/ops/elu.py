@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tflreplay.ground import functions
 from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
-from tflreplay.ops.base.float_table import by_float_table, by_xnnpack_table
+from tflreplay.ops.base.float_table import (
+    by_float_table,
+    by_xnnpack_table,
+    tabled,
+    xnnpack_tabled,
+)
 from tflreplay.ops.base.plain import elementwise
 from tflreplay.ops.base.plain_rows import xnnpack_approximated
 from tflreplay.ops.base.predicates import unary
 from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.step import AWAY, EVEN
 from tflreplay.ops.base.types import FLOAT, INT8
 from tflreplay.ops.base.words import (
     APPROXIMATED,
@@ -64,6 +72,12 @@ def xnnpack_elu_before_zero_point(call: Call, x: Array) -> Array:
     return by_xnnpack_table(call, x, functions.elu, np.rint, zero_point_inside=False)
 
 
+def _real_elu(real: float) -> float:
+    return math.expm1(min(real, 0)) + max(real, 0)
+
+
+_LEDGER = tabled("elu", lambda call: functions.elu)
+
 CARDS = (
     Card(
         "ELU",
@@ -77,6 +91,7 @@ CARDS = (
                     source="src/reference/unary-elementwise.cc",
                     when=unary,
                     since=XNNPACK_HALF_EVEN,
+                    ledger=xnnpack_tabled("elu", functions.elu, EVEN),
                 ),
                 Row(
                     INT8,
@@ -85,6 +100,7 @@ CARDS = (
                     source="src/reference/unary-elementwise.cc",
                     when=unary,
                     since=XNNPACK_HALF_AWAY,
+                    ledger=xnnpack_tabled("elu", functions.elu, AWAY),
                 ),
                 Row(
                     INT8,
@@ -93,17 +109,19 @@ CARDS = (
                     source="src/operators/elu-nc.c",
                     when=unary,
                     until=XNNPACK_HALF_AWAY,
+                    ledger=xnnpack_tabled("elu", functions.elu, EVEN, zero_point_inside=False),
                 ),
             ),
             "optimized": (
-                finished(INT8, elu, TABLE, "activations.cc"),
+                Row(INT8, elu, algorithm=TABLE, source="activations.cc", ledger=_LEDGER),
                 finished(FLOAT, elu_float, LIKE_LIBM, OPTIMIZED_HEADER, APPROXIMATED),
             ),
             "tflm": (
                 finished(FLOAT, elu_float, EXACT, f"{MICRO}elu.cc"),
-                finished(INT8, elu, TABLE, f"{MICRO}elu.cc"),
+                Row(INT8, elu, algorithm=TABLE, source=f"{MICRO}elu.cc", ledger=_LEDGER),
             ),
         },
         real=elu_float,
+        function=("expm1(min(real, 0)) + max(real, 0)", _real_elu),
     ),
 )

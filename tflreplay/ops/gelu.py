@@ -8,8 +8,9 @@ from tflreplay.ground import functions
 from tflreplay.ground.rounding import Array
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
-from tflreplay.ops.base.float_table import by_float_table
+from tflreplay.ops.base.float_table import Function, by_float_table, tabled
 from tflreplay.ops.base.plain_rows import xnnpack_approximated
+from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT16
 from tflreplay.ops.base.words import (
     APPROXIMATED,
@@ -29,15 +30,20 @@ def gelu(call: Call, x: Array) -> Array:
     ``tflite/kernels/activations.cc``, ``GeluTransform`` in
     ``tflite/kernels/internal/reference/gelu.h``.
     """
-    approximate = call.option("approximate")
-    return by_float_table(call, x, functions.gelu_by_tanh if approximate else functions.gelu)
+    return by_float_table(call, x, _function(call))
+
+
+def _function(call: Call) -> Function:
+    return functions.gelu_by_tanh if call.option("approximate") else functions.gelu
 
 
 def gelu_float(call: Call, x: Array) -> Array:
     """As the int8 op's table is computed; the kernels approximate these functions."""
     with np.errstate(all="ignore"):
-        return (functions.gelu_by_tanh if call.option("approximate") else functions.gelu)(x)
+        return _function(call)(x)
 
+
+_LEDGER = tabled("gelu", _function)
 
 CARDS = (
     Card(
@@ -45,8 +51,8 @@ CARDS = (
         {
             "xnnpack": (xnnpack_approximated(gelu_float),),
             "reference": (
-                finished(EIGHT_BITS, gelu, TABLE, "activations.cc"),
-                finished(INT16, gelu, INTERPOLATED, "activations.cc"),
+                Row(EIGHT_BITS, gelu, algorithm=TABLE, source="activations.cc", ledger=_LEDGER),
+                Row(INT16, gelu, algorithm=INTERPOLATED, source="activations.cc", ledger=_LEDGER),
                 finished(FLOAT, gelu_float, LIKE_LIBM, f"{REFERENCE_OPS}gelu.h", APPROXIMATED),
             ),
         },

@@ -127,7 +127,8 @@ def _stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
         product,
         rounded("out", f"{product.result} / 2**{right}", last, AWAY),
     ]
-    return Staged((("value: si/128/so", value), ("gate: si/128/(3/32768)", gate)), (*cuts, *steps))
+    multipliers = ("value: si/128/so", value), ("gate: si/128/(3/32768)", gate)
+    return Staged(multipliers, (*cuts, *steps), bits=16)  # the sum wraps in a 16-bit register
 
 
 def _cut(name: str, multiplier: Multiplier) -> Step:
@@ -200,7 +201,7 @@ CARDS = (
                     multiplier="float32 si/128/so, float32 si/128/(3/32768), cut to 16 bits",
                     algorithm="16-bit fixed point",
                     source=f"{REFERENCE_OPS}hard_swish.h",
-                    ledger=Stages(_stages, bits=16),
+                    ledger=Stages(_stages),
                 ),
             ),
         },

@@ -9,6 +9,10 @@ from tflreplay.ground.rounding import Array, Multiplier, double, wrap32
 from tflreplay.ops.base.call import Call, same_type
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.last_axis import sum_in_order
+from tflreplay.ops.base.ledger import Staged, Stages
+from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.step import doubled, given, inverse_root
+from tflreplay.ops.base.terms import Arrays, Codes, Index, sum_of_products
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT
 from tflreplay.ops.base.words import EXACT, INTEGER_OPS, REFERENCE_OPS, finished
 
@@ -38,6 +42,28 @@ def l2_normalization(call: Call, x: Array) -> Array:
     return (normalized + middle).clip(*to.code_range).astype(to.numpy_dtype)
 
 
+def _stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`l2_normalization`."""
+    ti, to = call.input(0), call.output
+    row = np.array([(*index[:-1], i) for i in range(shape[-1])])
+    codes = Codes("x", arrays[0], row, ti.zero_point)
+    total = sum_of_products("sum of (x - zi)**2", [codes, codes])
+    inverse = inverse_square_root(np.asarray(total.accumulator))
+    mantissa, shift = (int(each) for each in inverse)
+    d = int(arrays[0][index]) - ti.zero_point
+    steps = [inverse_root(total.accumulator, mantissa, shift)]
+    if to.dtype == "uint8":
+        d <<= _SCALE_BITS
+        steps.append(given("d", f"{d >> _SCALE_BITS} * 2**{_SCALE_BITS}", d))
+    else:
+        shift += _SCALE_BITS
+    steps += doubled("out", d, mantissa, shift)
+    middle = 128 if to.dtype == "uint8" else 0
+    code = steps[-1].result + middle
+    steps.append(given("out", f"{steps[-1].result} + {middle}", code))
+    return Staged((), tuple(steps), total, middle)
+
+
 def l2_normalization_float(call: Call, x: Array) -> Array:
     """``x / max(sqrt(sum(x ** 2)), 1e-6)``: ``.../internal/reference/l2normalization.h``.
 
@@ -51,11 +77,12 @@ CARDS = (
         "L2_NORMALIZATION",
         {
             "reference": (
-                finished(
+                Row(
                     EIGHT_BITS,
                     l2_normalization,
-                    "double, by a root in fixed point",
-                    f"{INTEGER_OPS}l2normalization.h",
+                    algorithm="double, by a root in fixed point",
+                    source=f"{INTEGER_OPS}l2normalization.h",
+                    ledger=Stages(_stages),
                 ),
                 finished(
                     FLOAT,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tflreplay.ground import functions
@@ -11,8 +13,18 @@ from tflreplay.ground.libm import libm
 from tflreplay.ground.rounding import INT32_MIN, Array, Multiplier, double, rounding_divide_by_pot
 from tflreplay.ops.base.call import Call, same_type
 from tflreplay.ops.base.card import Card
-from tflreplay.ops.base.last_axis import ONE_Q26, scaled_differences, sum_in_order
+from tflreplay.ops.base.last_axis import (
+    ONE_Q26,
+    below_maximum,
+    exponential_stages,
+    multiplier_of,
+    scaled_differences,
+    sum_in_order,
+)
+from tflreplay.ops.base.ledger import Staged, Stages
 from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.step import AWAY, EVEN, given, over, plus, shifted, times, to_integer
+from tflreplay.ops.base.terms import Arrays, Index
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT
 from tflreplay.ops.base.words import (
     EXACT,
@@ -49,12 +61,45 @@ def log_softmax(call: Call, x: Array) -> Array:
 
     low, high = call.output.code_range
     codes = rounding_divide_by_pot(scaled[below_max] - logarithm, 22) + high
-    # The smallest difference from which the logarithm can be subtracted.
-    multiplier = Multiplier.of(min(scale * ONE_Q26, 2.0**31 - 1))
-    divisor = float(1 << (31 - int(multiplier.shift))) / float(multiplier.mantissa)
-    lowest = double(logarithm + INT32_MIN, Multiplier.of(divisor))
-    kept = -below_max > np.maximum(-int(reachable.sum()), lowest)
+    kept = -below_max > np.maximum(-int(reachable.sum()), _lowest(logarithm, scale))
     return np.where(kept, codes.clip(low, high), low).astype(call.output.numpy_dtype)
+
+
+def _lowest(logarithm: Array, scale: float) -> Array:
+    """The smallest difference from which the logarithm can be subtracted."""
+    multiplier = multiplier_of(scale * ONE_Q26)
+    divisor = float(1 << (31 - int(multiplier.shift))) / float(multiplier.mantissa)
+    return double(logarithm + INT32_MIN, Multiplier.of(divisor))
+
+
+def _stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`log_softmax`."""
+    real, row = call.input(0).scale * ONE_Q26, arrays[0][index[:-1]].astype(np.int64)
+    low, high = call.output.code_range
+    scaled, reachable = scaled_differences(real, "LOG_SOFTMAX with a scale")
+    e = np.where(reachable, exp_on_negative_values(scaled), 0)
+    total = int(rounding_divide_by_pot(e[row.max() - row], 12).sum())
+    logarithm = int(log_q12_to_q5(np.asarray(total)))
+    difference = below_maximum(row, index[-1])
+    d = difference.result
+    lowest = int(_lowest(np.asarray(logarithm), call.input(0).scale))
+    if d <= max(-int(reachable.sum()), lowest):
+        last = given("out", f"{d} lies below what Q5.26 holds: the lowest code", low)
+        return Staged((), (difference, last), zero_point=call.output.zero_point)
+    *argument, _ = exponential_stages(d, real, 0)
+    value = argument[-1].result - logarithm
+    out = replace(
+        shifted("out", value, 22, AWAY), formula=f"({argument[-1].result} - {logarithm}) / 2**22"
+    )
+    steps = (
+        difference,
+        *argument,
+        given("sum", f"the row's {len(row):,} exp(d), in Q12.19", total),
+        given("log", f"log({total} / 2**19) * 2**26, as gemmlowp has it", logarithm),
+        out,
+        given("out", f"{out.result} + {high}", out.result + high),
+    )
+    return Staged(((str(call.row.multiplier), multiplier_of(real)),), steps, zero_point=high)
 
 
 def log_softmax_float(call: Call, x: Array) -> Array:
@@ -87,6 +132,28 @@ def optimized_log_softmax(call: Call, x: Array) -> Array:
     return codes.clip(*to.code_range).astype(to.numpy_dtype)
 
 
+def _optimized_stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`optimized_log_softmax`."""
+    si, so = np.float32(call.input(0).scale), np.float32(call.output.scale)
+    row, code = arrays[0][index[:-1]].astype(np.int64), int(arrays[0][index])
+    largest = int(row.max())
+    total = sum_in_order(libm("expf", -si * np.arange(256, dtype=np.float32))[largest - row])[0]
+    logarithm = libm("logf", np.array([total]))[0]
+    top = times("", si, np.float32(largest))
+    moved = plus("", np.float32(top.result), logarithm)
+    offset = over("offset", np.float32(moved.result), so)
+    ratio = over("", si, so)
+    scaled = times("", np.float32(ratio.result), np.float32(code))
+    out = plus("", np.float32(scaled.result), np.float32(-offset.result))
+    steps = (
+        given("sum", f"the row's {len(row):,} exp(si * (x - max)), in order", float(total)),
+        given("log", f"log({float(total)!r})", float(logarithm)),
+        *(top, moved, offset, ratio, scaled, out),
+        to_integer("", np.float32(out.result), EVEN),
+    )
+    return Staged((), steps, bits=None)
+
+
 CARDS = (
     Card(
         "LOG_SOFTMAX",
@@ -99,6 +166,7 @@ CARDS = (
                     multiplier="float32 si/so",
                     algorithm="float32 table and sum, half even",
                     source=OPTIMIZED_HEADER,
+                    ledger=Stages(_optimized_stages),
                 ),
             ),
             "reference": (
@@ -108,6 +176,7 @@ CARDS = (
                     multiplier="float64 si*2**26",
                     algorithm="fixed point",
                     source=f"{INTEGER_OPS}log_softmax.h",
+                    ledger=Stages(_stages),
                 ),
                 finished(FLOAT, log_softmax_float, EXACT, f"{REFERENCE_OPS}log_softmax.h"),
             ),

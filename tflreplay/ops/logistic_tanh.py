@@ -19,7 +19,12 @@ from tflreplay.ground.rounding import (
 )
 from tflreplay.ops.base.call import Call, same_type
 from tflreplay.ops.base.card import Card
-from tflreplay.ops.base.float_table import by_float_table, by_xnnpack_table
+from tflreplay.ops.base.float_table import (
+    by_float_table,
+    by_xnnpack_table,
+    tabled,
+    xnnpack_tabled,
+)
 from tflreplay.ops.base.lookup import centred_codes, look_up
 from tflreplay.ops.base.plain import elementwise
 from tflreplay.ops.base.plain_rows import xnnpack_approximated
@@ -28,6 +33,7 @@ from tflreplay.ops.base.predicates import unary
 from tflreplay.ops.base.rescaling import power_of_two
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.sigmoid16 import interpolated_logistic, interpolated_tanh
+from tflreplay.ops.base.step import AWAY, EVEN
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT8, INT16
 from tflreplay.ops.base.words import (
     APPROXIMATED,
@@ -301,6 +307,7 @@ CARDS = (
                     source=_XNNPACK_UNARY,
                     when=unary,
                     since=XNNPACK_HALF_EVEN,
+                    ledger=xnnpack_tabled("logistic", _sigmoid, EVEN),
                 ),
                 Row(
                     EIGHT_BITS,
@@ -309,6 +316,7 @@ CARDS = (
                     source=_XNNPACK_UNARY,
                     when=unary,
                     since=XNNPACK_HALF_AWAY,
+                    ledger=xnnpack_tabled("logistic", _sigmoid, AWAY),
                 ),
                 Row(
                     EIGHT_BITS,
@@ -317,6 +325,9 @@ CARDS = (
                     source="src/operators/sigmoid-nc.c",
                     when=unary,
                     until=XNNPACK_HALF_AWAY,
+                    ledger=xnnpack_tabled(
+                        "logistic", _sigmoid_float32, EVEN, zero_point_inside=False
+                    ),
                 ),
             ),
             "optimized": (
@@ -328,7 +339,13 @@ CARDS = (
             "reference": (
                 finished(FLOAT, logistic_float, EXACT, "activations.cc"),
                 finished(INT16, logistic_int16, "interpolated table", f"{INTEGER_OPS}logistic.h"),
-                finished(EIGHT_BITS, logistic, TABLE, "activations.cc"),
+                Row(
+                    EIGHT_BITS,
+                    logistic,
+                    algorithm=TABLE,
+                    source="activations.cc",
+                    ledger=tabled("logistic", lambda call: functions.logistic),
+                ),
             ),
             "tflm": (finished(INT8, tflm_logistic, "fixed point", f"{MICRO}logistic.cc"),),
         },
@@ -348,6 +365,7 @@ CARDS = (
                     source=_XNNPACK_UNARY,
                     when=unary,
                     since=XNNPACK_HALF_EVEN,
+                    ledger=xnnpack_tabled("tanh", functions.tanh, EVEN),
                 ),
                 Row(
                     EIGHT_BITS,
@@ -356,6 +374,7 @@ CARDS = (
                     source=_XNNPACK_UNARY,
                     when=unary,
                     since=XNNPACK_HALF_AWAY,
+                    ledger=xnnpack_tabled("tanh", functions.tanh, AWAY),
                 ),
                 Row(
                     EIGHT_BITS,
@@ -364,6 +383,7 @@ CARDS = (
                     source="src/operators/tanh-nc.c",
                     when=unary,
                     until=XNNPACK_HALF_AWAY,
+                    ledger=xnnpack_tabled("tanh", functions.tanh, EVEN, zero_point_inside=False),
                 ),
             ),
             "optimized": (
@@ -373,7 +393,13 @@ CARDS = (
             "reference": (
                 finished(FLOAT, tanh_float, EXACT, "activations.cc"),
                 finished(INT16, tanh_int16, "interpolated table", f"{INTEGER_OPS}tanh.h"),
-                finished(EIGHT_BITS, tanh, TABLE, "activations.cc"),
+                Row(
+                    EIGHT_BITS,
+                    tanh,
+                    algorithm=TABLE,
+                    source="activations.cc",
+                    ledger=tabled("tanh", lambda call: functions.tanh),
+                ),
             ),
             "tflm": (finished(INT8, tflm_tanh, "fixed point", f"{MICRO}tanh.cc"),),
         },

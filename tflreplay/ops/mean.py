@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from tflreplay.ops.base.call import Call, accumulation
 from tflreplay.ops.base.card import Card, Slip, Worst
 from tflreplay.ops.base.conditions import Absent, Site, condition, every
 from tflreplay.ops.base.fields import Field, Fields
-from tflreplay.ops.base.ledger import Stages, Sum, Terms
+from tflreplay.ops.base.ledger import Staged, Stages, Sum, Terms
 from tflreplay.ops.base.plain import in_float64
 from tflreplay.ops.base.ported import others as ported
 from tflreplay.ops.base.predicates import constant_axes, one_input
@@ -39,7 +40,7 @@ from tflreplay.ops.base.reduction import (
     xnnpack_sums,
 )
 from tflreplay.ops.base.row import NotModelled, Row
-from tflreplay.ops.base.step import AWAY, EVEN
+from tflreplay.ops.base.step import AWAY, EVEN, over, times, to_integer
 from tflreplay.ops.base.terms import Arrays, Codes, Index, sum_of_products
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INDICES, INT16, UNQUANTIZED
 from tflreplay.ops.base.words import (
@@ -285,6 +286,20 @@ def xnnpack_spatial_mean(call: Call, x: Array, axes: Array) -> Array:
     return np.asarray(codes.clip(*to.code_range).astype(to.numpy_dtype))
 
 
+def _spatial_stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`xnnpack_spatial_mean`."""
+    ti, to, where = call.input(0), call.output, elements(call, arrays, index)
+    total = sum_of_products("sum of (x - zi)", [Codes("x", arrays[0], where, ti.zero_point)])
+    part = times("", np.float32(to.scale), np.float32(len(where)))
+    m = over("m", np.float32(ti.scale), np.float32(part.result))
+    product = times("", np.float32(total.accumulator), np.float32(m.result))
+    last = to_integer("", np.float32(product.result), EVEN)
+    exact = f"{total.total} * {m.result!r}", total.total * Fraction(m.result)
+    return Staged(
+        (), (replace(part, label="so * n"), m, product, last), total, bits=None, exact=exact
+    )
+
+
 @condition
 def spatial_axes(site: Site) -> bool:
     """axes 1 and 2, or axis 2, of a 4-D input"""
@@ -371,6 +386,7 @@ CARDS = (
                     source="src/operators/global-average-pooling-nwc.c",
                     when=every(one_input, spatial_axes),
                     until=XNNPACK_HALF_AWAY,
+                    ledger=Stages(_spatial_stages),
                 ),
             ),
             "optimized": (

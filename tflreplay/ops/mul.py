@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from tflreplay.ground.rounding import Accumulation, Array, Multiplier, requantiz
 from tflreplay.ops.base.call import Call, accumulation, operands
 from tflreplay.ops.base.card import PAIR, Card, Slip, Worst
 from tflreplay.ops.base.conditions import Site, condition, every
-from tflreplay.ops.base.ledger import Sum, Term, Terms
+from tflreplay.ops.base.ledger import Staged, Stages, Sum, Term, Terms
 from tflreplay.ops.base.lines import of_pair
 from tflreplay.ops.base.loops import inner_loop, narrowed
 from tflreplay.ops.base.plain import with_activation
@@ -18,6 +19,7 @@ from tflreplay.ops.base.plain_rows import xnnpack_flushed
 from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import binary
 from tflreplay.ops.base.row import Clamp, Row
+from tflreplay.ops.base.step import Step, doubled, saturated
 from tflreplay.ops.base.terms import Arrays, Index, operand, sum_of_terms
 from tflreplay.ops.base.types import EIGHT_BITS, INT16, SIGNED, UNQUANTIZED
 from tflreplay.ops.base.words import (
@@ -45,12 +47,18 @@ def mul(call: Call, a: Array, b: Array) -> Accumulation:
     exact = np.dtype(np.int64 if a.itemsize > 1 else np.float32)
     left = a.astype(exact) - exact.type(ta.zero_point)
     right = b.astype(exact) - exact.type(tb.zero_point)
+    return accumulation(
+        call, left * right, _multiplier(call), call.option("fused_activation_function")
+    )
+
+
+def _multiplier(call: Call) -> Multiplier:
+    """``s1 * s2 / so`` in the precision of the row."""
+    ta, tb = operands(call)
     precision = call.row.multiplier
     assert isinstance(precision, Precision)
-    real = precision.multiplier(ta.scale, np.asarray(tb.scale, np.float32), call.output.scale)
-    return accumulation(
-        call, left * right, Multiplier.of(real), call.option("fused_activation_function")
-    )
+    second = np.asarray(tb.scale, np.float32)
+    return Multiplier.of(precision.multiplier(ta.scale, second, call.output.scale))
 
 
 def _terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Sum:
@@ -82,6 +90,29 @@ def optimized_mul(call: Call, a: Array, b: Array) -> Array:
     kept = products.values * (products.multiplier.shift < 32)
     body = narrowed(replace(products, values=kept), call.rule, saturate=signed or not loop.scalar)
     return np.where(loop.body(tail.shape, 16 if signed else 8), body, tail)
+
+
+def _optimized_stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`optimized_mul`."""
+    total, signed = _terms(call, arrays, index, shape), call.input(0).dtype == "int8"
+    loop = inner_loop(arrays[0].shape, arrays[1].shape)
+    body, note = (False, "") if loop is None else loop.place(index, shape, 16 if signed else 8)
+    m, acc, steps = _multiplier(call), total.accumulator, []
+    if body and m.shift >= 32:
+        steps.append(Step(f"{acc} * 2**{m.shift}", Fraction(0), 0, label="no bit of a lane left"))
+        acc = 0
+    steps += doubled("", acc, int(m.mantissa), int(m.shift))
+    if body and (signed or (loop is not None and not loop.scalar)):
+        value = steps[-1].result
+        steps.append(saturated("", f"{value} in 16 bits", value, -(2**15), 2**15 - 1))
+    return Staged(
+        ((str(call.row.multiplier), m),),
+        tuple(steps),
+        total,
+        bits=16 if body else 32,
+        exact=(f"{total.total} * {float(m.real)!r}", total.total * Fraction(float(m.real))),
+        note=note,
+    )
 
 
 @condition
@@ -131,6 +162,7 @@ CARDS = (
                         algorithm="double; body: 16-bit sum with the zero point",
                         source=f"{OPTIMIZED_INTEGER_OPS}mul.h",
                         when=may_pass_16_bits,
+                        ledger=Stages(_optimized_stages),
                     )
                 ),
             ),

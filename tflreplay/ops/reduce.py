@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
@@ -10,9 +13,18 @@ from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Array, Multiplier, reduced16, wrap32
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.ledger import Staged, Stages, wrapped
 from tflreplay.ops.base.predicates import constant_axes
-from tflreplay.ops.base.reduction import OPTIMIZED_REDUCE, REFERENCE_REDUCE, by, rows_to_reduce
+from tflreplay.ops.base.reduction import (
+    OPTIMIZED_REDUCE,
+    REFERENCE_REDUCE,
+    by,
+    elements,
+    rows_to_reduce,
+)
 from tflreplay.ops.base.row import Kernel, Row
+from tflreplay.ops.base.step import UP, Step, given, rounded, shifted
+from tflreplay.ops.base.terms import Arrays, Index
 from tflreplay.ops.base.types import BOOL, FLOAT, RAW, SIGNED, UNQUANTIZED
 from tflreplay.ops.base.words import XNNPACK_UNARY, ZEROS, finished
 
@@ -39,6 +51,42 @@ def reduce_prod(call: Call, x: Array, axes: Array) -> Array:
         product = wrap32(reduced16(product * centred[..., i], multiplier))
     codes = wrap32(reduced16(product, multiplier)) + to.zero_point
     return codes.clip(*to.code_range).astype(to.numpy_dtype).reshape(shape)
+
+
+_LAST = 6  # steps of a longer product that are told
+
+
+def _stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`reduce_prod`; of a long product, the last ones."""
+    ti, to = call.input(0), call.output
+    where = elements(call, arrays, index)
+    factors = [int(code) - ti.zero_point for code in arrays[0][tuple(where.T)]]
+    count = len(factors)
+    m = Multiplier.of(ti.scale / to.scale ** (1.0 / count))
+    cut = shifted("multiplier", int(m.mantissa), 16, UP)
+    if cut.result > 0x7FFF:
+        cut = replace(cut, result=0x7FFF, how="at most 32767")
+    right = 15 - int(m.shift)
+    steps: list[Step] = []
+
+    def rescaled(name: str, formula: str, product: int) -> int:
+        exact = Fraction(product * cut.result, 2**right)
+        step = rounded(name, f"{formula} * {cut.result} / 2**{right}", exact, UP)
+        held = wrapped(step.result, 32)
+        steps.append(step if held == step.result else replace(step, result=held, how="wraps"))
+        return held
+
+    value = factors[0]
+    for i, factor in enumerate(factors[1:], start=1):
+        value = rescaled(f"{i + 1} factors", f"{value} * {factor}", value * factor)
+    rescaled("out", f"{value}", value)
+    multipliers = ((f"si / so**(1/{count})", m),)
+    if count > _LAST:
+        note = f"the last {_LAST} of {count:,} steps are told"
+        return Staged(multipliers, (cut, *steps[-_LAST:]), note=note)
+    exact = (Fraction(ti.scale) ** count) * math.prod(factors) / Fraction(to.scale)
+    words = f"{math.prod(factors)} * {ti.scale!r}**{count} / {to.scale!r}"
+    return Staged(multipliers, (cut, *steps), exact=(words, exact))
 
 
 def extreme(position: Callable[..., Array], last: bool = False) -> Kernel:
@@ -75,6 +123,14 @@ def optimized_reduce_prod(call: Call, x: Array, axes: Array) -> Array:
     if not call.engine.at_least(_COPIES):
         raise NotReplayed("REDUCE_PROD of one element")
     return rows.reshape(shape)
+
+
+def _optimized_stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    (first, *others) = elements(call, arrays, index)
+    if others:
+        return _stages(call, arrays, index, shape)
+    copied = given("", "the only code", int(arrays[0][tuple(first)]))
+    return Staged((), (copied,), zero_point=call.output.zero_point)
 
 
 def _extreme(op: str, position: Callable[..., Array], what: str) -> Card:
@@ -114,6 +170,7 @@ CARDS = (
                     multiplier=_PRODUCT_SCALES,
                     algorithm="single rounding after each product; one element: copy",
                     source=OPTIMIZED_REDUCE,
+                    ledger=Stages(_optimized_stages),
                 ),
             ),
             "reference": (
@@ -123,6 +180,7 @@ CARDS = (
                     multiplier=_PRODUCT_SCALES,
                     algorithm="single rounding after each product",
                     source=REFERENCE_REDUCE,
+                    ledger=Stages(_stages),
                 ),
                 finished(UNQUANTIZED, by(np.multiply), "product in order", "reduce.cc"),
             ),

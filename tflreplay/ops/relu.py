@@ -16,13 +16,14 @@ from tflreplay.ops.base.call import (
     same_type,
 )
 from tflreplay.ops.base.card import Card, Worst
-from tflreplay.ops.base.ledger import Terms
+from tflreplay.ops.base.ledger import Staged, Stages, Terms
 from tflreplay.ops.base.plain import elementwise
 from tflreplay.ops.base.ported import activations as ported
 from tflreplay.ops.base.precision import Ratio
 from tflreplay.ops.base.raw_codes import another_scale
 from tflreplay.ops.base.row import Defect, Kernel, Row
-from tflreplay.ops.base.terms import centred
+from tflreplay.ops.base.step import saturated
+from tflreplay.ops.base.terms import Arrays, Index, centred
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT16, SIGNED
 from tflreplay.ops.base.words import EXACT, MICRO, MICRO_FLOAT64, finished, in_both_precisions
 
@@ -91,6 +92,14 @@ def tflm_relu6(call: Call, x: Array) -> Array:
     return np.clip(x, low, high).astype(x.dtype)
 
 
+def _tflm_relu6_stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`tflm_relu6`."""
+    low, high = activation_range(replace(call, outputs=(call.input(0),)), "RELU6")
+    code = int(arrays[0][index])
+    cut = saturated("", f"{code} within {low} .. {high}", code, low, high)
+    return Staged((), (cut,), zero_point=call.output.zero_point)
+
+
 def _reference(types: tuple[str, ...], kernel: Kernel) -> tuple[Row, Row]:
     return in_both_precisions(
         Row(types, kernel, "double", Ratio.FLOAT32, source="activations.cc", ledger=Terms(centred))
@@ -140,6 +149,7 @@ CARDS = (
                     tflm_relu6,
                     algorithm="clamp, the output's scale ignored",
                     source=f"{MICRO}activations_common.cc",
+                    ledger=Stages(_tflm_relu6_stages),
                     defects=(
                         Defect(
                             "ignores the scale and the zero point of the output",

@@ -7,7 +7,8 @@ Inputs are NHWC, and ``size`` is (height, width). Where a pixel of the output st
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +17,22 @@ from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.conditions import Site, condition, every
+from tflreplay.ops.base.ledger import Factor, Staged, Stages, Sum, Term
 from tflreplay.ops.base.ported import others as ported
 from tflreplay.ops.base.predicates import one_scale
 from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.step import (
+    AWAY,
+    TRUNCATED,
+    UP,
+    Step,
+    given,
+    plus,
+    shifted,
+    times,
+    to_integer,
+)
+from tflreplay.ops.base.terms import Arrays, Index, sum_of_terms
 from tflreplay.ops.base.types import BOOL, EIGHT_BITS, FLOAT, SIGNED, UINT8
 from tflreplay.ops.base.words import OPTIMIZED_HEADER, OPTIMIZED_OPS, REFERENCE_OPS, finished
 
@@ -105,6 +119,90 @@ def _weighted(call: Call, x: Array, size: Array) -> Array:
     near_y, near_x = 1024 - dy, 1024 - dx
     a, b, c, d = _corners(x, rows, columns)
     return np.asarray((a * near_x + b * dx) * near_y + (c * near_x + d * dx) * dy)
+
+
+def _tap(taps: _Taps, i: int) -> tuple[int, int, Any]:
+    """The two inputs that one output lies between, and the weight of the upper."""
+    return int(taps.lower[i]), int(taps.upper[i]), taps.weight[i]
+
+
+def _fixed_sum(
+    arrays: Arrays, index: Index, taps: tuple[_Taps, _Taps], bits: int, along: Callable[[Any], int]
+) -> Sum:
+    """The corners of one output times their weights of ``bits``, which ``along`` makes integers."""
+    one, (n, i, j, c) = 1 << bits, index
+    (top, bottom, dy), (left, right, dx) = _tap(taps[0], i), _tap(taps[1], j)
+    dy, dx = along(dy), along(dx)
+    total = sum_of_terms(
+        "sum of x * w",
+        *(
+            Term((Factor("x", where, int(arrays[0][where]), None),), y * x)
+            for y, row in ((one - dy, top), (dy, bottom))
+            for x, column in ((one - dx, left), (dx, right))
+            for where in [(n, row, column, c)]
+        ),
+        notes=(f"w = wy * wx; below: wy = {dy}, to the right: wx = {dx}, of {one}",),
+    )
+    return replace(total, bits=64)
+
+
+def _fixed_stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`resize_bilinear_fixed`."""
+    taps = _taps(call, arrays[0], arrays[1], _fixed_taps)
+    return _rounded(call, _fixed_sum(arrays, index, taps, 10, int), 20, AWAY)
+
+
+def _rounded(call: Call, total: Sum, bits: int, how: str) -> Staged:
+    step = shifted("", total.total, bits, how)
+    zero_point = call.output.zero_point
+    exact = f"{step.formula} - {zero_point}", step.exact - zero_point
+    return Staged((), (step,), total, zero_point, exact=exact)
+
+
+def _real_stages(*products: str) -> Stages:
+    """Of a uint8 kernel in float32: the sum of ``products`` plus 0.5, cut to an integer.
+
+    A product names its factors: a corner ``a`` .. ``d``, and weights ``y``, ``Y``, ``x``, ``X`` of
+    which the small letters are those of the upper and of the left corners. What stands in
+    parentheses comes first.
+    """
+
+    def stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+        n, i, j, c = index
+        rows, columns = _taps(call, arrays[0], arrays[1], _real_taps)
+        (top, bottom, dy), (left, right, dx) = _tap(rows, i), _tap(columns, j)
+        corners = (top, left), (top, right), (bottom, left), (bottom, right)
+        steps: list[Step] = []
+        values: dict[str, np.float32] = {}
+
+        def tell(step: Step) -> np.float32:
+            steps.append(step)
+            return np.float32(step.result)
+
+        for name, (row, column) in zip("abcd", corners, strict=True):
+            code = int(arrays[0][n, row, column, c])
+            values[name] = tell(given(name, f"x[{n},{row},{column},{c}]", code))
+        for name, weight in (("y", dy), ("x", dx)):
+            far = tell(given(f"w{name} far", f"position in the {_ALONG[name]}", float(weight)))
+            values |= {name.upper(): far, name: tell(plus(f"w{name} near", np.float32(1), -far))}
+
+        def product(name: str) -> np.float32:
+            first, second, third = (values[letter] for letter in name.replace("(", ""))
+            if "(" in name:
+                return tell(times("", first, tell(times("", second, third))))
+            return tell(times("", tell(times("", first, second)), third))
+
+        total = product(products[0])
+        for name in products[1:]:
+            total = tell(plus("", total, product(name)))
+        total = tell(plus("", total, np.float32(0.5)))
+        steps.append(to_integer("out", total, TRUNCATED))
+        return Staged((), tuple(steps), zero_point=call.output.zero_point)
+
+    return Stages(stages)
+
+
+_ALONG = {"y": "rows", "x": "columns"}
 
 
 def _real_taps(inputs: int, outputs: int, aligned: bool, half: bool) -> _Taps:
@@ -230,6 +328,16 @@ def xnnpack_resize_bilinear_fixed(call: Call, x: Array, size: Array) -> Array:
     return np.asarray((total + (1 << (2 * _BITS - 1))) >> (2 * _BITS)).astype(x.dtype)
 
 
+def _xnnpack_stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`xnnpack_resize_bilinear_fixed`."""
+    taps = _taps(call, arrays[0], arrays[1], _xnnpack_taps)
+
+    def along(weight: Any) -> int:
+        return int(np.rint(weight * 2**_BITS))
+
+    return _rounded(call, _fixed_sum(arrays, index, taps, _BITS, along), 2 * _BITS, UP)
+
+
 def _xnnpack_taps(inputs: int, outputs: int, aligned: bool, half: bool) -> _Taps:
     """Positions in float32, moved to the inputs; ``src/indirection.c``."""
     scale = np.float32(inputs - aligned) / np.float32(outputs - aligned)
@@ -296,28 +404,33 @@ CARDS = (
                     algorithm="11-bit fixed point, ties up",
                     source="src/s8-ibilinear/",
                     when=_taken,
+                    ledger=Stages(_xnnpack_stages),
                 ),
             ),
             "optimized": (
-                finished(
+                Row(
                     (*UINT8, *FLOAT),
                     optimized_resize_bilinear,
-                    "float32, product of weights first; twice as large: means; uint8: half up",
-                    f"{OPTIMIZED_OPS}resize_bilinear.h",
+                    algorithm="float32, product of weights first; twice as large: means; "
+                    "uint8: half up",
+                    source=f"{OPTIMIZED_OPS}resize_bilinear.h",
+                    ledger=_real_stages("a(yx", "b(yX", "c(Yx", "d(YX"),
                 ),
             ),
             "reference": (
-                finished(
+                Row(
                     (*UINT8, *FLOAT),
                     resize_bilinear,
-                    "float32; uint8: half up",
-                    f"{REFERENCE_OPS}resize_bilinear.h",
+                    algorithm="float32; uint8: half up",
+                    source=f"{REFERENCE_OPS}resize_bilinear.h",
+                    ledger=_real_stages("ayx", "cYx", "byX", "dYX"),
                 ),
-                finished(
+                Row(
                     SIGNED,
                     resize_bilinear_fixed,
-                    "10-bit fixed point, half away",
-                    f"{REFERENCE_OPS}resize_bilinear.h",
+                    algorithm="10-bit fixed point, half away",
+                    source=f"{REFERENCE_OPS}resize_bilinear.h",
+                    ledger=Stages(_fixed_stages),
                 ),
             ),
         },

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 
 from tflreplay.ground.c import to_int32
 from tflreplay.ground.errors import UndefinedHere
 from tflreplay.ground.fixed_point import inverse_square_root
-from tflreplay.ground.rounding import Array, Multiplier, double
+from tflreplay.ground.rounding import INT32_MIN, Array, Multiplier, double
 from tflreplay.ops.base.call import Call, same_type
 from tflreplay.ops.base.card import Card
-from tflreplay.ops.base.float_table import by_float_table
+from tflreplay.ops.base.float_table import Function, by_float_table, tabled
+from tflreplay.ops.base.ledger import Staged, Stages
 from tflreplay.ops.base.lookup import centred_codes, look_up
 from tflreplay.ops.base.plain import elementwise
 from tflreplay.ops.base.plain_rows import xnnpack_approximated
 from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.step import (
+    TRUNCATED,
+    doubled,
+    given,
+    inverse_root,
+    over,
+    times,
+    to_integer,
+)
+from tflreplay.ops.base.terms import Arrays, Index
 from tflreplay.ops.base.types import FLOAT, INT8, INT16, SIGNED
 from tflreplay.ops.base.words import (
     APPROXIMATED,
@@ -48,6 +62,18 @@ def sqrt(call: Call, x: Array) -> Array:
     return look_up(x, np.clip(root + to.zero_point, *to.code_range).astype(to.numpy_dtype))
 
 
+def _sqrt_stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`sqrt`."""
+    ti, to = call.input(0), call.output
+    real = times("real", np.float32(ti.scale), np.float32(int(arrays[0][index]) - ti.zero_point))
+    root = given("root", f"sqrt({real.result!r})", float(np.sqrt(np.float32(real.result))))
+    scaled = over("", np.float32(root.result), np.float32(to.scale))
+    last = to_integer("", np.float32(scaled.result), TRUNCATED)
+    if last.result >= 2**31:
+        last = replace(last, result=INT32_MIN, how="outside int32, which x86 converts so")
+    return Staged((), (real, root, scaled, last), bits=None)
+
+
 @elementwise
 def rsqrt_float(x: Array) -> Array:
     return np.asarray(np.float32(1) / np.sqrt(x))
@@ -79,6 +105,23 @@ def rsqrt(call: Call, x: Array) -> Array:
     return look_up(x, table.astype(to.numpy_dtype))
 
 
+def _rsqrt_stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`rsqrt`."""
+    ti, to = call.input(0), call.output
+    centred = int(arrays[0][index]) - ti.zero_point
+    if centred == 0:
+        last = given("", "the highest code stands for 1 / sqrt(0)", to.code_range[1])
+        return Staged((), (last,), zero_point=to.zero_point)
+    inverse = inverse_square_root(np.asarray(centred))
+    mantissa, shift = (int(each) for each in inverse)
+    m = Multiplier.of(1 / np.float64(np.sqrt(np.float32(ti.scale)) * np.float32(to.scale)))
+    root = list(doubled(f"root * 2**{_RSQRT_SHIFT}", 1, mantissa, shift + _RSQRT_SHIFT))
+    down = int(m.shift) - _RSQRT_SHIFT
+    code = doubled("out", root[-1].result, int(m.mantissa), down)
+    steps = (inverse_root(centred, mantissa, shift), *root, *code)
+    return Staged(((str(call.row.multiplier), m),), steps)
+
+
 def rsqrt_int16(call: Call, x: Array) -> Array:
     """``1 / sqrt(si * x)`` interpolated in a table; 0 gives the highest number.
 
@@ -89,13 +132,17 @@ def rsqrt_int16(call: Call, x: Array) -> Array:
         NotReplayed: a negative number, for which the kernel stops the run.
     """
     _check_not_negative(call, x)
+    return by_float_table(call, x, _inverse_root_or_highest(call))
+
+
+def _inverse_root_or_highest(call: Call) -> Function:
     highest = np.float32(2**15 - 1) * np.float32(call.output.scale)
 
     def function(real: Array) -> Array:
         positive = np.where(real > 0, real, np.float32(1))
         return np.where(real > 0, np.float32(1) / np.sqrt(positive), highest)
 
-    return by_float_table(call, x, function)
+    return function
 
 
 def _check_not_negative(call: Call, x: Array) -> None:
@@ -111,9 +158,16 @@ CARDS = (
             "reference": (
                 Row(FLOAT, sqrt_float, algorithm=EXACT, source=_SOURCE, since=MEASURED),
                 finished(FLOAT, sqrt_float, APPROXIMATELY, _SOURCE, APPROXIMATED),
-                finished(SIGNED, sqrt, "float32 root and quotient, truncated", _SOURCE),
+                Row(
+                    SIGNED,
+                    sqrt,
+                    algorithm="float32 root and quotient, truncated",
+                    source=_SOURCE,
+                    ledger=Stages(_sqrt_stages),
+                ),
             ),
         },
+        function=("sqrt(real)", lambda real: math.sqrt(max(real, 0))),
     ),
     Card(
         "RSQRT",
@@ -126,10 +180,21 @@ CARDS = (
                     multiplier="float64 1/(float32 sqrt(si)*so)",
                     algorithm="double, fixed point",
                     source=_SOURCE,
+                    ledger=Stages(_rsqrt_stages),
                 ),
-                Row(INT16, rsqrt_int16, algorithm=INTERPOLATED, source=_SOURCE, since=NOT_TFLM),
+                Row(
+                    INT16,
+                    rsqrt_int16,
+                    algorithm=INTERPOLATED,
+                    source=_SOURCE,
+                    since=NOT_TFLM,
+                    ledger=tabled(
+                        "1 / sqrt", _inverse_root_or_highest, "of 0 and below, the highest number"
+                    ),
+                ),
                 finished(FLOAT, rsqrt_float, EXACT, _SOURCE),
             ),
         },
+        function=("1 / sqrt(real)", lambda real: real**-0.5 if real > 0 else math.inf),
     ),
 )

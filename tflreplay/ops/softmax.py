@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -23,11 +24,40 @@ from tflreplay.ground.rounding import (
 from tflreplay.ops.base.call import Call, same_type
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.conditions import Site, condition, every
-from tflreplay.ops.base.float_table import Function, interpolate, interpolation_table
-from tflreplay.ops.base.last_axis import ONE_Q26, scaled_differences, sum_in_order
+from tflreplay.ops.base.float_table import (
+    Function,
+    interpolate,
+    interpolated,
+    interpolation_table,
+)
+from tflreplay.ops.base.last_axis import (
+    ONE_Q26,
+    below_maximum,
+    exponential_stages,
+    multiplier_of,
+    scaled_differences,
+    sum_in_order,
+)
+from tflreplay.ops.base.ledger import Staged, Stages
 from tflreplay.ops.base.ported import activations as ported
 from tflreplay.ops.base.predicates import few_dimensions
 from tflreplay.ops.base.row import Defect, Row
+from tflreplay.ops.base.step import (
+    AWAY,
+    TRUNCATED,
+    UP,
+    doubled,
+    given,
+    inverse,
+    multiplied,
+    over,
+    plus,
+    saturated,
+    shifted,
+    times,
+    to_integer,
+)
+from tflreplay.ops.base.terms import Arrays, Index
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT16
 from tflreplay.ops.base.words import (
     EXACT,
@@ -84,6 +114,33 @@ def _below_max(call: Call, x: Array) -> Array:
 
 def _sums(e: Array) -> Array:
     return np.asarray(rounding_divide_by_pot(e, 12).sum(axis=-1, keepdims=True))
+
+
+def _stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`softmax`."""
+    to = call.output
+    row = _row(arrays, index)
+    real = call.option("beta") * call.input(0).scale * ONE_Q26
+    difference = below_maximum(row, index[-1])
+    e = int(_exponentials(real)[-difference.result])
+    steps = [difference, *exponential_stages(difference.result, real, e)]
+    total = int(_sums(_below_max(call, row))[0])
+    mantissa, exponent = (int(each) for each in reciprocal(np.asarray(total)))
+    low, right = to.code_range[0], exponent - 19 + 31 - 8 * to.numpy_dtype.itemsize
+    product = multiplied("e/sum", mantissa, e)
+    out = shifted("out", product.result, right, AWAY)
+    steps += [
+        given("sum", f"the row's {len(row):,} e, each / 2**12", total),
+        inverse("1/sum", total, mantissa, exponent),
+        product,
+        out,
+        given("out", f"{out.result} + {low}", out.result + low),
+    ]
+    return Staged(((str(call.row.multiplier), multiplier_of(real)),), tuple(steps), zero_point=low)
+
+
+def _row(arrays: Arrays, index: Index) -> Array:
+    return np.asarray(arrays[0][index[:-1]])
 
 
 def _most(call: Call) -> int:
@@ -153,8 +210,43 @@ def softmax_int16(call: Call, x: Array) -> Array:
     float32, and the tables are computed in float64. ``SoftmaxInt16`` in
     ``tflite/kernels/internal/reference/softmax.h``.
     """
-    scale = np.float64(np.float32(call.input(0).scale) * np.float32(call.option("beta")))
-    return _by_tables(call, x, scale, _float64_tables())
+    return _by_tables(call, x, _int16_scale(call), _float64_tables())
+
+
+def _int16_scale(call: Call) -> np.float64:
+    return np.float64(np.float32(call.input(0).scale) * np.float32(call.option("beta")))
+
+
+def _tables_stages(call: Call, arrays: Arrays, index: Index, scale: Any, tables: _Tables) -> Staged:
+    """Of :func:`_by_tables`."""
+    row, m = _row(arrays, index), Multiplier.of(scale / (10.0 / 65535.0))
+    difference = below_maximum(row, index[-1])
+    argument = list(doubled("d", difference.result, int(m.mantissa), int(m.shift)))
+    moved = argument[-1].result + _HIGH
+    code = saturated("d", f"{argument[-1].result} + {_HIGH}", moved, _LOW, _HIGH)
+    own = interpolated("e", code.result, tables.exp)
+    total = int(_table_exponentials(row, scale, tables).sum())
+    bits = total.bit_length()
+    mantissa = shifted("1 + y", total << (31 - bits), 14, UP)
+    mantissa = replace(mantissa, formula=f"{total} * 2**{31 - bits} / 2**14")
+    moved = mantissa.result - (1 << 15) - (1 << 16)
+    y = saturated("y", f"{mantissa.result} - 2**15 - 2**16", moved, _LOW, _HIGH)
+    part = interpolated("1/(1 + y)", y.result, tables.reciprocal)
+    product = own[-1].result * part[-1].result
+    out = shifted("out", product, bits - 1, UP)
+    out = replace(out, formula=f"{own[-1].result} * {part[-1].result} / 2**{bits - 1}")
+    cut = saturated("out", f"{out.result} in 16 bits", out.result, 0, _HIGH)
+    summed = given("sum", f"the row's {len(row):,} e", total)
+    steps = difference, *argument, code, *own, summed, mantissa, y, *part, out, cut
+    return Staged(((str(call.row.multiplier), m),), steps, zero_point=0)
+
+
+def _int16_stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    return _tables_stages(call, arrays, index, _int16_scale(call), _float64_tables())
+
+
+def _tflm_int16_stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    return _tables_stages(call, arrays, index, _tflm_int16_scale(call), _float32_tables())
 
 
 def tflm_softmax_int16(call: Call, x: Array) -> Array:
@@ -163,16 +255,16 @@ def tflm_softmax_int16(call: Call, x: Array) -> Array:
     ``CalculateSoftmaxParams`` and ``InitializeLutForInt16`` in
     ``tensorflow/lite/micro/kernels/softmax_common.cc``.
     """
-    scale = np.float64(call.input(0).scale) * np.float64(call.option("beta"))
-    return _by_tables(call, x, scale, _float32_tables())
+    return _by_tables(call, x, _tflm_int16_scale(call), _float32_tables())
+
+
+def _tflm_int16_scale(call: Call) -> np.float64:
+    return np.float64(call.input(0).scale) * np.float64(call.option("beta"))
 
 
 def _by_tables(call: Call, x: Array, scale: np.float64, tables: _Tables) -> Array:
     same_type(call)
-    difference = x.astype(np.int64) - x.max(axis=-1, keepdims=True)
-    difference = double(difference, Multiplier.of(scale / (10.0 / 65535.0)))
-    e = interpolate((difference + _HIGH).clip(_LOW, _HIGH).astype(np.int16), tables.exp)
-    e = e.astype(np.int64)
+    e = _table_exponentials(x, scale, tables)
     total = e.sum(axis=-1, keepdims=True)
     bits = bit_length(total)
     # (1 + y) * 2**16 with y from 0 to 1, then y moved to the middle of int16.
@@ -182,6 +274,13 @@ def _by_tables(call: Call, x: Array, scale: np.float64, tables: _Tables) -> Arra
     right = bits - 1
     result: Array = (e * inverse + ((1 << right) >> 1)) >> right
     return result.clip(0, _HIGH).astype(np.int16)
+
+
+def _table_exponentials(x: Array, scale: np.float64, tables: _Tables) -> Array:
+    difference = x.astype(np.int64) - x.max(axis=-1, keepdims=True)
+    difference = double(difference, Multiplier.of(scale / (10.0 / 65535.0)))
+    e = interpolate((difference + _HIGH).clip(_LOW, _HIGH).astype(np.int16), tables.exp)
+    return e.astype(np.int64)
 
 
 @functools.cache
@@ -224,17 +323,44 @@ def optimized_softmax(call: Call, x: Array) -> Array:
     Raises:
         NotReplayed: a pair of types that has no kernel.
     """
-    ti, to = call.input(0), call.output
+    to = call.output
     _check_types(call)
-    scale = -np.float32(ti.scale) * np.float32(call.option("beta"))
-    table = libm("expf", scale * np.arange(256, dtype=np.float32))
-    e = table[x.max(axis=-1, keepdims=True).astype(np.int64) - x]
+    e = _optimized_table(call)[x.max(axis=-1, keepdims=True).astype(np.int64) - x]
     probability: Array = e * (np.float32(1) / (sum_in_order(e) * np.float32(to.scale)))
     if to.dtype == "uint8":
         codes = np.trunc(probability + np.float32(0.5))
     else:
         codes = round_half_away(probability) + to.zero_point
     return np.clip(codes, *to.code_range).astype(to.numpy_dtype)
+
+
+def _optimized_table(call: Call) -> Array:
+    """e of the differences 0 ... 255 below the maximum."""
+    scale = -np.float32(call.input(0).scale) * np.float32(call.option("beta"))
+    return libm("expf", scale * np.arange(256, dtype=np.float32))
+
+
+def _optimized_stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`optimized_softmax`."""
+    to, row = call.output, _row(arrays, index)
+    e = _optimized_table(call)[int(row.max()) - row.astype(np.int64)]
+    own, total = e[index[-1]], sum_in_order(e)[0]
+    difference = below_maximum(row, index[-1])
+    scaled = times("sum * so", total, np.float32(to.scale))
+    one = over("1/(sum*so)", np.float32(1), np.float32(scaled.result))
+    p = times("p", own, np.float32(one.result))
+    steps = [
+        difference,
+        given("e", f"exp(si * beta * {difference.result})", float(own)),
+        given("sum", f"the row's {len(row):,} e, in order", float(total)),
+        *(scaled, one, p),
+    ]
+    if to.dtype != "uint8":
+        last = to_integer("", np.float32(p.result), AWAY)
+        return Staged((), (*steps, last))
+    half = plus("", np.float32(p.result), np.float32(0.5))
+    last = to_integer("", np.float32(half.result), TRUNCATED)
+    return Staged((), (*steps, half, last), zero_point=to.zero_point)
 
 
 # ---- XNNPACK ----------------------------------------------------------------------------------
@@ -268,6 +394,7 @@ CARDS = (
                     multiplier="float32 -si*beta",
                     algorithm="float32 table and sum, half away",
                     source=OPTIMIZED_HEADER,
+                    ledger=Stages(_optimized_stages),
                 ),
             ),
             "reference": (
@@ -277,6 +404,7 @@ CARDS = (
                     multiplier="float64 (float32 si*beta)/(10/65535)",
                     algorithm="interpolated tables",
                     source=f"{REFERENCE_OPS}softmax.h",
+                    ledger=Stages(_int16_stages),
                 ),
                 finished(FLOAT, softmax_float, EXACT, f"{REFERENCE_OPS}softmax.h"),
                 Row(
@@ -285,6 +413,7 @@ CARDS = (
                     multiplier="float64 beta*si*2**26",
                     algorithm="fixed point",
                     source=f"{REFERENCE_OPS}softmax.h",
+                    ledger=Stages(_stages),
                     defects=(_ABORTS,),
                 ),
             ),
@@ -295,10 +424,10 @@ CARDS = (
                     multiplier="float64 si*beta/(10/65535)",
                     algorithm="interpolated float32 tables",
                     source=f"{MICRO}softmax_common.cc",
+                    ledger=Stages(_tflm_int16_stages),
                 ),
             ),
         },
-        unexplained="each of its codes depends on a whole row through a table of exponentials",
         ported=ported.SOFTMAX,
     ),
 )

@@ -132,9 +132,10 @@ def _stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
         ),
     )
     *steps, last = in_float32(total.accumulator, m, bias, AWAY)
+    exact = last.formula, last.exact
     if abs(last.result) >= 2**31:
         last = replace(last, result=INT32_MIN, how="outside int32, which x86 converts so")
-    return Staged((), (*steps, last), total)
+    return Staged((), (*steps, last), total, exact=exact)
 
 
 # ---- XNNPACK ----------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ FORMAT_VERSION = 1
 
 _WIDTH = 96
 _DIGITS = 12  # after the point, unless more are needed to see the side of a tie
+_MOST_DIGITS = 60
 _FEW = 4  # names that a sentence can hold
 _NAME_WIDTH = 20
 
@@ -124,7 +125,12 @@ def _origin(e: Explanation) -> Iterator[str]:
 
 
 def _seam(e: Explanation) -> Outcome | None:
-    """The first outcome that has an accumulator: the rule in force, if there is one."""
+    """The first outcome that has an accumulator: the rule in force, if there is one.
+
+    None where the arithmetic in force is told without one.
+    """
+    if e.outcomes[0].steps and e.outcomes[0].accumulator is None:
+        return None
     return next((o for o in e.outcomes if o.accumulator is not None), None)
 
 
@@ -284,7 +290,7 @@ def _lines(same: Sequence[Outcome], seam: Outcome | None) -> Iterator[Line]:
     if o.rounded is None:
         yield "by an algorithm of its own", f"= {_code(o.code)}", ""
         return
-    if o.sum is not None and seam is not None and o.sum.accumulator != seam.accumulator:
+    if o.sum is not None and (seam is None or o.sum.accumulator != seam.accumulator):
         for note in o.sum.notes:
             yield note, "", ""
         if len(o.sum.largest) <= 2:
@@ -429,7 +435,7 @@ def _decimal(value: Fraction, digits: int = _DIGITS) -> str:
     digits = max(3, digits + 1 - len(str(math.floor(abs(value)))))
     distance = abs(2 * value - round(2 * value))
     if distance:
-        digits = max(digits, math.ceil(-math.log10(distance)) + 3)
+        digits = max(digits, min(math.ceil(-math.log10(distance)) + 3, _MOST_DIGITS))
     scaled = abs(value) * 10**digits
     whole = math.floor(scaled)
     sign = "-" if value < 0 else ""

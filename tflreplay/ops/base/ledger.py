@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -41,8 +42,10 @@ class Term:
         return math.prod(factor.value for factor in self.factors) * self.times
 
 
-def wrapped(value: int, bits: int) -> int:
-    """What a register of ``bits`` makes of an integer."""
+def wrapped(value: int, bits: int | None) -> int:
+    """What a register of ``bits`` makes of an integer; None holds all."""
+    if bits is None:
+        return value
     half = 1 << (bits - 1)
     return (value + half) % (2 * half) - half
 
@@ -125,24 +128,26 @@ class Staged:
     """From an input code, or from a sum of such, to an output code in stages.
 
     ``multipliers`` are those of the stages, each with how it is computed. ``zero_point`` is the
-    output's, where the last stage holds it already.
+    output's, where the last stage holds it already; else it is added in a register of ``bits``,
+    or where nothing wraps, if None.
+    ``exact`` is the result before any rounding, in output codes less the zero point, and its
+    formula; None where no fraction is known. ``note`` says what else holds for this element.
     """
 
     multipliers: tuple[tuple[str, Multiplier], ...]
     steps: tuple[Step, ...]
     sum: Sum | None = None
     zero_point: int | None = None
+    bits: int | None = 32
+    exact: tuple[str, Fraction] | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Stages:
-    """The kernel requantizes in stages of its own, which ``of`` gives; called like a sum.
-
-    Where the zero point is yet to be added, that is done in a register of ``bits``.
-    """
+    """The kernel requantizes in stages of its own, which ``of`` gives; called like a sum."""
 
     of: Callable[..., Staged]
-    bits: int = 32
 
 
 Ledger = Terms | RescaledInputs | Slopes | Quotient | Stages

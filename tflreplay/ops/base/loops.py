@@ -27,6 +27,13 @@ class Loop:
         """True for each element of an output of ``shape`` that the vector body takes."""
         return vector_body(shape, width, self.length)
 
+    def place(self, index: Shape, shape: Shape, width: int) -> tuple[bool, str]:
+        """Whether the vector body takes one element of an output of ``shape``, and in words."""
+        position = int(np.ravel_multi_index(index, shape)) % self.length if index else 0
+        body = position < self.length - self.length % width
+        where = "vector body" if body else "scalar tail"
+        return body, f"element {position} of a loop over {self.length} is in the {where}"
+
 
 def vector_body(shape: Shape, width: int, length: int) -> Array:
     """True where an element is within the first ``width * (length // width)`` of its loop."""

@@ -117,7 +117,8 @@ def xnnpack_stages(
         ),
     )
     steps = tuple(in_float32(total.accumulator, m, z, how))
-    return Staged((), steps, total, to.zero_point)
+    exact = f"{steps[-1].formula} - {to.zero_point}", steps[-1].exact - to.zero_point
+    return Staged((), steps, total, to.zero_point, exact=exact)
 
 
 def xnnpack_quantized(

@@ -285,15 +285,17 @@ class Layer:
         assert not isinstance(way.result, Accumulation)
         staged, to = ledger.of(way.call, self._arrays, index, self.output.shape), way.call.output
         rounded = staged.steps[-1].result
-        activation = way.call.op.options.get("fused_activation_function", "NONE")
-        low, high = activation_range(way.call, activation)
+        low, high = 0, 1  # of a truth value
+        if to.dtype != "bool":
+            activation = way.call.op.options.get("fused_activation_function", "NONE")
+            low, high = activation_range(way.call, activation)
         zero_point = to.zero_point if staged.zero_point is None else None
-        code = wrapped(rounded + (zero_point or 0), ledger.bits)
-        code = min(max(code, low), high)
+        code = wrapped(rounded + (zero_point or 0), staged.bits)
+        code = way.result.dtype.type(min(max(code, low), high)).item()
         _agree("code", self.op, index, code, way.result[index].item())
         return Outcome(
             way.name,
-            way.row.algorithm,
+            staged.note or way.row.algorithm,
             code,
             staged.sum,
             steps=staged.steps,
@@ -302,8 +304,9 @@ class Layer:
             low=low,
             high=high,
             multipliers=tuple(Scaling.of(how, m) for how, m in staged.multipliers),
-            bits=ledger.bits,
+            bits=staged.bits,
             inner_zero_point=staged.zero_point or 0,
+            exact=staged.exact and Exact(*staged.exact),
         )
 
     def _quotient(self, way: _Way, ledger: Quotient, index: Index) -> Outcome:
@@ -322,6 +325,7 @@ class Layer:
             rounded=rounded,
             low=low,
             high=high,
+            exact=Exact(step.formula, quotient),
         )
 
     def _exact(
@@ -331,7 +335,8 @@ class Layer:
         if so is None:
             return None
         if real is not None:
-            if not math.isfinite(real.value):
+            # Far outside of every type there is no tie to look at.
+            if not abs(real.value) < so * 2**32:
                 return None
             return Exact(f"{real.value!r} / {so!r}", Fraction(real.value) / Fraction(so))
         if self.card.sign:
@@ -348,8 +353,7 @@ class Layer:
             return Exact(f"{formula} / {so!r}", together / Fraction(so))
         first = next((o for o in outcomes if o.sum is not None and o.scaling is not None), None)
         if first is None or first.sum is None or first.scaling is None:
-            step = next(iter(outcomes[0].steps), None)
-            return None if step is None else Exact(step.formula, step.exact)
+            return outcomes[0].exact
         acc, scale = first.sum.accumulator, first.scaling.real
         scale = -scale if first.negated else scale
         return Exact(f"{acc} * {scale!r}", acc * Fraction(scale))
@@ -390,9 +394,9 @@ def explained_row(model: Model, engine: Engine, op_index: int) -> Row:
         if not quantized and not card(op.name).gives_reals and not row.moves:
             raise NotReplayed("its output is not quantized")
         known = card(op.name)
-        if row.ledger is None and (row.rule or not known.explained):
-            why = "it only moves data" if row.moves else "it has no ledger yet"
-            raise NotReplayed(known.unexplained or why)
+        if row.ledger is None and (row.rule or known.function is None):
+            why = "only moves data" if row.moves else f"requantizes nothing: {row.algorithm}"
+            raise NotReplayed(known.unexplained or f"it {why}")
     return row
 
 

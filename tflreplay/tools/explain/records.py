@@ -93,9 +93,10 @@ class Outcome:
     code, and ``multipliers`` are what it multiplies by. ``negated`` says that the rule rounds the
     product without the multiplier's sign. ``zero_point`` is then added, in a register of ``bits``,
     and the result cut to ``low`` .. ``high``; ``inner_zero_point`` is one that ``rounded`` holds
-    already. ``stored`` is the type in which that stands for another code. ``squared`` says that the
-    accumulator is the square of what ``inputs`` come to. All these are None or empty for an
-    algorithm that is not told.
+    already. ``exact`` is what the stages of this element come to without rounding. ``stored`` is
+    the type in which that stands for another code. ``squared`` says that the accumulator is the
+    square of what ``inputs`` come to. All these are None or empty for an algorithm that is not
+    told.
     """
 
     name: str
@@ -111,10 +112,11 @@ class Outcome:
     low: int | None = None
     high: int | None = None
     multipliers: tuple[Scaling, ...] = ()
-    bits: int = 32
+    bits: int | None = 32
     squared: bool = False
     stored: str = ""
     inner_zero_point: int = 0
+    exact: Exact | None = None
 
     @property
     def accumulator(self) -> int | None:

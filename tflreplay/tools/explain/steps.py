@@ -17,7 +17,7 @@ from tflreplay.ground import rounding
 from tflreplay.ground.errors import NotReplayed, TflreplayError
 from tflreplay.ground.rounding import INT32_MAX, INT32_MIN, RULES, Array, Multiplier, Rule
 from tflreplay.judgement.diagnosis.broken_rules import floored_high_mul
-from tflreplay.ops.base.step import AWAY, EVEN, ROUND, UP, Step, up
+from tflreplay.ops.base.step import AWAY, EVEN, ROUND, UP, Step, doubled, shifted, up
 
 # What ports compute that write the high-mul in Python.
 _floored = floored_high_mul(RULES["double"])
@@ -29,26 +29,24 @@ Real = np.float64 | np.float32
 Apply = Callable[[Array, Multiplier], Array]
 
 
-def _high_mul_then_shift(acc: int, m: Scalar, second: str, floored: bool = False) -> list[Step]:
-    """``floored``: the nudge of C++ for a negative product, but not its division toward zero."""
-    _, mantissa, shift = m
-    steps = []
-    if shift > 0:
-        wrapped = (acc * 2**shift + 2**31) % 2**32 - 2**31
-        how = "" if wrapped == acc * 2**shift else "wraps to 32 bits"
-        steps.append(Step(f"{acc} * 2**{shift}", Fraction(acc * 2**shift), wrapped, how))
-        acc = wrapped
-    product = Fraction(acc * mantissa, 2**31)
-    high = min(up(product), INT32_MAX)
-    if floored and product < 0:
-        nudged = product + Fraction(1 - 2**30, 2**31)
-        high = math.floor(nudged)
-        steps.append(Step(f"({acc} * {mantissa} + 1 - 2**30) / 2**31", nudged, high, "floor"))
-    else:
-        steps.append(Step(f"{acc} * {mantissa} / 2**31", product, high, UP))
+def _high_mul_then_shift(acc: int, m: Scalar, second: str) -> list[Step]:
+    return list(doubled("", acc, m[1], m[2], second))
+
+
+def _floored_high_mul(acc: int, m: Scalar) -> list[Step]:
+    """``double`` with the nudge of C++ for a negative product, but not its division toward zero."""
+    steps, (_, mantissa, shift) = _high_mul_then_shift(acc, m, AWAY), m
+    first = 1 if shift > 0 else 0
+    if first:
+        acc = steps[0].result
+    product = acc * mantissa
+    if product >= 0:
+        return steps
+    nudged = Fraction(product + 1 - 2**30, 2**31)
+    high = math.floor(nudged)
+    steps[first] = Step(f"({acc} * {mantissa} + 1 - 2**30) / 2**31", nudged, high, "floor")
     if shift < 0:
-        quotient = Fraction(high, 2**-shift)
-        steps.append(Step(f"{high} / 2**{-shift}", quotient, ROUND[second](quotient), second))
+        steps[first + 1] = shifted("", high, -shift, AWAY)
     return steps
 
 
@@ -112,7 +110,7 @@ def _rounded_float(acc: int, real: Real, ties: str, low: int, high: int) -> Step
 _STEPS: dict[Apply, Callable[[int, Scalar], list[Step]]] = {
     rounding.double: lambda acc, m: _high_mul_then_shift(acc, m, AWAY),
     rounding.double_up: lambda acc, m: _high_mul_then_shift(acc, m, UP),
-    FLOORED.apply: lambda acc, m: _high_mul_then_shift(acc, m, AWAY, floored=True),
+    FLOORED.apply: _floored_high_mul,
     rounding.single: lambda acc, m: _one_shift(acc, m, UP),
     rounding.single_away: lambda acc, m: _one_shift(acc, m, AWAY),
     rounding.reduced16: _reduced16,
