@@ -28,6 +28,7 @@ PROOF = Proof(
     {"single": 412, "double-up": 1, "reduced16": 0},
     {},
     "look --layer 7",
+    7,
 )
 CODES = np.arange(12, dtype=np.int8).reshape(1, 3, 4)
 
@@ -87,7 +88,9 @@ def test_words() -> None:
         PROOF.text,
         "To look for inputs that tell those apart: look --layer 7",
     )
-    assert rest([PROOF, replace(PROOF, command="look --layer 9")]).endswith(" 7 (or layer 9)")
+    assert rest([PROOF, replace(PROOF, command="look --layer 9", layer=9)]).endswith(
+        " 7 (or layer 9)"
+    )
     assert rest([replace(PROOF, rules={"single": 1})]) == ""
 
 

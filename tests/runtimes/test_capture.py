@@ -328,7 +328,8 @@ def test_interrupt_kills_the_child(scratch: Path, tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
     path.write_bytes(relu())
     code = (
-        "import pathlib, sys, numpy as np\n"
+        "import pathlib, signal, sys, numpy as np\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in a background job
         "from tflreplay import model\n"
         "from tflreplay.runtimes import process, start_capture\n"
         f"process.PROGRAM = pathlib.Path({str(slow)!r})\n"

@@ -17,13 +17,13 @@ from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import RULES, Array
 from tflreplay.ground.words import printable
-from tflreplay.judgement.diagnosis.candidates import RULES_TRIED, base_row
+from tflreplay.judgement.diagnosis.candidates import RULES_TRIED
 from tflreplay.judgement.diagnosis.evidence import evidence, in_lines
 from tflreplay.judgement.diagnosis.made import Made
 from tflreplay.judgement.diagnosis.mistakes import made_in
 from tflreplay.judgement.diagnosis.part import Part
 from tflreplay.model import Model, Operator
-from tflreplay.ops import row_of
+from tflreplay.ops import Row, row_of
 from tflreplay.ops.seam import FirstHalves, Tensors, call_of
 
 _LINES = 256  # of each layer
@@ -36,7 +36,8 @@ class Proof:
 
     ``seen`` of the ``layers`` were looked at. ``rules`` and ``mistakes`` count, for each other rule
     and for each mistake made in the arithmetic in force, the elements of the sample that it would
-    have changed. ``command`` looks for inputs that tell the rules apart in one layer of it.
+    have changed. ``command`` looks for inputs that tell the rules apart in one layer of it, that of
+    the operator ``layer``.
     """
 
     op: str
@@ -47,6 +48,7 @@ class Proof:
     rules: dict[str, int] = field(repr=False)
     mistakes: dict[str, int] = field(repr=False)
     command: str
+    layer: int
 
     @property
     def text(self) -> str:
@@ -63,10 +65,12 @@ class Proof:
 
 def rest(proofs: Sequence[Proof]) -> str:
     """What to type to tell the rules apart that no element told; empty if there are none."""
-    command, *others = [proof.command for proof in proofs if _none(proof.rules)] or [""]
-    layers = [other.rpartition(" ")[2] for other in others]
-    more = f" (or layer {_some(layers)})" if layers else ""
-    return f"To look for inputs that tell those apart: {command}{more}" if command else ""
+    untold = [proof for proof in proofs if _none(proof.rules)]
+    if not untold:
+        return ""
+    first, *others = untold
+    more = f" (or layer {_some([str(proof.layer) for proof in others])})" if others else ""
+    return f"To look for inputs that tell those apart: {first.command}{more}"
 
 
 def _told(rules: dict[str, int]) -> str:
@@ -122,14 +126,14 @@ def prove(
             row = row_of(engine, model.main, op)
         except NotReplayed:
             continue
-        if not row.rule or base_row(engine, model.main, op) != row:
+        if not row.rule:
             continue
         key = (op.name, row.rule)
         layers[key] += 1
         if key in found and time.monotonic() > end:
             continue
         progress(op.index)
-        counted = _counted(model, op, tensors, engine, halves)
+        counted = _counted(model, op, row, tensors, engine, halves)
         if counted is not None:
             found.setdefault(key, []).append((op, *counted))
     proofs = []
@@ -150,6 +154,7 @@ def prove(
                 dict(rules),
                 dict(mistakes),
                 f"{command} --layer {unproven.index}",
+                unproven.index,
             )
         )
     return tuple(proofs)
@@ -166,10 +171,14 @@ def _in_turn(ops: Sequence[Operator]) -> Iterator[Operator]:
 
 
 def _counted(
-    model: Model, op: Operator, tensors: Tensors, engine: Engine, halves: FirstHalves
+    model: Model,
+    op: Operator,
+    row: Row,
+    tensors: Tensors,
+    engine: Engine,
+    halves: FirstHalves,
 ) -> tuple[Counter[str], Counter[str], int] | None:
     """Elements that each rule and each mistake would have changed; and how many were looked at."""
-    row = row_of(engine, model.main, op)
     try:
         call, given = call_of(model.main, op, tensors, engine, row)
     except NotReplayed:
