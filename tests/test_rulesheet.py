@@ -20,7 +20,7 @@ from tests.test_replayer import rename_op
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.rounding import Accumulation
 from tflreplay.model import Model, parse
-from tflreplay.ops import row_of
+from tflreplay.ops import CARDS, row_of
 from tflreplay.ops.seam import call_of
 from tflreplay.replayer.loop import replay
 from tflreplay.reports.rules import sheet as report
@@ -328,6 +328,18 @@ def test_it_is_the_replay(seven_ops: Model, seven_inputs: Inputs, engine: str) -
         output = chained.tensors[layer.outputs[0].index]
         assert saturation.low <= (output == result.low).sum()
         assert saturation.high <= (output == result.high).sum()
+
+
+def test_a_formula_says_what_the_functions_compute_that_it_names() -> None:
+    x = Spec((4,), "int8", 0.5)
+    model = parse(build("SUB", [x, x], [x], {}, "SubOptions"), Path("sub.tflite"))
+    (layer,) = rulesheet(model, {}, Engine("xnnpack"))
+    (told,) = report.document(model, [layer], Engine("xnnpack"), ())["layers"]
+    assert told["formula"].startswith("As `xnnpack_add`, with mb negated. `xnnpack_add`: `acc = ")
+    for known in CARDS.values():
+        for row in known.rows():
+            text = report.formula(row.kernel)
+            assert ":func:" not in text, known.op
 
 
 def test_a_table_is_what_the_engine_gives_for_every_code() -> None:

@@ -185,7 +185,7 @@ sub_unquantized = with_activation(np.subtract)
 
 
 def optimized_add(call: Call, a: Array, b: Array) -> Array:
-    """As the reference ADD, but for the vector body: ``narrow(rescale(a - za) + rescale(b - zb))``.
+    """As :func:`add`, but for the vector body: ``narrow(rescale(a - za) + rescale(b - zb))``.
 
     a, b: int8 or uint8, broadcast. The body rescales its inputs with one rounding: the right shift
     comes before the product in the int8 kernel, 16 elements wide, and is cut off after it in the
@@ -206,7 +206,7 @@ def optimized_add(call: Call, a: Array, b: Array) -> Array:
 
 
 def optimized_add_int16(call: Call, a: Array, b: Array) -> Array:
-    """As the reference ADD, but for the vector body, which rescales its inputs with one rounding.
+    """As :func:`add`, but for the vector body, which rescales its inputs with one rounding.
 
     a, b: int16; the body is 16 elements wide. The reference kernel takes what is broadcast.
     ``AddElementwiseInt16`` in ``tflite/kernels/internal/optimized/integer_ops/add.h``.

@@ -73,7 +73,7 @@ mul_unquantized = with_activation(np.multiply)
 
 
 def optimized_mul(call: Call, a: Array, b: Array) -> Array:
-    """As the reference MUL, but for the vector body, which adds the zero point in 16 bits.
+    """As :func:`mul`, but for the vector body, which adds the zero point in 16 bits.
 
     a, b: int8 or uint8, broadcast. The body is 16 int8 or 8 uint8 elements wide. See
     :func:`~tflreplay.ops.base.loops.narrowed`; the uint8 scalar-broadcast kernel does not saturate.

@@ -95,7 +95,7 @@ def xnnpack_ignoring_zero_point(
 def xnnpack_four_bit(
     call: Call, x: Array, weights: Array, bias: Array | None = None
 ) -> Accumulation:
-    """As the reference kernel, with an accumulator of 28 bits: it holds 16 times the sum in 32.
+    """As :func:`fully_connected`, in an accumulator of 28 bits: it holds 16 times the sum in 32.
 
     x: int8; weights int4 ``(units, depth)``, of even depth. ``src/qs8-qc4w-gemm``.
     """

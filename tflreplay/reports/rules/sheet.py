@@ -7,9 +7,11 @@ model. What does not apply or is not known is null.
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -151,7 +153,7 @@ def _layer(layer: LayerRules) -> dict[str, Any]:
         "outputs": [_tensor(tensor) for tensor in layer.outputs],
         "rule": _rule(RULES[row.rule]) if row is not None and row.rule else None,
         "algorithm": (row.algorithm or None) if row is not None else None,
-        "formula": _first_paragraph(row.kernel) if row is not None else None,
+        "formula": formula(row.kernel) if row is not None else None,
         "multiplier_precision": (str(row.multiplier) or None) if row is not None else None,
         "activation_bounds": str(row.clamp) if row is not None and row.rule else None,
         "source": row.source if row is not None else None,
@@ -226,6 +228,27 @@ def _range(found: Range | None) -> dict[str, int] | None:
 
 def _reals(values: Array) -> list[float | None]:
     return [value if math.isfinite(value) else None for value in values.reshape(-1).tolist()]
+
+
+def formula(kernel: Callable[..., Any]) -> str:
+    """What a kernel computes, and where that names other functions, what those compute."""
+    told: dict[str, str] = {}
+    _tell(kernel, told)
+    (_, first), *others = told.items()
+    return " ".join([first, *(f"`{name}`: {text}" for name, text in others)])
+
+
+def _tell(function: Callable[..., Any], told: dict[str, str]) -> None:
+    text = _first_paragraph(function)
+    told[function.__name__] = _REFERENCE.sub(lambda found: f"`{found['name']}`", text)
+    for found in _REFERENCE.finditer(text):
+        if found["name"] not in told:
+            module = found["module"].rstrip(".") or function.__module__
+            _tell(getattr(importlib.import_module(module), found["name"]), told)
+
+
+# Of another function, in a docstring.
+_REFERENCE = re.compile(r":func:`~?(?P<module>(?:\w+\.)*)(?P<name>\w+)`")
 
 
 def _first_paragraph(function: Callable[..., Any]) -> str:
