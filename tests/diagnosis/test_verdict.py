@@ -62,6 +62,25 @@ CASES = {
         "kernels, you round once: one 64-bit product, one shift with ties up; they round "
         "twice: a high-mul, then a rounding shift with ties away from zero.",
     ),
+    "rule that a user asked for": (
+        verdict(DOUBLE, in_force="single", engine="single", contradicted={"single": 7}),
+        "double",
+        "Explained by double rounding (double): all 100 elements, 12 of them "
+        "discriminating; the nearest other, single, gets 7 wrong. Strong evidence: 12 "
+        "independent elements tell it from all else tried. In a port meant to compute "
+        "single, you round twice: a high-mul, then a rounding shift with ties away from "
+        "zero; single, which was asked for, would round once: one 64-bit product, one shift "
+        "with ties up.",
+    ),
+    "rule beside one that a user asked for": (
+        verdict(SINGLE, in_force="reduced16", engine="single", contradicted={"reduced16": 7}),
+        "single",
+        "Explained by single rounding (single): all 100 elements, 12 of them "
+        "discriminating; the nearest other, reduced16, gets 7 wrong. Strong evidence: 12 "
+        "independent elements tell it from all else tried. In a port of the reference "
+        "kernels, you round once: one 64-bit product, one shift with ties up; they cut the "
+        "multiplier to 16 bits and round once.",
+    ),
     "rule that a mistake comes to": (
         verdict(UP, **WITHOUT_DOUBLE),
         "double-up",

@@ -96,10 +96,10 @@ class Fit:
             return f"In a port meant to compute double, you {same.you}. Fix: {same.fix}."
         if words.term(rule, "") == words.term(in_force, ""):
             return ""
-        port = f"a port of {words.kernels(engine)}"
+        port, they = words.expected(engine, in_force)
         return (
             f"{'In' if sure else 'If so: in'} {port}, you "
-            f"{words.does(self.arithmetic, self.rule)}; they {words.does(in_force, in_force)}."
+            f"{words.does(self.arithmetic, self.rule)}; {they} {words.does(in_force, in_force)}."
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from tflreplay.judgement.diagnosis.reals import NAME
+from tflreplay.ops.base.card import BY_ONE_RULE
 
 # What a rule does, to complete "you ..." and "the reference kernels ...".
 DOES = MappingProxyType(
@@ -51,6 +52,10 @@ def term(arithmetic: str, rule: str) -> str:
     return TERMS.get(rule or arithmetic, arithmetic)
 
 
-def kernels(engine: str) -> str:
-    """Whose arithmetic is expected."""
-    return _ENGINES.get(engine, f"the {engine} kernels" if engine else "the kernels expected")
+def expected(engine: str, in_force: str) -> tuple[str, str]:
+    """What a port is expected to be, and who computes the arithmetic in force."""
+    if engine == in_force and engine in BY_ONE_RULE:
+        return f"a port meant to compute {engine}", f"{engine}, which was asked for, would"
+    engine = "reference" if engine in BY_ONE_RULE else engine  # as its other rows are
+    kernels = _ENGINES.get(engine, f"the {engine} kernels" if engine else "the kernels expected")
+    return f"a port of {kernels}", "they"
