@@ -63,7 +63,9 @@ def built(name: str, ops: Sequence[Op], critical: Sequence[Op] = ()) -> tuple[La
     for op in model.main.operators:
         for index in set(op.inputs) & set(model.main.inputs):
             tensor = model.main.tensors[index]
-            if op.index < len(ops):
+            if tensor.dtype == "float32":
+                tensors[index] = rng.uniform(-5, 5, tensor.shape).astype(np.float32)
+            elif op.index < len(ops):
                 tensors[index] = random_codes(rng, tensor.shape, tensor.dtype)
             else:
                 codes = tensor.zero_point + rng.integers(-3, 4, tensor.shape)

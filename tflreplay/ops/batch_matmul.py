@@ -9,7 +9,7 @@ import numpy as np
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Accumulation, Array, Multiplier
 from tflreplay.ops.base.call import Call, accumulation
-from tflreplay.ops.base.card import PAIR, Card
+from tflreplay.ops.base.card import PAIR, Card, Slip
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.floating import check_float32
 from tflreplay.ops.base.ledger import Sum, Terms
@@ -255,6 +255,7 @@ CARDS = (
         Roles(weights=1),
         operands=PAIR,
         sums_once=True,
+        slips=frozenset({Slip.SECOND_INPUT}),
         ported=ported.adjoined(batch_matmul),
     ),
 )

@@ -437,6 +437,7 @@ CARDS = (
         ported=(
             *ported.resized(_bilinear),
             *ported.bilinear(_cut, _rounded_down),
+            ported.RATIOS_EXCHANGED,
             ported.other_resize(resize_nearest_neighbor, "nearest neighbour for bilinear"),
         ),
     ),
@@ -462,6 +463,7 @@ CARDS = (
         },
         ported=(
             *ported.resized(resize_nearest_neighbor),
+            *ported.NEAREST,
             ported.other_resize(_bilinear, "bilinear for nearest neighbour"),
         ),
     ),

@@ -7,6 +7,8 @@ filters / rank``.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
@@ -17,7 +19,8 @@ from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.cell_activations import cell_activated
 from tflreplay.ops.base.conditions import Site, condition
 from tflreplay.ops.base.hybrid import asymmetric, byte_products, symmetric
-from tflreplay.ops.base.row import Defect, Row
+from tflreplay.ops.base.ported import Ported
+from tflreplay.ops.base.row import Defect, Kernel, Row
 from tflreplay.ops.base.sums import exact_matmul
 from tflreplay.ops.base.types import FLOAT, INT8
 from tflreplay.ops.base.words import (
@@ -181,6 +184,70 @@ _READS_SIXTEEN_BITS = Defect(
     "reads int8 time weights and an int8 state as int16, past their end", int8_state
 )
 
+# ---- as ports get it wrong --------------------------------------------------------------------
+
+Changed = Callable[[Call, list[Array]], Sequence[Array | None]]
+
+
+def _ported(changed: Changed) -> Kernel:
+    """The kernel on other arrays: x, features, time, bias and state."""
+
+    def kernel(call: Call, *arrays: Array) -> Accumulation:
+        return svdf(call, *changed(call, list(arrays)))  # type: ignore[arg-type]
+
+    return kernel
+
+
+def _turned(state: Array, time: Array) -> Array:
+    return state.reshape(len(state), *time.shape)[..., ::-1].reshape(state.shape)
+
+
+def _first_rank(call: Call, time: Array) -> Array:
+    first = np.arange(len(time)) % call.option("rank") == 0
+    return np.where(first[:, None], time, 0).astype(time.dtype)
+
+
+def _by_rank(call: Call, rows: Array) -> Array:
+    """Filters (units, rank) of which each is read where (rank, units) would have it."""
+    return rows.reshape(call.option("rank"), -1, *rows.shape[1:]).swapaxes(0, 1).reshape(rows.shape)
+
+
+_NEWEST = "move the state by one, and put the newest value last"
+_UNITS = "sum the filters of a unit, which lie side by side"
+_WAYS: tuple[tuple[str, str, str, Changed], ...] = (
+    (
+        "bias left out",
+        "do not add the bias",
+        "add the int32 bias to the sum before rescaling",
+        lambda call, a: (*a[:3], None, a[4]),
+    ),
+    (
+        "newest value first",
+        "put the newest value first in the state, and move the others behind it",
+        _NEWEST,
+        lambda call, a: (a[0], a[1], a[2][:, ::-1], a[3], _turned(a[4], a[2])),
+    ),
+    (
+        "weights of time in reverse",
+        "take the weights of time in reverse",
+        "the last weight of time belongs to the newest value",
+        lambda call, a: (a[0], a[1], a[2][:, ::-1], *a[3:]),
+    ),
+    (
+        "first filter of each unit only",
+        "take the first filter of each unit, and leave out the others",
+        _UNITS,
+        lambda call, a: (a[0], a[1], _first_rank(call, a[2]), *a[3:]),
+    ),
+    (
+        "filters counted as rank * units + unit",
+        "read the filters as (rank, units)",
+        _UNITS,
+        lambda call, a: (a[0], _by_rank(call, a[1]), _by_rank(call, a[2]), *a[3:]),
+    ),
+)
+_PORTED = tuple(Ported(title, you, fix, _ported(changed)) for title, you, fix, changed in _WAYS)
+
 CARDS = (
     Card(
         "SVDF",
@@ -214,6 +281,7 @@ CARDS = (
             "tflm": (Row(INT8, tflm_svdf, "double", _SCALES, source=f"{MICRO}svdf_common.cc"),),
         },
         stateful=True,
+        ported=_PORTED,
         unexplained="it sums up a state that inputs before have made",
     ),
 )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.ground.window import Window, window
 from tflreplay.ops.base.call import Call, clamp_real
-from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.card import Card, Slip
 from tflreplay.ops.base.conditions import Condition, Site, condition, every
 from tflreplay.ops.base.floating import check_float32, rounded_sums
 from tflreplay.ops.base.hybrid import (
@@ -26,11 +28,13 @@ from tflreplay.ops.base.hybrid import (
     weight_scales,
     xnnpack_quantize,
 )
+from tflreplay.ops.base.layouts import as_hwio, as_oihw, rotated, transposed
 from tflreplay.ops.base.ledger import Sum, Terms
+from tflreplay.ops.base.ported import Ported
 from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import image, one_input, plain_activation
 from tflreplay.ops.base.roles import Roles
-from tflreplay.ops.base.row import Defect, Row
+from tflreplay.ops.base.row import Defect, Kernel, Row
 from tflreplay.ops.base.sums import Sums, accumulator_bits, centred_weights, weighted_accumulation
 from tflreplay.ops.base.terms import Arrays, Index, grid, weighted_sum
 from tflreplay.ops.base.types import INT8, INT16, UINT8
@@ -314,6 +318,101 @@ def _row(
     )
 
 
+# ---- as ports get it wrong ---------------------------------------------------------------------
+
+Landing = Callable[[Window, Window], tuple[Window, Window]]
+_LANDS = "an input at y lands at y * stride - padding + tap, and what lands in one place is summed"
+
+
+def _ported(
+    landing: Landing = lambda rows, columns: (rows, columns), overwritten: bool = False
+) -> Kernel:
+    """Products of other windows, summed, or the last one kept of those that lie in the output."""
+
+    def kernel(
+        call: Call, shape: Array, weights: Array, x: Array, bias: Array | None = None
+    ) -> Accumulation:
+        x_tensor, padding = call.input(2), call.option("padding")
+        rows, columns = landing(
+            *(
+                window(int(shape[a]), weights.shape[a], call.option(f"stride_{h}"), 1, padding)
+                for a, h in ((1, "h"), (2, "w"))
+            )
+        )
+        centred = centred_weights(call, x_tensor, call.input(1), weights).astype(np.int64)
+        codes = x.astype(np.int64) - x_tensor.zero_point
+        values = np.zeros(tuple(int(size) for size in shape), np.int64)
+        for y, at, i, j in product(*map(range, (*x.shape[1:3], *weights.shape[1:3]))):
+            place = y * rows.stride - rows.before + i, at * columns.stride - columns.before + j
+            if all(0 <= p < size for p, size in zip(place, values.shape[1:3], strict=True)):
+                term = codes[:, y, at] @ centred[:, i, j].T
+                where = (slice(None), *place)
+                values[where] = term if overwritten else term + values[where]
+        values += 0 if bias is None else bias.astype(np.int64)
+        return weighted_accumulation(call, x_tensor, values, 64)
+
+    return kernel
+
+
+def _moved(**of: Callable[[Window], int]) -> Landing:
+    """Fields of both windows, each from the window itself."""
+
+    def landing(rows: Window, columns: Window) -> tuple[Window, Window]:
+        return tuple(  # type: ignore[return-value]
+            replace(w, **{name: value(w) for name, value in of.items()}) for w in (rows, columns)
+        )
+
+    return landing
+
+
+def _strided(of: Callable[[int, int], tuple[int, int]]) -> Landing:
+    def landing(rows: Window, columns: Window) -> tuple[Window, Window]:
+        h, w = of(rows.stride, columns.stride)
+        return replace(rows, stride=h), replace(columns, stride=w)
+
+    return landing
+
+
+_PORTED = (
+    Ported(
+        "last product kept instead of the sum",
+        "overwrite what landed in a place before, where it must be added to",
+        _LANDS,
+        _ported(overwritten=True),
+    ),
+    Ported(
+        "padding not cut off",
+        "leave the padding in, at the top and the left of the output",
+        _LANDS,
+        _ported(_moved(before=lambda w: 0)),
+    ),
+    Ported(
+        "padding cut off at the wrong side",
+        "cut off before the output what must be cut off after it",
+        _LANDS,
+        _ported(_moved(before=lambda w: w.after)),
+    ),
+    Ported(
+        "padding of the kernel's size",
+        "cut off kernel size - 1 rows and columns",
+        _LANDS,
+        _ported(_moved(before=lambda w: w.size - 1)),
+    ),
+    Ported("stride left out", "move by 1", _LANDS, _ported(_moved(stride=lambda w: 1))),
+    *(
+        Ported(f"stride{title}", f"use the {you}", _LANDS, _ported(_strided(of)))
+        for title, you, of in (
+            (
+                "s exchanged",
+                "height's stride for the width, and the width's for the height",
+                lambda h, w: (w, h),
+            ),
+            (" of the height for both", "height's stride for the width", lambda h, w: (h, h)),
+            (" of the width for both", "width's stride for the height", lambda h, w: (w, w)),
+        )
+    ),
+)
+
 CARDS = (
     Card(
         "TRANSPOSE_CONV",
@@ -413,5 +512,8 @@ CARDS = (
         },
         _ROLES,
         sums_once=True,
+        slips=frozenset({Slip.WEIGHTS, Slip.SUM}),
+        rereadings=(transposed, rotated, as_hwio, as_oihw),
+        ported=_PORTED,
     ),
 )

@@ -20,6 +20,7 @@ from tflreplay.ground.rounding import (
     quantize_multiplier,
     rounding_divide_by_pot,
     shifted_left,
+    wrap32,
 )
 
 _TWICE, _ONCE = ("double", "double-up"), ("single", "single-away")
@@ -117,6 +118,13 @@ def no_nudge_truncated(rule: Rule) -> Rule | None:
 def rounded_high_mul(shift: Shift) -> Callable[[Rule], Rule | None]:
     """The product divided by ``2**31`` in this way."""
     return lambda rule: _two_steps(rule, lambda p: shift(p, np.asarray(31)))
+
+
+def wrapped_product(rule: Rule) -> Rule | None:
+    """The product in 32 bits, where it wraps around."""
+    if rule.name == "single":
+        return _written(rule, shift=lambda x, bits: _half_up(wrap32(x), bits))
+    return _two_steps(rule, lambda p: high_mul(wrap32(p), np.asarray(1)))
 
 
 # ---- the shift --------------------------------------------------------------------------------
@@ -219,6 +227,15 @@ def narrow_mantissa(bits: int, rounded: bool) -> Callable[[Rule], Rule | None]:
 def other_shift(by: int) -> Callable[[Rule], Rule | None]:
     """The result shifted by so many bits more to the left."""
     return rescaled(lambda m: Multiplier(np.ldexp(m.real, by), m.mantissa, m.shift + by))
+
+
+def turned_shift(rule: Rule) -> Rule | None:
+    """The result shifted to the other side."""
+
+    def scaled(m: Multiplier) -> Multiplier:
+        return Multiplier(np.ldexp(m.real, -2 * m.shift), m.mantissa, -m.shift)
+
+    return rescaled(scaled)(rule)
 
 
 def rescaled(scaled: Callable[[Multiplier], Multiplier]) -> Callable[[Rule], Rule]:

@@ -43,7 +43,8 @@ def evidence(
 ) -> Evidence:
     """What the elements of ``produced`` depend on: a sum, or else the inputs' codes."""
     info = np.iinfo(produced.dtype) if produced.dtype.kind in "iu" else None
-    low, high = (info.min, info.max) if info else (0, 1)
+    of_others = (-np.inf, np.inf) if produced.dtype.kind == "f" else (0, 1)
+    low, high = (info.min, info.max) if info else of_others
     if sums is not None and sums.values.size == produced.size:
         low, high = max(low, sums.low), min(high, sums.high)
         keys = sums.values.reshape(produced.shape).astype(np.int64)

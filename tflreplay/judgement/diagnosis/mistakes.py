@@ -169,7 +169,7 @@ def _bias(arrays: Arrays) -> Array | None:
 
 def _no_bias(call: Call, arrays: Arrays) -> Made | None:
     bias = _bias(arrays)
-    return None if bias is None else Made(call, (*arrays[:2], np.zeros_like(bias)))
+    return None if bias is None else Made(call, (*arrays[:2], np.zeros_like(bias), *arrays[3:]))
 
 
 def _bias_rescaled_apart(call: Call, arrays: Arrays) -> Made | None:

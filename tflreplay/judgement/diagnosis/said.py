@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tflreplay.judgement.diagnosis.place import Box
+
 
 @dataclass(frozen=True)
 class Said:
@@ -20,3 +22,9 @@ class Said:
     @property
     def named(self) -> str:
         return self.title or self.name
+
+
+def there(said: Said, box: Box) -> Said:
+    """The mistake made in one place only."""
+    where = f"in {box.text} only"
+    return Said(f"{said.named} {where}", f"{said.you}, {where}", said.fix)

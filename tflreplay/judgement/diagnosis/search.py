@@ -13,14 +13,15 @@ from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import RULES, Accumulation, Array, Rule
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED, Candidate, base_row, candidates
 from tflreplay.judgement.diagnosis.evidence import STRONG, Evidence, evidence, in_lines
-from tflreplay.judgement.diagnosis.families.copies import copies
-from tflreplay.judgement.diagnosis.made import Arrays, Made
+from tflreplay.judgement.diagnosis.families.copies import copied_there, copies
+from tflreplay.judgement.diagnosis.in_order import in_order, kernel_in_order
+from tflreplay.judgement.diagnosis.made import Arrays, Made, as_it_is
 from tflreplay.judgement.diagnosis.mistakes import MISTAKES
 from tflreplay.judgement.diagnosis.part import Part
-from tflreplay.judgement.diagnosis.place import place
+from tflreplay.judgement.diagnosis.place import Box, place
 from tflreplay.judgement.diagnosis.reals import NAME as REAL
 from tflreplay.judgement.diagnosis.reals import Reals, in_reals, real_kernel, real_row
-from tflreplay.judgement.diagnosis.said import Said
+from tflreplay.judgement.diagnosis.said import Said, there
 from tflreplay.judgement.diagnosis.trials import Setting, Trial, View, several, singles
 from tflreplay.judgement.diagnosis.verdict import Fit, Rival, Verdict
 from tflreplay.model import Model, Operator, Subgraph
@@ -59,13 +60,13 @@ def diagnose(
     Returns:
         None for an op that has one arithmetic only, which is right, or only moves data, which no
         mistake explains; for one that cannot be replayed on these tensors, and for floating-point
-        outputs.
+        outputs, but of an op that makes real numbers of codes.
 
     Raises:
         NotReplayed: the engine's tables have no row for this op.
     """
     tried = candidates(engine, graph, op) or _alone(engine, graph, op)
-    if not tried or produced.dtype.kind == "f":
+    if not tried or (produced.dtype.kind == "f" and not card(op.name).gives_reals):
         return None
     halves = halves or FirstHalves()
     wrong = dict(_wrong(graph, op, tensors, produced, engine, tried, halves))
@@ -90,7 +91,9 @@ def diagnose(
     found = None
     if wrong[own].any():
         settings = _settings(call, tuple(arrays), produced, wrong, tried, base is not None)
-        others = {(c.row.kernel, c.row.rule, c.row.multiplier) for c in tried}
+        others = {
+            (kernel_in_order(op.name, c.row.kernel), c.row.rule, c.row.multiplier) for c in tried
+        }
         in_real_numbers = reals is not None and not reals.wrong(produced).any()
         found = _Search(settings, produced, others, halves, known, counted, in_real_numbers)
         fits += found.alone()
@@ -107,6 +110,8 @@ def diagnose(
         real, rival = _in_reals(reals, weighted, produced, known, fits, counted)
         fits += [real] if real is not None else []
         rivals += [rival] if rival is not None else []
+    if found is not None and not any(fit.explained == produced.size for fit in fits):
+        fits += found.in_a_place()
     if found is not None and not any(fit.explained == produced.size for fit in fits):
         fits += found.together()
     complete = [fit for fit in fits if fit.explained == produced.size]
@@ -155,6 +160,7 @@ def _settings(
 ) -> list[Setting]:
     """The arithmetics in which mistakes are tried: by a rule, by none, and in real numbers."""
     found = []
+    call, arrays = in_order(call, arrays)
     rules = [name for name in RULES_TRIED if name in wrong and wrong[name].any()]
     if call.rule.name in rules:
         rules.remove(call.rule.name)
@@ -372,6 +378,53 @@ class _Search:
             if fit.explained == self.produced.size
         }
         return self._sorted(found.values())
+
+    def in_a_place(self) -> list[Fit]:
+        """What is wrong in one place only: never computed, copied, or by one mistake there.
+
+        A place counts where enough in it is wrong to tell mistakes from one another.
+        """
+        nearest = min(
+            (where for setting in self.settings for where in setting.wrong.values()),
+            key=np.count_nonzero,
+            default=np.zeros(0, bool),
+        )
+        box = Box.of(nearest)
+        if box is None or box.share == 1 or not box.text or self.evidence.count(nearest) < STRONG:
+            return []
+        size = self.produced.size
+        fits = [
+            Fit("no arithmetic", size, (said,), elements=size)
+            for said in copied_there(self.produced, box)
+        ]
+        inside = box.mask
+        for setting in self.settings:
+            right = [r for r in setting.rules if not (setting.wrong[r] & ~inside).any()]
+            if right:
+                kept = replace(
+                    setting,
+                    rules={rule: setting.rules[rule] for rule in right},
+                    wrong={rule: setting.wrong[rule] for rule in right},
+                )
+                fits += self._there(kept, box)
+        return self._sorted(fits) if fits and fits[0].rule else fits
+
+    def _there(self, setting: Setting, box: Box) -> Iterator[Fit]:
+        view = View.of(setting, self.produced, self.evidence, self.halves, box.mask)
+        inside = in_lines(box.mask)
+        for trial in singles(view, True, self._is_known):
+            if trial.made.back is not as_it_is:
+                continue
+            for rule, codes in self._codes(setting, trial, trial.right):
+                if not ((codes != in_lines(self.produced)) & inside).any():
+                    (said,) = trial.said
+                    yield Fit(
+                        rule,
+                        self.produced.size,
+                        (there(said, box),),
+                        rule=rule if rule in RULES else "",
+                        elements=self.produced.size,
+                    )
 
     def _sorted(self, fits: Iterable[Fit]) -> list[Fit]:
         rules = [rule for setting in self.settings for rule in setting.rules]

@@ -30,6 +30,7 @@ _CAPPED = 16  # codes further off than this are as wrong as any
 _BEAM = 10
 _RULES = 3  # in which a pair is tried, of a mistake that is near
 _PAIRS, _WORK = 6000, 1 << 24
+_CELL = 32  # times the work of another op, of one that computes step by step
 _DEEPER = 3  # pairs that are tried with a third
 
 
@@ -87,18 +88,26 @@ class Trial:
 
 @dataclass(frozen=True)
 class View:
-    """Some lines of an op, and what was produced there."""
+    """Some lines of an op, and what was produced there; only what is ``inside`` counts, or all."""
 
     setting: Setting
     produced: Array
     evidence: Evidence
     lines: Array
     halves: FirstHalves
+    inside: Array | None = None
 
     @classmethod
-    def of(cls, setting: Setting, produced: Array, evidence: Evidence, halves: FirstHalves) -> View:
+    def of(
+        cls,
+        setting: Setting,
+        produced: Array,
+        evidence: Evidence,
+        halves: FirstHalves,
+        inside: Array | None = None,
+    ) -> View:
         lines = _sample(next(iter(setting.wrong.values())), _WRONG, _EVEN)
-        return cls(setting, produced, evidence, lines, halves)
+        return cls(setting, produced, evidence, lines, halves, inside)
 
     @cached_property
     def few(self) -> View:
@@ -119,8 +128,9 @@ class View:
         An op that cannot be computed on some lines only is computed whole each time.
         """
         size = self.produced.size + sum(a.size for a in self.setting.arrays if a is not None)
-        whole = card(self.setting.call.op.name).lines is None
-        return min(_PAIRS, _WORK // size) if whole else _PAIRS
+        known = card(self.setting.call.op.name)
+        size *= _CELL if known.stateful else 1
+        return min(_PAIRS, _WORK // size) if known.lines is None else _PAIRS
 
     @cached_property
     def part(self) -> Part:
@@ -153,6 +163,8 @@ class View:
             if codes.shape != target.shape:
                 break
             off = _distance(codes, target)
+            if self.inside is not None:
+                off = np.where(in_lines(self.inside)[self.lines], off, 0)
             differs = off > 0
             wrong[rule] = int(differs.sum())
             telling[rule] = self.known.count(differs)
@@ -164,6 +176,8 @@ class View:
 
 def _distance(codes: Array, target: Array) -> Array:
     """How far apart codes are; one may have wrapped around."""
+    if target.dtype.kind == "f":
+        return np.asarray(np.abs(codes - target))
     apart = codes.astype(np.int32) - target
     if codes.dtype.itemsize == 1:
         apart = apart.astype(np.int8).astype(np.int32)

@@ -9,6 +9,7 @@ from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import RULES, Array
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED, base_row, candidates
+from tflreplay.judgement.diagnosis.in_order import in_order
 from tflreplay.judgement.diagnosis.mistakes import made_in
 from tflreplay.judgement.diagnosis.part import Part
 from tflreplay.model import Model, Operator
@@ -57,8 +58,9 @@ def variants(
     if base is None:
         return
     call, arrays = call_of(graph, op, tensors, engine, base)
-    whole = Part(call, tuple(arrays), halves)
+    call, given = in_order(call, tuple(arrays))
+    whole = Part(call, given, halves)
     rules = [*dict.fromkeys((call.rule.name, *RULES_TRIED))]
-    for mistake, _, made in made_in(call, tuple(arrays)):
+    for mistake, _, made in made_in(call, given):
         for rule, codes in whole.codes(made, {rule: RULES[rule] for rule in rules}):
             yield Variant(op.index, op.name, rule, mistake.name, output=codes)

@@ -16,6 +16,7 @@ from tflreplay.ops.recurrent.floating import (
     unidirectional_sequence_rnn,
 )
 from tflreplay.ops.recurrent.integer import lstm, unidirectional_sequence_lstm
+from tflreplay.ops.recurrent.ported import LSTM
 from tflreplay.ops.recurrent.tflm import tflm_unidirectional_sequence_lstm
 
 _APPROXIMATED = f"{UNORDERED_SUMS}, nor how the functions are approximated"
@@ -44,6 +45,7 @@ CARDS = (
             ),
         },
         stateful=True,
+        ported=LSTM,
         unexplained=_STATE,
     ),
     Card(
@@ -76,6 +78,7 @@ CARDS = (
             ),
         },
         stateful=True,
+        ported=LSTM,
         unexplained=_STATE,
     ),
     Card(

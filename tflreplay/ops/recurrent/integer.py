@@ -64,7 +64,7 @@ def unidirectional_sequence_lstm(call: Call, *arrays: Array | None) -> Array:
     ``tflite/kernels/lstm_eval.cc``.
     """
     inputs = all_inputs(arrays)
-    return sequence(call, inputs, lambda x: _cells(call, inputs, x))
+    return sequence(call, inputs, lambda x: cells(call, inputs, x))
 
 
 def lstm(call: Call, *arrays: Array | None) -> Array:
@@ -73,10 +73,15 @@ def lstm(call: Call, *arrays: Array | None) -> Array:
     ``Eval`` in ``tflite/kernels/lstm.cc``.
     """
     inputs = all_inputs(arrays)
-    return one_step(call, inputs, lambda x: _cells(call, inputs, x))
+    return one_step(call, inputs, lambda x: cells(call, inputs, x))
 
 
-def _cells(call: Call, arrays: Arrays, x: Array) -> Cells:
+def cells(call: Call, arrays: Arrays, x: Array) -> Cells:
+    """The layer for an input ``(time, batch, depth)``.
+
+    Raises:
+        NotReplayed: no kernel takes inputs of these types and scales.
+    """
     _check(call, arrays)
     exponent = power_of_two(call.input(CELL_STATE).scale)
     if exponent is None or not 0 <= 15 + exponent <= _MOST_BITS:
@@ -99,7 +104,7 @@ def _cells(call: Call, arrays: Arrays, x: Array) -> Cells:
         cell=_gate(call, arrays, x, CELL, exponent),
         output=_gate(call, arrays, x, OUTPUT, exponent),
         state=state,
-        hidden=_Hidden.of(call, arrays, 15 + exponent),
+        hidden=Hidden.of(call, arrays, 15 + exponent),
     )
 
 
@@ -268,7 +273,7 @@ class _Norm:
 
 
 @dataclass(frozen=True)
-class _Hidden:
+class Hidden:
     """``rule(o * tanh(c)) + zh``, and its projection: ``clip(rule(Wp h + b) + zo)``."""
 
     call: Call
@@ -278,7 +283,7 @@ class _Hidden:
     projection: _Projection | None
 
     @classmethod
-    def of(cls, call: Call, arrays: Arrays, integer_bits: int) -> _Hidden:
+    def of(cls, call: Call, arrays: Arrays, integer_bits: int) -> Hidden:
         hidden = call.intermediates[_UNPROJECTED]
         # In float64, then rounded to float32.
         multiplier = Multiplier.of(np.float32(2.0**-15 / hidden.scale * 2.0**-15))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -67,6 +68,13 @@ def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
     )
     if call.output.numpy_dtype.itemsize == 1:
         yield Change(said, _other_type())
+        other = "uint8" if call.output.dtype == "int8" else "int8"
+        said = Said(
+            f"codes clamped and stored as {other}",
+            f"clamp to the range of {other} and store the bytes",
+            f"store {call.output.dtype}, clamped to its own range",
+        )
+        yield Change(said, _clamped_as(np.dtype(other)))
 
 
 def _kind(kind: str) -> Form:
@@ -79,6 +87,16 @@ def _clamp(
     return lambda a: replace(
         a, low=a.low if low is None else low, high=a.high if high is None else high
     )
+
+
+def _clamped_as(other: np.dtype[Any]) -> Form:
+    info = np.iinfo(other)
+
+    def store(values: Array, a: Accumulation) -> Array:
+        codes = (values + a.zero_point).clip(info.min, info.max)
+        return np.asarray(codes.astype(other).view(a.dtype))
+
+    return lambda call, arrays: Made(call, arrays, store=store)
 
 
 def _other_type() -> Form:

@@ -8,9 +8,9 @@ from itertools import product
 
 import numpy as np
 
-from tflreplay.ground.rounding import Array
+from tflreplay.ground.rounding import Array, wrap32
 from tflreplay.ground.window import Window, window
-from tflreplay.judgement.diagnosis.families.change import Change, of_array
+from tflreplay.judgement.diagnosis.families.change import Change, of_array, of_sums
 from tflreplay.judgement.diagnosis.made import Arrays, Made
 from tflreplay.judgement.diagnosis.said import Said
 from tflreplay.ops import card
@@ -22,13 +22,30 @@ Windows = tuple[Window, Window]
 
 def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
     known = card(call.op.name)
-    if not known.weighted or known.window is None or arrays[0] is None or arrays[1] is None:
+    if not known.weighted or arrays[0] is None or arrays[1] is None:
+        return
+    yield from _taps(call, arrays[1].shape)
+    yield from _sums(call)
+    if known.window is None:
         return
     right = _windows(call, arrays[0], arrays[1])
     yield from _padding(right)
     yield from _steps(call, right, arrays[0].shape)
     yield from _outside(call, right)
-    yield from _taps(call, arrays[1].shape)
+
+
+def _sums(call: Call) -> Iterator[Change]:
+    if call.output.shape[-1:] > (1,):
+        said = Said(
+            "sum carried on to the next channel",
+            "go on summing where the sum must start anew, at each output channel",
+            "set the accumulator to the bias, or to 0, for every output",
+        )
+        yield Change(said, of_sums(lambda a: replace(a, values=_carried(a.values))))
+
+
+def _carried(values: Array) -> Array:
+    return np.asarray(wrap32(values.astype(np.int64).cumsum(axis=-1)))
 
 
 def _windows(call: Call, x: Array, weights: Array) -> Windows:
@@ -76,7 +93,9 @@ def _steps(call: Call, right: Windows, shape: tuple[int, ...]) -> Iterator[Chang
     rows, columns = right
     for what in ("stride", "dilation"):
         h, w = getattr(rows, what), getattr(columns, what)
-        for pair in ((1, 1), (2, 2), (w, h), (h, h), (w, w)):
+        pairs = [(1, 1), (2, 2), (w, h), (h, h), (w, w)]
+        pairs += [(rows.size, columns.size)] if what == "stride" else []
+        for pair in dict.fromkeys(pairs):
             if pair == (h, w):
                 continue
             name = f"{what} {pair[0]} x {pair[1]}" if pair != (w, h) else f"{what}s exchanged"
@@ -141,17 +160,27 @@ class _Laid:
             )
         for axis, w in zip((1, 2), self.windows, strict=True):
             size = x.shape[axis] - (self.outside is None)
-            taps = np.arange(w.outputs)[:, None] * w.stride - w.before
-            taps = (taps + np.arange(w.size) * w.dilation).reshape(-1)
+            taps = _places(w)
             if self.outside is None:
                 taps = np.where((taps < 0) | (taps >= size), size, taps)
             else:
                 taps = self.outside(taps, size)
             x = x.take(taps, axis)
-        rows, columns = self.windows
-        apart = {"padding": "VALID", "stride_h": rows.size, "stride_w": columns.size}
-        dense = {"dilation_h_factor": 1, "dilation_w_factor": 1}
-        return Made(with_options(call, **apart, **dense), (x, *arrays[1:]))
+        return _apart(call, arrays, self.windows, x)
+
+
+def _places(w: Window) -> Array:
+    """Of each output each tap's place in the input."""
+    taps = np.arange(w.outputs)[:, None] * w.stride - w.before
+    return (taps + np.arange(w.size) * w.dilation).reshape(-1)
+
+
+def _apart(call: Call, arrays: Arrays, windows: Windows, x: Array) -> Made:
+    """The op on what its windows see, each window beside the other."""
+    rows, columns = windows
+    apart = {"padding": "VALID", "stride_h": rows.size, "stride_w": columns.size}
+    dense = {"dilation_h_factor": 1, "dilation_w_factor": 1}
+    return Made(with_options(call, **apart, **dense), (x, *arrays[1:]))
 
 
 def _outside(call: Call, right: Windows) -> Iterator[Change]:
@@ -159,6 +188,13 @@ def _outside(call: Call, right: Windows) -> Iterator[Change]:
     if not any(w.before or w.after for w in right):
         return
     fix = "pad with the input's zero point, which is the code of the real number 0"
+    for name, how, checked in (
+        ("the next row", "read past the end of a row into the next", (True, False)),
+        ("the row before", "read before the start of a row into the one before", (False, True)),
+        ("neighbouring rows", "read before and past a row into its neighbours", (False, False)),
+    ):
+        said = Said(f"padding with {name}", f"{how}, where the input is padded", fix)
+        yield Change(said, _InMemory(right, *checked))
     for name, how, index in (
         ("edge", "repeat the input's edge", lambda i, n: i.clip(0, n - 1)),
         ("reflection", "reflect the input", _reflected),
@@ -186,6 +222,31 @@ def _reflected(index: Array, size: int) -> Array:
     return np.asarray(np.where(index >= size, 2 * size - 2 - index, index).clip(0, size - 1))
 
 
+class _InMemory:
+    """What lies in memory before or after a row read for padding, at a side that is not checked."""
+
+    def __init__(self, windows: Windows, left: bool, right: bool) -> None:
+        self.windows, self.left, self.right = windows, left, right
+
+    def __call__(self, call: Call, arrays: Arrays) -> Made | None:
+        x = arrays[0]
+        assert x is not None
+        _, height, width, channels = x.shape
+        rows, columns = (_places(w) for w in self.windows)
+        image = np.arange(len(x))[:, None, None]
+        at = (image * height + rows[:, None]) * width + columns
+        inside = ((rows >= 0) & (rows < height))[:, None] & (at >= 0) & (at < x.size // channels)
+        inside &= (columns >= 0) if self.left else True
+        inside &= (columns < width) if self.right else True
+        codes = x.reshape(-1, channels)[np.where(inside, at, 0)]
+        return _apart(
+            call,
+            arrays,
+            self.windows,
+            np.where(inside[..., None], codes, x.dtype.type(call.input(0).zero_point)),
+        )
+
+
 class _Filled:
     """The input padded beforehand with a code."""
 
@@ -206,28 +267,32 @@ def _taps(call: Call, shape: tuple[int, ...]) -> Iterator[Change]:
     tensor = call.input(1)
     zero = 0 if tensor.quantization is None or tensor.quantization.per_axis else tensor.zero_point
     places = {1: "row", 2: "column"}
-    if not card(call.op.name).depthwise:
+    if len(shape) == 2:
+        places = {1: "input"}
+    elif not card(call.op.name).depthwise:
         places[3] = "input channel"
+    last = len(shape) - 1
+    whose = "weights" if len(shape) == 2 else "filter"
     for axis, what in places.items():
         if shape[axis] > 1:
-            yield _without(axis, f"first {what}", slice(0, 1), zero)
-            yield _without(axis, f"last {what}", slice(-1, None), zero)
-        for multiple in (4, 8, 16) if axis == 3 else ():
+            yield _without(axis, f"first {what}", slice(0, 1), zero, whose)
+            yield _without(axis, f"last {what}", slice(-1, None), zero, whose)
+        for multiple in (4, 8, 16) if axis == last else ():
             left = slice(shape[axis] // multiple * multiple, None)
             if 0 < left.start < shape[axis]:
-                words = f"input channels past the last multiple of {multiple}"
-                yield _without(axis, words, left, zero)
+                words = f"{what}s past the last multiple of {multiple}"
+                yield _without(axis, words, left, zero, whose)
 
 
-def _without(axis: int, what: str, which: slice, zero: int) -> Change:
+def _without(axis: int, what: str, which: slice, zero: int, whose: str) -> Change:
     def changed(weights: Array) -> Array:
         left = weights.copy()
         left[(slice(None),) * axis + (which,)] = zero
         return left
 
     said = Said(
-        f"{what} of the filter left out",
-        f"leave out the {what} of the filter",
-        "sum over the whole filter",
+        f"{what} of the {whose} left out",
+        f"leave out the {what} of the {whose}",
+        f"sum over the whole {whose}" if whose == "filter" else "sum over all weights of a unit",
     )
     return Change(said, of_array(1, changed))

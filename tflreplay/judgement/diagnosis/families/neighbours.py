@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from tflreplay.judgement.diagnosis.families.change import (
     with_scale,
 )
 from tflreplay.judgement.diagnosis.families.widths import saturated, wrapped
+from tflreplay.judgement.diagnosis.in_order import BIAS, WEIGHTS, X
 from tflreplay.judgement.diagnosis.made import Arrays, Form, Made
 from tflreplay.judgement.diagnosis.said import Said
 from tflreplay.ops import card
@@ -34,17 +35,99 @@ _TAKEN: dict[str, Callable[[Array], Array]] = {
 
 def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
     if card(call.op.name).weighted:
-        yield from _bias(arrays)
-        yield from _channels(call)
+        of_others = _TAKEN | _multiplied_channels(call)
+        yield from _bias(arrays, of_others)
+        yield from _channels(call, of_others)
     yield from _scales(call)
+    yield from _buffers(call, arrays)
+    if quantized(call.input(0)):
+        yield from _repeated(call, arrays)
 
 
-def _bias(arrays: Arrays) -> Iterator[Change]:
+def _multiplied_channels(call: Call) -> dict[str, Callable[[Array], Array]]:
+    """What of an output channel is taken from which, where several belong to an input channel."""
+    if not card(call.op.name).depthwise:
+        return {}
+    channels, outputs = call.input(X).shape[-1], call.output.shape[-1]
+    times = outputs // channels
+    if times < 2 or channels < 2:
+        return {}
+    every = np.arange(outputs)
+    return {
+        "of the input channel's number": lambda x: x[every // times],
+        "of the input channel's number, counted as k * C + c": lambda x: x[every % channels],
+        "counted as k * C + c": lambda x: x.reshape(channels, times).T.reshape(-1),
+    }
+
+
+def _buffers(call: Call, arrays: Arrays) -> Iterator[Change]:
+    """One input's codes read for the other's, where they are alike in shape and type."""
+    if card(call.op.name).weighted or len(arrays) < 2:
+        return
+    a, b, *rest = arrays
+    if a is None or b is None or (a.shape, a.dtype) != (b.shape, b.dtype) or a.size < 2:
+        return
+    fix = "give the op each input's own buffer"
+    for name, you, given in (
+        (
+            "buffers of both inputs exchanged",
+            "read each input's codes for the other's",
+            (b, a, *rest),
+        ),
+        (
+            "first input read twice",
+            "read the first input's codes for the second's too",
+            (a, a, *rest),
+        ),
+        (
+            "second input read twice",
+            "read the second input's codes for the first's too",
+            (b, b, *rest),
+        ),
+    ):
+        yield Change(Said(name, you, fix), _given(given))
+
+
+def _repeated(call: Call, arrays: Arrays) -> Iterator[Change]:
+    """The smaller input repeated as memory goes, and not along its axes."""
+    shape = tuple(call.output.shape)
+    for position in (0, 1):
+        array = arrays[position] if len(arrays) == 2 else None
+        other = arrays[1 - position] if array is not None else None
+        if array is None or other is None or array.shape == shape or other.shape != shape:
+            continue
+        name = input_name(call, position)
+        said = Said(
+            f"{name} repeated by its flat index",
+            f"read the {name} at the output's flat index modulo its size",
+            "broadcast it along the axes that it lacks, or in which its size is 1",
+        )
+        yield Change(said, _laid_out(position, shape))
+
+
+def _laid_out(position: int, shape: tuple[int, ...]) -> Form:
+    def form(call: Call, arrays: Arrays) -> Made | None:
+        array = arrays[position]
+        if array is None or card(call.op.name).weighted:
+            return None
+        flat = np.resize(array.reshape(-1), shape)
+        if np.array_equal(flat, np.broadcast_to(array, shape)):
+            return None
+        return Made(call, (*arrays[:position], flat, *arrays[position + 1 :]))
+
+    return form
+
+
+def _given(given: Arrays) -> Form:
+    return lambda call, arrays: Made(call, given)
+
+
+def _bias(arrays: Arrays, of_others: Mapping[str, Callable[[Array], Array]]) -> Iterator[Change]:
     bias = arrays[2] if len(arrays) > 2 else None
     if bias is None or bias.ndim != 1:
         return
     others: dict[str, tuple[str, Callable[[Array], Array]]] = {
-        f"bias {which}": (f"add the bias {which}", taken) for which, taken in _TAKEN.items()
+        f"bias {which}": (f"add the bias {which}", taken) for which, taken in of_others.items()
     }
     others |= {
         "bias subtracted": ("subtract the bias", lambda b: -b),
@@ -81,13 +164,13 @@ def _without(which: int | slice) -> Callable[[Array], Array]:
     return changed
 
 
-def _channels(call: Call) -> Iterator[Change]:
+def _channels(call: Call, of_others: Mapping[str, Callable[[Array], Array]]) -> Iterator[Change]:
     """Scales of other channels, or only their mantissas or shifts."""
     weights = call.input(1).quantization
     if weights is None or not weights.per_axis or len(np.unique(weights.scale)) < 2:
         return
     fix = "each output channel has its own multiplier and shift"
-    for which, taken in _TAKEN.items():
+    for which, taken in of_others.items():
         for what, change in (("scale", _whole), ("mantissa", _mantissa), ("shift", _shift)):
             if what == "scale" and which == "of the first channel for all":
                 continue  # listed
@@ -163,10 +246,10 @@ def _scales(call: Call) -> Iterator[Change]:
 
 
 def _called(call: Call, position: int) -> str:
-    roles = card(call.op.name).roles
-    if position == roles.bias:
-        return "bias"
-    return "weights" if roles.bias and position == 1 else input_name(call, position)
+    weighted = card(call.op.name).weighted
+    if weighted and position in (WEIGHTS, BIAS):
+        return "weights" if position == WEIGHTS else "bias"
+    return input_name(call, position)
 
 
 def _said(name: str, whose: str) -> Said:

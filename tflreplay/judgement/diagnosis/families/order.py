@@ -32,6 +32,13 @@ def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
                 continue  # listed
             said = Said(f"{name} {words}", f"{_verb(words)} the {name} {_rest(words)}", fix)
             yield Change(said, of_array(position, reorder), True)
+        if len(array) > 1 and array.ndim > 1:
+            said = Said(
+                f"{name} of the first batch for all",
+                f"read the {name} of the first batch for all",
+                "step through memory by the size of one batch",
+            )
+            yield Change(said, of_array(position, lambda x: np.repeat(x[:1], len(x), 0)))
     if card(call.op.name).weighted and arrays[1] is not None:
         yield from _weights(call, arrays[1].shape)
     shape = tuple(call.output.shape)

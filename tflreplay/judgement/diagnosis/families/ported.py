@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tflreplay.judgement.diagnosis.families.change import Change
+from tflreplay.judgement.diagnosis.in_order import kernel_in_order
 from tflreplay.judgement.diagnosis.made import Arrays, Form, Made
 from tflreplay.judgement.diagnosis.reals import computed_in_reals, real_row
 from tflreplay.judgement.diagnosis.said import Said
@@ -24,6 +25,7 @@ def _form(ported: Ported) -> Form:
     def form(call: Call, arrays: Arrays) -> Made | None:
         if ported.real:
             return Made(replace(call, row=real_row(call.row, ported.kernel)), arrays)
-        return Made(replace(call, row=replace(call.row, kernel=ported.kernel)), arrays)
+        kernel = kernel_in_order(call.op.name, ported.kernel)
+        return Made(replace(call, row=replace(call.row, kernel=kernel)), arrays)
 
     return form

@@ -38,6 +38,22 @@ def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
                 ),
                 of_rule(broken_rules.narrow_mantissa(bits, rounded)),
             )
+    yield Change(
+        Said(
+            "product in 32 bits",
+            "multiply the sum by the multiplier in 32 bits, where the product wraps around",
+            "convert the sum to int64 before it is multiplied",
+        ),
+        of_rule(broken_rules.wrapped_product),
+    )
+    yield Change(
+        Said(
+            "shift to the other side",
+            "shift to the left where the shift is to the right, and the other way round",
+            "a negative shift of QuantizeMultiplier is a shift to the right",
+        ),
+        of_rule(broken_rules.turned_shift),
+    )
     for by, how in ((1, "left"), (-1, "right")):
         yield Change(
             Said(

@@ -59,6 +59,7 @@ def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
             ),
             _once(once),
         )
+    yield from _of_both(call)
     if quantized(call.output):
         fix = "add the output's zero point once, after rescaling and before the clamp"
         right = call.output.zero_point
@@ -74,6 +75,49 @@ def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
             ),
             _before(right),
         )
+
+
+def _of_both(call: Call) -> Iterator[Change]:
+    """The same mistake in both inputs of an op of two."""
+    pair = call.inputs[:2]
+    if len(pair) < 2 or card(call.op.name).weighted or not all(map(quantized, pair)):
+        return
+    first, second = call.input(0).zero_point, call.input(1).zero_point
+    fix = "subtract each input's own zero point once from every code, in 32 bits"
+    if first != second:
+        yield Change(
+            Said(
+                "zero points of both inputs exchanged",
+                "subtract each input's zero point from the other's codes",
+                fix,
+            ),
+            _both(_input(0, second), _input(1, first)),
+        )
+    if first and second:
+        yield Change(
+            Said(
+                "zero points of both inputs subtracted in 8 bits",
+                "subtract the zero points in 8 bits, where the differences wrap",
+                fix,
+            ),
+            _both(_wrapped(0), _wrapped(1)),
+        )
+        yield Change(
+            Said(
+                "zero points of both inputs added instead of subtracted",
+                "add the inputs' zero points to their codes",
+                fix,
+            ),
+            _both(_input(0, -first), _input(1, -second)),
+        )
+
+
+def _both(one: Form, other: Form) -> Form:
+    def form(call: Call, arrays: Arrays) -> Made | None:
+        made = one(call, arrays)
+        return None if made is None else other(made.call, made.arrays)
+
+    return form
 
 
 def _named(call: Call) -> Iterator[tuple[str, int]]:

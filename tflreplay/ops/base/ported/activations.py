@@ -58,6 +58,59 @@ def _centred(call: Call, x: Array, negative: Array, below: Array, above: Array) 
     return np.where(negative, below, x.astype(np.int64) - call.input(0).zero_point)
 
 
+def _at_a_branch(negative_branch: bool, change: Callable[[Call, Array, Array], Array]) -> Kernel:
+    """One of the branches changed: ``change(call, x, its rescaled values)``."""
+
+    def chosen(call: Call, x: Array, negative: Array, below: Array, above: Array) -> Array:
+        if negative_branch:
+            return np.where(negative, change(call, x, below), above)
+        return np.where(negative, below, change(call, x, above))
+
+    return _chosen(chosen)
+
+
+def _no_zero_point(call: Call, x: Array, values: Array) -> Array:
+    return values - call.output.zero_point
+
+
+def _by(scale: Callable[[Call, float], float], negative_branch: bool, raw: bool = False) -> Kernel:
+    """A branch rescaled by another multiplier, of the call and the scale of alpha.
+
+    ``raw`` is of an input whose zero point is not subtracted there.
+    """
+
+    def kernel(call: Call, x: Array, *given: Array) -> Array:
+        alpha, alpha_scale = _alpha(call, given)
+        negative, below, above = _branches(call, x, alpha, alpha_scale)
+        factor = alpha if negative_branch else 1
+        values = x.astype(np.int64) - (0 if raw else call.input(0).zero_point)
+        real = np.float32(scale(call, alpha_scale))
+        changed = (int(np.sign(real)) or 1) * call.rule(values * factor, Multiplier.of(abs(real)))
+        pair = (changed, above) if negative_branch else (below, changed)
+        return _stored(call, np.where(negative, *pair))
+
+    return kernel
+
+
+def _shifted(call: Call, x: Array, *given: Array) -> Array:
+    """Alpha as the nearest power of two: a shift of negative inputs, rounded down."""
+    alpha, scale = _alpha(call, given)
+    slope = abs(float(np.median(np.abs(alpha))) * scale)
+    bits = max(int(np.rint(-np.log2(slope))), 0) if slope else 0
+    centred = x.astype(np.int64) - call.input(0).zero_point
+    to = Multiplier.of(np.float32(call.input(0).scale) / np.float32(call.output.scale))
+    moved = np.where(centred < 0, centred >> bits, centred)
+    return _stored(call, call.rule(moved, to))
+
+
+def _si(call: Call) -> float:
+    return float(call.input(0).scale)
+
+
+def _so(call: Call) -> float:
+    return float(call.output.scale)
+
+
 def _raw_alpha(call: Call, x: Array, *given: Array) -> Array:
     alpha, scale = _alpha(call, given)
     raw = given[0].astype(np.int64) if given else alpha
@@ -77,7 +130,7 @@ def _first_alpha(call: Call, x: Array, *given: Array) -> Array:
     return _stored(call, np.where(negative, below, above))
 
 
-LEAKY_RELU = (
+_BRANCHES = (
     Ported(
         "positive branch copied without rescaling",
         "copy the codes of positive inputs, which have the input's scale and zero point",
@@ -115,8 +168,57 @@ LEAKY_RELU = (
         _chosen(lambda call, x, negative, below, above: np.where(negative, 0, above)),
     ),
 )
+LEAKY_RELU = (
+    *_BRANCHES,
+    *(
+        Ported(
+            f"output's zero point left out in the {which} branch",
+            f"leave out the output's zero point where the input is {which}",
+            "add the output's zero point in both branches",
+            _at_a_branch(which == "negative", _no_zero_point),
+        )
+        for which in ("negative", "positive")
+    ),
+    Ported(
+        "input's zero point left out in the negative branch",
+        "multiply the code itself by alpha, its zero point not subtracted",
+        "subtract the input's zero point in both branches",
+        _by(lambda call, alpha: _si(call) * alpha / _so(call), True, raw=True),
+    ),
+    Ported(
+        "input's zero point left out in the positive branch",
+        "rescale the positive codes themselves, their zero point not subtracted",
+        "subtract the input's zero point in both branches",
+        _by(lambda call, alpha: _si(call) / _so(call), False, raw=True),
+    ),
+    Ported(
+        "alpha as a shift",
+        "shift negative inputs right in place of the product with alpha",
+        _BRANCH,
+        _shifted,
+    ),
+)
+_OWN = "the branches have two multipliers: input scale / output scale, times alpha's where negative"
 PRELU = (
     *LEAKY_RELU,
+    Ported(
+        "scale of alpha in the positive branch too",
+        "rescale positive inputs by the multiplier of negative ones",
+        _OWN,
+        _by(lambda call, alpha: _si(call) * alpha / _so(call), False),
+    ),
+    Ported(
+        "scale of the input left out in the negative branch",
+        "leave out the input's scale in the multiplier of the negative branch",
+        _OWN,
+        _by(lambda call, alpha: alpha / _so(call), True),
+    ),
+    Ported(
+        "scale of the output left out in the negative branch",
+        "leave out the output's scale in the multiplier of the negative branch",
+        _OWN,
+        _by(lambda call, alpha: _si(call) * alpha, True),
+    ),
     Ported(
         "zero point of alpha left out",
         "leave out the zero point of alpha, which is not subtracted from its codes",
@@ -225,6 +327,8 @@ LOGISTIC = (
         "sign of the exponent", "take exp(x) in place of exp(-x)", _LOGISTIC, lambda x: _sigmoid(-x)
     ),
     _real("tanh instead of the sigmoid", "take tanh", _LOGISTIC, np.tanh),
+    _real("argument halved", "take 1 / (1 + exp(-x / 2))", _LOGISTIC, lambda x: _sigmoid(x / 2)),
+    _real("argument doubled", "take 1 / (1 + exp(-2 * x))", _LOGISTIC, lambda x: _sigmoid(2 * x)),
 )
 _TANH = "the op is (exp(2 * x) - 1) / (exp(2 * x) + 1)"
 TANH = (

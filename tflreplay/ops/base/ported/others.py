@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from itertools import permutations
 
 import numpy as np
 
+from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Accumulation, Array, Multiplier
 from tflreplay.ops.base.call import Call, accumulation, with_options
 from tflreplay.ops.base.ported import Ported
@@ -70,6 +73,37 @@ def _toward_zero(total: Array, count: int) -> Array:
     return np.asarray(np.sign(total) * (np.abs(total) // count))
 
 
+def _counted(count: Callable[[tuple[int, ...], Call], int]) -> Kernel:
+    def kernel(call: Call, x: Array, axes: Array) -> Accumulation:
+        sums, _ = centred_sums(call, x, axes)
+        return accumulation(call, sums, _ratio(call, 1 / count(x.shape, call)))
+
+    return kernel
+
+
+_COUNTS: dict[str, Callable[[tuple[int, ...], Call], int]] = {
+    "the height": lambda shape, call: shape[1 % len(shape)],
+    "the width": lambda shape, call: shape[2 % len(shape)],
+    "the height squared": lambda shape, call: shape[1 % len(shape)] ** 2,
+    "the width squared": lambda shape, call: shape[2 % len(shape)] ** 2,
+    "the channels": lambda shape, call: shape[-1],
+    "all elements": lambda shape, call: math.prod(shape),
+}
+
+
+def _along_one(which: int) -> Kernel:
+    """The mean along one of two axes, at place 0 of the other."""
+
+    def kernel(call: Call, x: Array, axes: Array) -> Accumulation:
+        axis = sorted(a % x.ndim for a in np.ravel(axes).tolist())
+        if len(axis) != 2:
+            raise NotReplayed("it is not of two axes")
+        sums, count = centred_sums(call, x.take([0], axis[1 - which]), axes)
+        return accumulation(call, sums, _ratio(call, 1 / count))
+
+    return kernel
+
+
 _FOLD = "fold 1 / count into the multiplier: the sum is rounded once"
 _DIVISIONS: dict[str, Divide] = {
     "rounded": _half_away,
@@ -103,6 +137,24 @@ MEAN = (
     ),
     _EACH,
     Ported("count left out", "leave out the division by the count", _FOLD, _sum),
+    *(
+        Ported(
+            f"mean along the {which} axis only",
+            f"take the mean along the {which} of the axes, and the first element along the other",
+            "reduce along all axes of the op",
+            _along_one(i),
+        )
+        for i, which in enumerate(("first", "second"))
+    ),
+    *(
+        Ported(
+            f"count of {what}",
+            f"divide by {what} in place of the count of what is summed",
+            "divide by the product of the sizes of all axes that are reduced",
+            _counted(count),
+        )
+        for what, count in _COUNTS.items()
+    ),
 )
 SUM = (
     Ported(_EACH.title, _EACH.you, _EACH.fix, _zero_point_once(False)),
@@ -137,6 +189,59 @@ def resized(kernel: Kernel) -> tuple[Ported, ...]:
         )
         for name, options in _CONVENTIONS.items()
     )
+
+
+_RATIO = "the rows' ratio is input height / output height, the columns' input width / output width"
+
+
+def _ratios_exchanged(call: Call, x: Array, size: Array) -> Array:
+    """In fixed point of 10 bits, half away."""
+    half = bool(call.option("half_pixel_centers"))
+    found = x.astype(np.int64)
+    for axis, outputs in zip((1, 2), size.tolist(), strict=True):
+        other, inputs = int(size[2 - axis]), x.shape[axis]
+        ratio = (1024 * x.shape[3 - axis] + other // 2) // other
+        position = np.arange(outputs) * ratio + (ratio // 2 - 512 if half else 0)
+        lower = (position.clip(0) // 1024).clip(0, inputs - 1)
+        weight = (
+            (position - lower * 1024).clip(0).reshape([-1 if i == axis else 1 for i in range(4)])
+        )
+        above = found.take((lower + 1).clip(0, inputs - 1), axis)
+        found = found.take(lower, axis) * (1024 - weight) + above * weight
+    return np.asarray(np.sign(found) * ((np.abs(found) + (1 << 19)) >> 20)).astype(x.dtype)
+
+
+def _picked(exchanged: bool, rounded: Callable[[Array], Array]) -> Kernel:
+    """The nearest neighbour, by a ratio and a rounding of its own."""
+
+    def kernel(call: Call, x: Array, size: Array) -> Array:
+        half = np.float32(call.option("half_pixel_centers") / 2)
+        inputs = x.shape
+        for axis, outputs in zip((1, 2), size.tolist(), strict=True):
+            by = 3 - axis if exchanged else axis
+            ratio = np.float32(inputs[by]) / np.float32(size[by - 1])
+            position = (np.arange(outputs, dtype=np.float32) + half) * ratio
+            x = x.take(rounded(position).astype(np.int64).clip(0, x.shape[axis] - 1), axis)
+        return x
+
+    return kernel
+
+
+RATIOS_EXCHANGED = Ported(
+    "ratios of height and width exchanged",
+    "use the ratio of the widths for the rows, and that of the heights for the columns",
+    _RATIO,
+    _ratios_exchanged,
+)
+NEAREST = (
+    Ported(RATIOS_EXCHANGED.title, RATIOS_EXCHANGED.you, _RATIO, _picked(True, np.floor)),
+    Ported(
+        "position rounded to the nearest",
+        "round the position to the nearest row and column",
+        "round the position down, but where corners are aligned",
+        _picked(False, lambda position: np.floor(position + np.float32(0.5))),
+    ),
+)
 
 
 def other_resize(kernel: Kernel, instead: str) -> Ported:
@@ -196,6 +301,17 @@ def _joined(order: Callable[[int], list[int]]) -> Kernel:
     return kernel
 
 
+def _along(axis: int) -> Kernel:
+    """Along another axis, the result laid in memory as it comes."""
+
+    def kernel(call: Call, *arrays: Array) -> Array:
+        if axis == call.option("axis") % arrays[0].ndim:
+            raise NotReplayed("this is the op's axis")
+        return np.concatenate(arrays, axis).reshape(call.output.shape)
+
+    return kernel
+
+
 CONCATENATION = (
     Ported(
         "inputs in reverse",
@@ -208,6 +324,15 @@ CONCATENATION = (
         "exchange the first two inputs",
         "join them in the op's order",
         _joined(lambda n: [1, 0, *range(2, n)]),
+    ),
+    *(
+        Ported(
+            f"inputs joined along axis {axis}",
+            f"join the inputs along axis {axis}",
+            "join them along the op's axis",
+            _along(axis),
+        )
+        for axis in range(4)
     ),
     Ported(
         "inputs not rescaled",
@@ -225,6 +350,15 @@ def _padded(fill: Callable[[Call, Array], int], swapped: bool) -> Kernel:
         return np.pad(x, widths, constant_values=code)
 
     return kernel
+
+
+def _padded_across(call: Call, x: Array, paddings: Array, *value: Array) -> Array:
+    widths = paddings.tolist()
+    if len(widths) < 3:
+        raise NotReplayed("it has no height and width")
+    widths[1], widths[2] = widths[2], widths[1]
+    code = value[0].item() if value else _zero_point(call, x)
+    return np.pad(x, widths, constant_values=code).reshape(call.output.shape)
 
 
 def _zero_point(call: Call, x: Array) -> int:
@@ -247,10 +381,35 @@ PAD = (
         _padded(_zero_point, True),
     ),
     Ported(
+        "padding of height and width exchanged",
+        "pad the height as the width, and the width as the height",
+        "paddings[i] is that of axis i",
+        _padded_across,
+    ),
+    Ported(
         "padding with the edge",
         "repeat the edge",
         _PAD,
         lambda call, x, paddings, *value: np.pad(x, paddings.tolist(), "edge"),
+    ),
+)
+
+
+def _scale_multiplied(call: Call, x: Array) -> Array:
+    """The real number times the output's scale, half away."""
+    source, to = call.input(0), call.output
+    real = x if source.quantization is None else (x - np.int64(source.zero_point)) * source.scale
+    steps = np.asarray(real, np.float64) * to.scale
+    whole = np.sign(steps) * np.floor(np.abs(steps) + 0.5)
+    return (whole + to.zero_point).clip(*to.code_range).astype(to.numpy_dtype)
+
+
+QUANTIZE = (
+    Ported(
+        "scale multiplied instead of divided",
+        "multiply by the output's scale",
+        "divide by the output's scale",
+        _scale_multiplied,
     ),
 )
 
@@ -263,6 +422,18 @@ def _inverse(call: Call, x: Array, permutation: Array) -> Array:
     return x.transpose(np.argsort(permutation).tolist())
 
 
+def _permuted(order: tuple[int, ...]) -> Kernel:
+    """By another permutation, the result laid in memory as it comes."""
+
+    def kernel(call: Call, x: Array, permutation: Array) -> Array:
+        if x.ndim != len(order) or tuple(permutation.tolist()) == order:
+            raise NotReplayed("it is of another rank, or this is its permutation")
+        return x.transpose(order).reshape(call.output.shape)
+
+    return kernel
+
+
+_PERMUTED = "out.shape[i] = x.shape[permutation[i]]"
 TRANSPOSE = (
     Ported(
         "elements left where they were",
@@ -273,8 +444,19 @@ TRANSPOSE = (
     Ported(
         "inverse permutation",
         "permute the axes the other way round",
-        "out.shape[i] = x.shape[permutation[i]]",
+        _PERMUTED,
         _inverse,
+    ),
+    *(
+        Ported(
+            f"axes permuted as {', '.join(map(str, order))}",
+            f"permute the axes as {', '.join(map(str, order))}",
+            _PERMUTED,
+            _permuted(order),
+        )
+        for rank in (2, 3, 4)
+        for order in permutations(range(rank))
+        if order != tuple(range(rank))
     ),
 )
 

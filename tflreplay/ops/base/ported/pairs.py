@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -78,8 +78,17 @@ def _codes(sign: int) -> Kernel:
     return kernel
 
 
-def _real(sign: int) -> Kernel:
-    return lambda call, a, b: clamp_real(call, np.asarray(a + sign * b))
+def _real(left: int, right: int) -> Kernel:
+    return lambda call, a, b: clamp_real(call, np.asarray(left * a + right * b))
+
+
+def _of(left: int, right: int) -> Kernel:
+    """``left * a + right * b``."""
+
+    def summed(call: Call, a: Array, b: Array, sign: int) -> tuple[Array, float]:
+        return _shifted_by(20)(call, left * a, right * b, sign)
+
+    return _kernel(summed, 1)
 
 
 def _ported(sign: int) -> tuple[Ported, ...]:
@@ -126,18 +135,25 @@ def _ported(sign: int) -> tuple[Ported, ...]:
             _kernel(_second_scale, sign),
         ),
         *(
-            Ported(
-                "addition instead of subtraction"
-                if sign < 0
-                else "subtraction instead of addition",
-                f"{'add' if sign < 0 else 'subtract'} the second input",
-                f"{verb} it",
-                kernel,
-                real,
+            Ported(title, you, f"{verb} the second input", kernel, real)
+            for title, you, left, right in _signs(sign)
+            for kernel, real in (
+                (_of(left, right), False),
+                (_real(left, right), True),
             )
-            for kernel, real in ((_kernel(_shifted_by(20), -sign), False), (_real(-sign), True))
         ),
     )
+
+
+def _signs(sign: int) -> Iterator[tuple[str, str, int, int]]:
+    """In words, and by what each input is multiplied."""
+    yield "first input left out", "give the second input alone, rescaled", 0, sign
+    yield "second input left out", "give the first input alone, rescaled", 1, 0
+    if sign > 0:
+        yield "subtraction instead of addition", "subtract the second input", 1, -1
+    else:
+        yield "addition instead of subtraction", "add the second input", 1, 1
+        yield "inputs subtracted the other way round", "subtract the first input", -1, 1
 
 
 ADD, SUB = _ported(1), _ported(-1)

@@ -1,8 +1,9 @@
-"""Pools as ports get them wrong."""
+"""Pools as ports get them wrong: the windows, the division, the padding."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,9 +16,12 @@ from tflreplay.ops.base.row import Kernel
 _COUNT = "divide by the elements of the window that lie in the input"
 _ROUND = "round half away from zero: (sum + count / 2) / count, or - count / 2 below zero"
 _INSIDE = "leave the padding out: only what lies in the input counts"
+_MEANS = "the op's options say how large the window is and how far it moves, height before width"
+Windows = tuple[Window, Window]
+Moved = Callable[[Windows], Windows]
 
 
-def _windows(call: Call, x: Array) -> tuple[Window, Window]:
+def _windows(call: Call, x: Array) -> Windows:
     rows, columns = (
         window(
             x.shape[axis],
@@ -31,15 +35,17 @@ def _windows(call: Call, x: Array) -> tuple[Window, Window]:
     return rows, columns
 
 
-def _seen(call: Call, x: Array, fill: int) -> Array:
+def _seen(windows: Windows, x: Array, fill: int) -> Array:
     """What each window holds, int64 ``(batch, rows, columns, channels, window)``."""
     x = x.astype(np.int64)
-    for axis, w in zip((1, 2), _windows(call, x), strict=True):
-        around = [(0, 0)] * x.ndim
-        around[axis] = (w.before, w.after)
-        padded = np.pad(x, around, constant_values=fill)
-        taps = np.arange(w.outputs)[:, None] * w.stride + np.arange(w.size)
-        x = np.moveaxis(padded.take(taps, axis), axis + 1, -1)
+    for axis, w in zip((1, 2), windows, strict=True):
+        size = x.shape[axis]
+        taps = np.arange(w.outputs)[:, None] * w.stride - w.before + np.arange(w.size)
+        inside = (taps >= 0) & (taps < size)
+        found = np.moveaxis(x.take(taps.clip(0, size - 1), axis), axis + 1, -1)
+        shape = [1] * found.ndim
+        shape[axis], shape[-1] = inside.shape
+        x = np.where(inside.reshape(shape), found, fill)
     return x.reshape(*x.shape[:4], -1)
 
 
@@ -48,14 +54,24 @@ def _codes(call: Call, values: Array) -> Array:
     return np.clip(values, low, high).astype(call.output.numpy_dtype)
 
 
-def _mean(divide: Callable[[Array, Array], Array], fill: str = "") -> Kernel:
+def _as_they_are(windows: Windows) -> Windows:
+    return windows
+
+
+def _mean(
+    divide: Callable[[Array, Array], Array],
+    fill: str = "",
+    moved: Moved = _as_they_are,
+    narrow: Callable[[Array], Array] = np.asarray,
+) -> Kernel:
     """The mean by this division; with ``fill``, of the whole window, the padding as its code."""
 
     def kernel(call: Call, x: Array) -> Array:
         code = call.input(0).zero_point if fill == "zero point" else 0
-        seen = _seen(call, x, code)
-        count = _seen(call, np.ones_like(x), int(bool(fill))).sum(axis=-1)
-        return _codes(call, divide(seen.sum(axis=-1), count))
+        windows = moved(_windows(call, x))
+        total = narrow(_seen(windows, x, code).sum(axis=-1))
+        count = _seen(windows, np.ones_like(x), int(bool(fill))).sum(axis=-1)
+        return _codes(call, divide(total, np.maximum(count, 1)))
 
     return kernel
 
@@ -84,25 +100,130 @@ def _half_then_cut(total: Array, count: Array) -> Array:
 def _about_zero_point(call: Call, x: Array) -> Array:
     """The codes less their zero point averaged, half away from zero, and the zero point added."""
     zero = call.input(0).zero_point
-    total = (_seen(call, x, zero) - zero).sum(axis=-1)
-    count = _seen(call, np.ones_like(x), 0).sum(axis=-1)
+    windows = _windows(call, x)
+    total = (_seen(windows, x, zero) - zero).sum(axis=-1)
+    count = _seen(windows, np.ones_like(x), 0).sum(axis=-1)
     return _codes(call, _half_away(total, count) + zero)
 
 
-def _highest(fill: str) -> Kernel:
+def _highest(fill: str, moved: Moved = _as_they_are) -> Kernel:
     def kernel(call: Call, x: Array) -> Array:
         code = {"0": 0, "zero point": call.input(0).zero_point}.get(fill, int(x.min()))
-        return _codes(call, _seen(call, x, code).max(axis=-1))
+        return _codes(call, _seen(moved(_windows(call, x)), x, code).max(axis=-1))
 
     return kernel
 
 
 def _lowest(call: Call, x: Array) -> Array:
-    return _codes(call, _seen(call, x, int(x.max())).min(axis=-1))
+    return _codes(call, _seen(_windows(call, x), x, int(x.max())).min(axis=-1))
 
 
 def _first(call: Call, x: Array) -> Array:
-    return _codes(call, _seen(call, x, 0)[..., 0])
+    return _codes(call, _seen(_windows(call, x), x, 0)[..., 0])
+
+
+def _without(which: slice) -> Kernel:
+    def kernel(call: Call, x: Array) -> Array:
+        seen = _seen(_windows(call, x), x, int(x.min()))
+        return _codes(call, seen[..., which].max(axis=-1))
+
+    return kernel
+
+
+def _largest(call: Call, x: Array) -> Array:
+    seen = _seen(_windows(call, x), x, 0)
+    which = np.abs(seen).argmax(axis=-1)[..., None]
+    return _codes(call, np.take_along_axis(seen, which, -1)[..., 0])
+
+
+def _from_0(call: Call, x: Array) -> Array:
+    return _codes(call, np.maximum(_seen(_windows(call, x), x, 0).max(axis=-1), 0))
+
+
+def _narrow(bits: int) -> Callable[[Array], Array]:
+    half = 1 << (bits - 1)
+    return lambda x: ((x + half) & (2 * half - 1)) - half
+
+
+def _clipped(bits: int) -> Callable[[Array], Array]:
+    half = 1 << (bits - 1)
+    return lambda x: x.clip(-half, half - 1)
+
+
+def _each(change: Callable[[Window], Window]) -> Moved:
+    return lambda windows: (change(windows[0]), change(windows[1]))
+
+
+def _alike(what: str) -> Moved:
+    """Strides or sizes of rows and columns exchanged; the padding as it was."""
+
+    def moved(windows: Windows) -> Windows:
+        h, w = (getattr(window_, what) for window_ in windows)
+        return replace(windows[0], **{what: w}), replace(windows[1], **{what: h})
+
+    return moved
+
+
+def _turned(windows: Windows) -> Windows:
+    """Sizes exchanged, and the padding with them."""
+    rows, columns = _alike("size")(windows)
+    return _padded(rows, windows[0]), _padded(columns, windows[1])
+
+
+def _padded(w: Window, before: Window) -> Window:
+    """The padding of a window of another size."""
+    if not before.before + before.after:
+        return w
+    total = max(before.before + before.after + w.size - before.size, 0)
+    return replace(w, before=total // 2)
+
+
+def _one(axis: int, change: Callable[[Window], Window]) -> Moved:
+    def moved(windows: Windows) -> Windows:
+        rows, columns = windows
+        return (change(rows), columns) if axis == 0 else (rows, change(columns))
+
+    return moved
+
+
+def _shorter(w: Window) -> Window:
+    return replace(w, size=max(w.size - 1, 1))
+
+
+def _later(w: Window) -> Window:
+    return replace(w, size=max(w.size - 1, 1), before=w.before - (w.size > 1))
+
+
+_MOVED: tuple[tuple[str, str, Moved], ...] = (
+    (
+        "windows not moved into the padding",
+        "start the first window at row 0 and column 0",
+        _each(lambda w: replace(w, before=0)),
+    ),
+    (
+        "windows moved by the padding after the input",
+        "pad more before than after, or alike on both sides",
+        _each(lambda w: replace(w, before=w.after)),
+    ),
+    ("stride of 1", "move the window by 1", _each(lambda w: replace(w, stride=1))),
+    (
+        "stride of the window's size",
+        "move the window by its own size",
+        _each(lambda w: replace(w, stride=w.size)),
+    ),
+    ("strides exchanged", "exchange the strides of height and width", _alike("stride")),
+    ("window's height and width exchanged", "exchange the window's sides", _alike("size")),
+    ("window's height and width exchanged", "exchange the window's sides", _turned),
+    *(
+        (f"{which} of the window left out", f"leave out the {which} of the window", _one(a, change))
+        for a, what in ((0, "row"), (1, "column"))
+        for which, change in ((f"last {what}", _shorter), (f"first {what}", _later))
+    ),
+)
+
+
+def _laid(kernel: Callable[[Moved], Kernel]) -> tuple[Ported, ...]:
+    return tuple(Ported(title, you, _MEANS, kernel(moved)) for title, you, moved in _MOVED)
 
 
 def _rounded(how: str, you: str, divide: Callable[[Array, Array], Array]) -> Ported:
@@ -138,6 +259,17 @@ AVERAGE_POOL = (
         _about_zero_point,
     ),
     Ported("maximum instead of the mean", "take the maximum", "take the mean", _highest("")),
+    *(
+        Ported(
+            f"sum of {bits} bits that {how}",
+            f"sum in {bits} bits, where a large sum {how}",
+            "sum in 32 bits",
+            _mean(_half_away, narrow=narrow(bits)),
+        )
+        for bits in (8, 16)
+        for how, narrow in (("wraps around", _narrow), ("saturates", _clipped))
+    ),
+    *_laid(lambda moved: _mean(_half_away, moved=moved)),
 )
 MAX_POOL = (
     Ported("padding read as the code 0", "let the padding count as 0", _INSIDE, _highest("0")),
@@ -155,4 +287,26 @@ MAX_POOL = (
         "take the maximum of all elements of the window",
         _first,
     ),
+    Ported(
+        "maximum that starts at the code 0",
+        "start from 0, which no negative code passes",
+        "start from the lowest code of the type",
+        _from_0,
+    ),
+    Ported(
+        "largest magnitude instead of the maximum",
+        "compare the codes' magnitudes",
+        "compare the codes",
+        _largest,
+    ),
+    *(
+        Ported(
+            f"{which} element of the window left out",
+            f"leave out the {which} element of each window",
+            "take the maximum of all elements of the window",
+            _without(left),
+        )
+        for which, left in (("first", slice(1, None)), ("last", slice(None, -1)))
+    ),
+    *_laid(lambda moved: _highest("", moved)),
 )
