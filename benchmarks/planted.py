@@ -3,8 +3,10 @@
     python benchmarks/planted.py [--pairs N] [--seed N]
 
 Every slip of ``tests/diagnosis/port.py`` is made alone in the layers in which it shows, then pairs
-of them chosen at random. What the verdict must hold is the mistake that each slip is known by.
-Elements that cannot tell are not counted: a slip that changes nothing is not planted.
+of them chosen at random; then every slip of ``tests/diagnosis/porter.py``, which were thought up
+without a look at what is tried. What the verdict must hold is the mistake that each slip is known
+by. What cannot tell is counted apart: a slip that changes nothing, or an output that has one or
+two codes only, is ``hidden``.
 """
 
 from __future__ import annotations
@@ -17,12 +19,17 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from tabulate import tabulate
 
-from tests.diagnosis.models import Layer, int8_layers, tied_layers, uint8_layers
+from tests.diagnosis import porter
+from tests.diagnosis.models import Layer, built, int8_layers, tied_layers, uint8_layers
 from tests.diagnosis.port import SLIPS, Array, Port
-from tests.diagnosis.test_planted import computes_as_older_engine, rules
+from tests.diagnosis.test_invented import ported, slips_of
+from tests.diagnosis.test_planted import computes_as_older_engine, expected, rules
 from tflreplay.judgement.diagnosis import Verdict
+from tflreplay.judgement.diagnosis.mistakes import MISTAKES
 
-KINDS = ("named", "ambiguous", "in part", "another", "unexplained")
+KINDS = ("named", "ambiguous", "by fewer", "another", "unexplained", "hidden")
+_TELLING = 3  # codes in an output that can tell anything
+_SAME_AS = {mistake.same_as: mistake.name for mistake in MISTAKES if mistake.same_as}
 
 
 def made(layer: Layer, rule: str, slips: Sequence[str]) -> Array | None:
@@ -40,18 +47,21 @@ def made(layer: Layer, rule: str, slips: Sequence[str]) -> Array | None:
     return None if any(np.array_equal(produced, codes) for codes in fewer) else produced
 
 
-def judged(verdict: Verdict, slips: Sequence[str]) -> str:
-    """One of KINDS."""
+def judged(verdict: Verdict, slips: Sequence[str], produced: Array) -> str:
+    """One of KINDS: of two, "by fewer" where fewer mistakes give the very same output."""
+    if np.unique(produced).size < _TELLING:
+        return "hidden"
     wanted = {SLIPS[slip] for slip in slips}
     if not verdict.fits:
         return "unexplained"
     found = [
-        {said.name for said in fit.mistakes} | ({fit.same_as.name} if fit.same_as else set())
+        {said.name for said in fit.mistakes}
+        | {_SAME_AS[rule] for rule in [fit.rule] if rule in _SAME_AS}
         for fit in verdict.fits
     ]
     if wanted in found:
         return "named" if all(names == wanted for names in found) else "ambiguous"
-    return "in part" if any(wanted & names for names in found) else "another"
+    return "by fewer" if min(map(len, found)) < len(wanted) else "another"
 
 
 def planted(
@@ -67,9 +77,26 @@ def planted(
                 produced = made(layer, rule, slips)
                 if produced is not None:
                     start = time.perf_counter()
-                    kind = judged(layer.verdict(produced), slips)
+                    kind = judged(layer.verdict(produced), slips, produced)
                     family = " + ".join(sorted({slip.partition(":")[0] for slip in slips}))
                     yield family, layer.op.name, kind, time.perf_counter() - start
+
+
+def invented() -> Iterator[tuple[str, str, str, float]]:
+    """As :func:`planted`, of the port of ``porter.py``."""
+    for layer in built("invented", porter.ops(4)):
+        right = expected(layer)
+        for slip, wanted in porter.SLIPS[slips_of(layer)].items():
+            produced = ported(layer, slip)
+            start = time.perf_counter()
+            if np.array_equal(produced, right):
+                kind = "hidden"
+            else:
+                verdict = layer.verdict(produced)
+                said = [(fit.named or fit.arithmetic).startswith(wanted) for fit in verdict.fits]
+                kind = "named" if all(said) else "ambiguous" if any(said) else "another"
+                kind = kind if said else "unexplained"
+            yield "invented", layer.op.name, kind, time.perf_counter() - start
 
 
 def table(found: Sequence[tuple[str, str, str, float]], column: int) -> str:
@@ -97,7 +124,9 @@ def main() -> None:
     some = [layers[i] for i in sorted(rng.choice(len(layers), 12, replace=False).tolist())]
     double = list(planted(some, pairs))
     print("two mistakes, by op", table(double, 1), sep="\n", end="\n\n")
-    print(f"the longest verdict took {max(row[3] for row in (*singles, *double)):.1f} s")
+    apart = list(invented())
+    print("one mistake of another mind, by op", table(apart, 1), sep="\n", end="\n\n")
+    print(f"the longest verdict took {max(row[3] for row in (*singles, *double, *apart)):.1f} s")
 
 
 if __name__ == "__main__":

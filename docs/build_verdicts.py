@@ -5,12 +5,14 @@ python docs/build_verdicts.py
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from tflreplay.judgement.diagnosis.families import FAMILIES, copies
 from tflreplay.judgement.diagnosis.mistakes import MISTAKES, ways_of
 from tflreplay.ops import CARDS
 
+_MANY = 20  # of one kind: then the first is told
 PAGE = Path(__file__).parent / "verdicts.md"
 MARK = "<!-- made by docs/build_verdicts.py -->\n"
 
@@ -41,12 +43,16 @@ def families() -> str:
 
 
 def formulas() -> str:
-    rows: list[tuple[str, ...]] = [
-        (f"`{op}`", ported.title, ported.you, ported.fix)
-        for op, card in CARDS.items()
-        for ported in card.ported
-    ]
-    rows = list(dict.fromkeys(rows))  # one that is written in several ways
+    rows: list[tuple[str, ...]] = []
+    for op, card in CARDS.items():
+        # One that is written in several ways is told once.
+        told = dict.fromkeys((known.title, known.you, known.fix) for known in card.ported)
+        alike = Counter(fix for *_, fix in told)
+        for title, you, fix in told:
+            many = alike[fix] > _MANY
+            if not (many and rows and rows[-1][-1] == fix):
+                more = f" (or {alike[fix] - 1} others)" if many else ""
+                rows.append((f"`{op}`", title + more, you, fix))
     return _table(("op", "mistake", "you ...", "fix"), rows)
 
 

@@ -26,7 +26,7 @@ def ported(layer: Layer, *slips: str) -> Array:
     return computed(call, arrays, *slips)
 
 
-def kind(layer: Layer) -> str:
+def slips_of(layer: Layer) -> str:
     """The key of its slips."""
     real = layer.model.main.tensors[layer.op.inputs[0]].dtype == "float32"
     return f"{layer.op.name} float" if real else layer.op.name
@@ -49,7 +49,7 @@ def test_each_op_has_three() -> None:
 def test_a_mistake_is_named(invented: Layers, op: str, slip: str) -> None:
     shown = 0
     for layer in invented:
-        if kind(layer) == op:
+        if slips_of(layer) == op:
             produced = ported(layer, slip)
             if not np.array_equal(produced, expected(layer)):
                 shown += 1

@@ -93,6 +93,15 @@ def merged(call: Call, arrays: Arrays, one: Made, other: Made) -> Made | None:
     return joint(one, replace(other, call=whole, arrays=arrays if same else tuple(given)))
 
 
+def same_step(one: Made, other: Made) -> bool:
+    """True where both change one of the steps, so that it matters which comes first."""
+    steps = ("sums", "rule", "rescaled")
+    return any(
+        getattr(one, step) is not as_it_is and getattr(other, step) is not as_it_is
+        for step in steps
+    )
+
+
 def _both(first: Callable[[T], T], second: Callable[[T], T]) -> Callable[[T], T]:
     if first is as_it_is or second is as_it_is:
         return second if first is as_it_is else first

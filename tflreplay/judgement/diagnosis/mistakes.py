@@ -421,18 +421,33 @@ MISTAKES = (
         ),
     ),
     Mistake(
-        "arithmetic shift instead of a rounding shift",
+        # One name for all of these: where nothing was rounded before, they come to the same.
+        "rescaled sum not rounded",
         (
             Way(
                 _rule(broken_rules.arithmetic_shift),
                 "shift right with >> and add nothing, which rounds down",
                 _ADD_HALF,
+                title="arithmetic shift instead of a rounding shift",
             ),
             Way(
                 _rule(broken_rules.truncating_shift),
                 "divide by a power of two in C and add nothing, which cuts toward zero",
                 _ADD_HALF,
                 title="truncation toward zero instead of a rounding shift",
+            ),
+            Way(
+                _rule(broken_rules.truncated_product),
+                "convert the floating-point product to an integer with a cast, which cuts toward "
+                "zero",
+                _ROUND,
+                title="product not rounded",
+            ),
+            Way(
+                _rule(broken_rules.floored_product),
+                "round the floating-point product down",
+                _ROUND,
+                title="product rounded down",
             ),
         ),
     ),
@@ -443,23 +458,6 @@ MISTAKES = (
                 _rule(broken_rules.late_left_shift),
                 "multiply by 2**shift after the high-mul, where a positive shift comes before it",
                 "shift the accumulator left first: high_mul(acc << shift, multiplier)",
-            ),
-        ),
-    ),
-    Mistake(
-        "product not rounded",
-        (
-            Way(
-                _rule(broken_rules.truncated_product),
-                "convert the floating-point product to an integer with a cast, which cuts toward "
-                "zero",
-                _ROUND,
-            ),
-            Way(
-                _rule(broken_rules.floored_product),
-                "round the floating-point product down",
-                _ROUND,
-                title="product rounded down",
             ),
         ),
     ),
@@ -536,6 +534,7 @@ MISTAKES = (
                 Slip.PADDING,
             ),
         ),
+        scrambles=True,
     ),
     Mistake(
         "bias left out",

@@ -11,7 +11,15 @@ import numpy as np
 from tflreplay.ground.rounding import Array, Rule
 from tflreplay.judgement.diagnosis.evidence import Evidence, in_lines
 from tflreplay.judgement.diagnosis.families import generated
-from tflreplay.judgement.diagnosis.made import Arrays, Form, Made, as_it_is, joint, merged
+from tflreplay.judgement.diagnosis.made import (
+    Arrays,
+    Form,
+    Made,
+    as_it_is,
+    joint,
+    merged,
+    same_step,
+)
 from tflreplay.judgement.diagnosis.mistakes import made_in
 from tflreplay.judgement.diagnosis.part import Part
 from tflreplay.judgement.diagnosis.said import Said
@@ -29,7 +37,7 @@ _CAPPED = 16  # codes further off than this are as wrong as any
 # How many mistakes are tried with all others.
 _BEAM = 10
 _RULES = 3  # in which a pair is tried, of a mistake that is near
-_PAIRS, _WORK = 6000, 1 << 24
+_PAIRS, _WORK = 8000, 1 << 24
 _CELL = 32  # times the work of another op, of one that computes step by step
 _DEEPER = 3  # pairs that are tried with a third
 
@@ -60,7 +68,7 @@ class Trial:
     """Mistakes made together; ``wrong`` counts what they get wrong of the sample in each rule.
 
     ``telling`` counts those of them that are evidence, and ``error`` is how far off the codes lie
-    on average in the rule in which they lie nearest.
+    on average in the rule in which they lie nearest. ``listed`` is one of MISTAKES.
     """
 
     said: tuple[Said, ...]
@@ -70,6 +78,7 @@ class Trial:
     telling: Mapping[str, int]
     error: float
     scrambles: bool = False
+    listed: bool = False
 
     @property
     def fewest(self) -> int:
@@ -201,7 +210,7 @@ def singles(view: View, further: bool, skipped: Callable[[Made, str], bool]) -> 
         said = Said(mistake.name, way.you, way.fix, way.title)
         trial = view.trial((said,), (way.form,), made, left, mistake.scrambles)
         if trial is not None:
-            yield trial
+            yield replace(trial, listed=True)
     for change in generated(setting.call, setting.arrays) if further else ():
         changed = change.form(setting.call, setting.arrays)
         if changed is not None:
@@ -213,13 +222,15 @@ def singles(view: View, further: bool, skipped: Callable[[Made, str], bool]) -> 
 def several(view: View, alone: Sequence[Trial]) -> list[Trial]:
     """Pairs that give the whole sample, or else three together; each part of them is needed.
 
-    The mistakes that come nearest are tried with all others; those that put elements elsewhere,
-    of which one alone shows nothing, with one another.
+    The mistakes that come nearest are tried with all others, those that are listed with one
+    another, and those that put elements elsewhere, of which one alone shows nothing, with both.
     """
     ranked = sorted(alone, key=_badness)
     beam = ranked[:_BEAM]
     pairs = [(one, other) for one in beam for other in ranked]
     noise = [trial for trial in ranked if trial.scrambles]
+    listed = [trial for trial in ranked if trial.listed]
+    pairs += [(one, other) for one in (*noise, *listed) for other in listed]
     setting = view.setting
     pairs += [
         (one, other)
@@ -252,33 +263,41 @@ def _joined(few: View, pairs: Sequence[tuple[Trial, Trial]]) -> tuple[list[Trial
         if len({part.named for part in said}) < len(said) or key in seen:
             continue
         seen.add(key)
-        made = _made_together(few.setting, one, other)
-        if made is None:
-            continue
-        rules = few.setting.possible(made, one.best if len(one.wrong) > 1 else None)
-        trial = few.trial(said, (*one.forms, *other.forms), made, rules)
-        if trial is None:
-            continue
-        if not trial.fewest:
-            right.append(trial)
-        elif trial.error < min(one.error, other.error):
-            near = sorted([*near, trial], key=_badness)[:_DEEPER]
+        for made in _made_together(few.setting, one, other):
+            rules = few.setting.possible(made, one.best if len(one.wrong) > 1 else None)
+            trial = few.trial(said, (*one.forms, *other.forms), made, rules)
+            if trial is None:
+                continue
+            if not trial.fewest:
+                right.append(trial)
+                break
+            if trial.error < min(one.error, other.error):
+                near = sorted([*near, trial], key=_badness)[:_DEEPER]
     return right, near
 
 
-def _made_together(setting: Setting, one: Trial, other: Trial) -> Made | None:
-    """Both mistakes: put together where they touch different things, or made one in the other."""
-    found = merged(setting.call, setting.arrays, one.made, other.made)
-    if found is not None:
-        return found
-    for first, second in ((one, other), (other, one)):
-        made: Made | None = first.made
+def _made_together(setting: Setting, one: Trial, other: Trial) -> Iterator[Made]:
+    """Both mistakes: put together where they touch different things, or made one in the other.
+
+    In both orders where both change the same step or the same thing.
+    """
+    orders = ((one, other), (other, one))
+    for first, second in orders:
+        made = merged(setting.call, setting.arrays, first.made, second.made)
+        if made is None:
+            break
+        yield made
+        if not same_step(one.made, other.made):
+            return
+    else:
+        return
+    for first, second in orders:
+        made = first.made
         for form in second.forms:
             changed = form(made.call, made.arrays) if made is not None else None
             made = joint(made, changed) if made is not None and changed is not None else None
         if made is not None:
-            return made
-    return None
+            yield made
 
 
 def _confirmed(view: View, right: Sequence[Trial], alone: Sequence[Trial]) -> list[Trial]:

@@ -52,13 +52,13 @@ def _cells(change: Callable[[Cells], Cells]) -> Kernel:
     return kernel
 
 
-def _gates(order: tuple[int, ...], starts: tuple[int, ...]) -> Kernel:
-    """The tensors from these positions on taken for gates in another order, their scales too."""
+def _gates(order: tuple[int, ...]) -> Kernel:
+    """The tensors of the gates taken in another order, their scales too."""
 
     def kernel(call: Call, *arrays: Array | None) -> Array:
         given = all_inputs(arrays)
         tensors = [*call.inputs, *[None] * (len(given) - len(call.inputs))]
-        for start in starts:
+        for start in (INPUT_WEIGHTS, RECURRENT_WEIGHTS, BIASES, NORMS):
             moved = [start + gate for gate in order]
             given[start : start + 4] = [given[i] for i in moved]
             tensors[start : start + 4] = [tensors[i] for i in moved]
@@ -178,14 +178,10 @@ def _state_before(right: Cells) -> Cells:
 _NAMES = "ifco"
 _ORDERS = tuple(
     Ported(
-        f"gates read in the order {', '.join(_NAMES[gate] for gate in order)}{what}",
-        f"take the gates{what} in the order {', '.join(_NAMES[gate] for gate in order)}",
+        f"gates read in the order {', '.join(_NAMES[gate] for gate in order)}",
+        f"take the gates in the order {', '.join(_NAMES[gate] for gate in order)}",
         f"the order is {_GATES}: i, f, c, o",
-        _gates(order, starts),
-    )
-    for what, starts in (
-        ("", (INPUT_WEIGHTS, RECURRENT_WEIGHTS, BIASES, NORMS)),
-        (" in the biases", (BIASES,)),
+        _gates(order),
     )
     for order in permutations(range(4))
     if order != (0, 1, 2, 3)

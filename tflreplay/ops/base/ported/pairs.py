@@ -135,7 +135,7 @@ def _ported(sign: int) -> tuple[Ported, ...]:
             _kernel(_second_scale, sign),
         ),
         *(
-            Ported(title, you, f"{verb} the second input", kernel, real)
+            Ported(title, you, _OPERANDS[sign], kernel, real)
             for title, you, left, right in _signs(sign)
             for kernel, real in (
                 (_of(left, right), False),
@@ -143,6 +143,9 @@ def _ported(sign: int) -> tuple[Ported, ...]:
             )
         ),
     )
+
+
+_OPERANDS = {1: "add both inputs", -1: "subtract the second input from the first"}
 
 
 def _signs(sign: int) -> Iterator[tuple[str, str, int, int]]:
