@@ -69,12 +69,16 @@ def page() -> str:
 
 
 def _versions(entry: Row | NotModelled) -> str:
-    """Those of the entry; an entry that a newer one of the same words precedes is of all."""
+    """Those of the entry, and its machines; an entry that a newer one of the same words precedes
+    is of all.
+    """
     told = [
         f"{word} {', '.join(f'{RUNTIMES[name].title} {number}' for name, number in named.items())}"
         for word, named in (("since", entry.since), ("until", entry.until))
         if named and set(named.values()) != {"0"}
     ]
+    if entry.on:
+        told.append(f"on {entry.on}")
     return "; ".join(told) or "all"
 
 

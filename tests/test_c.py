@@ -1,4 +1,4 @@
-"""What C leaves undefined, as x86-64 computes it."""
+"""What C leaves undefined, as x86-64 and aarch64 compute it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,15 @@ def test_floats_to_int32(dtype: type) -> None:
     assert to_int32(np.array(numbers, dtype)).tolist() == expected
     assert to_int32(np.array([np.nan, np.inf, -np.inf], dtype)).tolist() == [lowest] * 3
     assert to_int32(np.array([2.0**31 - 0.5, -(2.0**31) - 0.5])).tolist() == [2**31 - 1, lowest]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_floats_to_int32_on_aarch64(dtype: type) -> None:
+    lowest, highest = -(2**31), 2**31 - 1
+    numbers = [0.99, -1.5, 2.0**30, -(2.0**31), 2.0**31, -(2.0**32), 1e30, math.inf, -math.inf]
+    expected = [0, -1, 2**30, lowest, highest, lowest, highest, highest, lowest]
+    assert to_int32(np.array(numbers, dtype), saturating=True).tolist() == expected
+    assert to_int32(np.array([math.nan], dtype), saturating=True).tolist() == [0]
 
 
 def test_beyond_a_type() -> None:

@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,13 @@ from tests.reports.test_schema import SCHEMA, problems, report_of
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import InputError
 from tflreplay.ground.machine import (
+    AARCH64,
+    LITTLE,
     MEASURED_ON,
     UNKNOWN,
+    X86_64,
     Machine,
+    asked,
     replay_notes,
     sources_note,
     tables_note,
@@ -43,7 +48,7 @@ from tflreplay.tools.replay import run
 ARM = Machine("aarch64")
 PI = Machine("aarch64", "cortex-a72")
 TOLD = "the tensors were captured on aarch64; what is replayed is x86-64's arithmetic"
-HERE_IS_ARM = "this computer is aarch64; the tables were measured on x86-64 only"
+BY_QEMU = "what aarch64 computes was measured with LiteRT 2.3.0 under qemu, not on a chip"
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +125,33 @@ def test_an_engine_is_of_the_machine_that_was_measured() -> None:
     assert len({there, Engine("xnnpack"), replace(there, machine=Machine())}) == 2
 
 
+def test_what_a_row_may_be_for() -> None:
+    little = Machine("aarch64", "cortex-a53")
+    assert [m in AARCH64 for m in (ARM, PI, little, MEASURED_ON, UNKNOWN)] == [True] * 3 + [
+        False
+    ] * 2
+    assert [m in LITTLE for m in (ARM, PI, little)] == [False, False, True]
+    assert MEASURED_ON in X86_64
+    assert str(AARCH64) == "aarch64"
+    assert str(LITTLE) == "aarch64 (cortex-a53, cortex-a55, kryo)"
+
+
+@pytest.mark.parametrize("text", ["x86-64", "aarch64", "aarch64:cortex-a72", "aarch64:sme"])
+def test_what_a_user_may_name(text: str) -> None:
+    assert str(asked(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "arm64", "x86-64:zen", "aarch64:pi", "riscv64"])
+def test_what_nothing_is_known_of(text: str) -> None:
+    with pytest.raises(InputError) as error:
+        asked(text)
+    assert str(error.value) == (
+        f"no machine is called {text!r}: use one of x86-64, aarch64, aarch64:cortex-a53, "
+        "aarch64:cortex-a55, aarch64:cortex-a57, aarch64:cortex-a72, aarch64:cortex-a73, "
+        "aarch64:cortex-a76, aarch64:kryo, aarch64:neoverse-v1, aarch64:sme"
+    )
+
+
 def test_it_is_known_before_numpy_is_loaded() -> None:
     code = "import sys, tflreplay.ground.machine; print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -133,12 +165,15 @@ def test_a_capture_from_another_machine_is_said_to_be_one() -> None:
     assert replay_notes(ARM, MEASURED_ON) == (TOLD,)
     assert replay_notes(MEASURED_ON, MEASURED_ON) == ()
     assert replay_notes(UNKNOWN, MEASURED_ON) == ()
-    assert tables_note() == ""
 
 
-def test_a_computer_on_which_nothing_was_measured(on_arm: None) -> None:
-    assert replay_notes(ARM, MEASURED_ON) == (TOLD, HERE_IS_ARM)
-    assert replay_notes(MEASURED_ON, MEASURED_ON) == (HERE_IS_ARM,)
+def test_what_was_not_measured_of_a_machine_is_said() -> None:
+    assert tables_note(MEASURED_ON) == ""
+    assert replay_notes(ARM, PI) == (tables_note(PI),) == (BY_QEMU,)
+    other = Machine("riscv64")
+    assert replay_notes(other, other) == (
+        "the tables were measured on x86-64 and aarch64, not on riscv64",
+    )
 
 
 def test_sources_of_several_machines() -> None:
@@ -210,18 +245,68 @@ def test_a_file_of_what_is_no_machine(on_arm_captured: Path, seven_ops: Model) -
 # Runs and their reports
 
 
-def test_a_run_tells_it(on_arm_captured: Path, seven_ops: Model, seven_inputs: Inputs) -> None:
+def test_a_run_replays_the_machine_of_its_tensors(
+    on_arm_captured: Path, seven_ops: Model, seven_inputs: Inputs
+) -> None:
     against = load_source(on_arm_captured, seven_ops)
-    assert run(seven_ops, seven_inputs, against=against).notes == (TOLD,)
-    same = replace(against, machine=MEASURED_ON)
-    assert run(seven_ops, seven_inputs, against=same).notes == ()
+    found = run(seven_ops, seven_inputs, against=against)
+    assert (found.engine.machine, found.notes) == (ARM, (BY_QEMU,))
+    found = run(seven_ops, seven_inputs, against=against, replay_as="reference@x86-64")
+    assert (found.engine.machine, found.notes) == (MEASURED_ON, (TOLD,))
+    found = run(seven_ops, seven_inputs, against=replace(against, machine=MEASURED_ON))
+    assert (found.engine.machine, found.notes) == (MEASURED_ON, ())
+
+
+def test_a_run_replays_the_machine_that_is_named(
+    seven_ops: Model, seven_inputs: Inputs, seven_captured: Capture
+) -> None:
+    dumped = replace(seven_captured, machine=UNKNOWN)
+    assert run(seven_ops, seven_inputs, against=dumped).engine.machine == MEASURED_ON
+    found = run(seven_ops, seven_inputs, against=dumped, machine="aarch64:cortex-a72")
+    assert (found.engine.machine, found.capture.machine) == (PI, PI)
+    found = run(seven_ops, seven_inputs, against=dumped, replay_as="single@aarch64")
+    assert (found.engine.machine, found.capture.machine) == (ARM, UNKNOWN)
+
+
+def test_the_machine_of_tensors_that_is_known_is_not_named_otherwise(
+    seven_ops: Model, seven_inputs: Inputs, seven_captured: Capture
+) -> None:
+    for call in (run, partial(explain_element, op_index=1, index=(0, 0, 0, 0))):
+        with pytest.raises(InputError) as error:
+            call(seven_ops, seven_inputs, against=seven_captured, machine="aarch64")  # type: ignore[operator]
+        assert str(error.value) == (
+            "--machine aarch64: the tensors were captured on x86-64; to replay aarch64's "
+            "arithmetic against them, give --replay-as ENGINE@aarch64"
+        )
+
+
+def test_nothing_is_captured_on_another_machine(
+    on_arm: None, seven_ops: Model, seven_inputs: Inputs
+) -> None:
+    here = "this computer is aarch64, and nothing can be captured on x86-64 here: "
+    there = f"{here}capture there (tflreplay capture) and give the file, or "
+    with pytest.raises(InputError) as error:
+        run(seven_ops, seven_inputs, machine="x86-64")
+    assert str(error.value) == f"{there}replay it with --replay-as ENGINE@x86-64"
+    with pytest.raises(InputError) as error:
+        compare_sources(seven_ops, seven_inputs, ["reference", "litert:optimized@x86-64"])
+    assert str(error.value) == f"{there}compare with replay:optimized@x86-64"
+
+
+def test_this_computer_is_replayed(
+    on_arm: None, seven_ops: Model, seven_inputs: Inputs, seven_captured: Capture
+) -> None:
+    dumped = replace(seven_captured, machine=UNKNOWN)
+    assert run(seven_ops, seven_inputs, against=dumped).engine.machine == ARM
 
 
 def test_the_command_tells_it(on_arm_captured: Path, seven_inputs: Inputs, tmp_path: Path) -> None:
     (array,) = seven_inputs.arrays.values()
     np.save(tmp_path / "x.npy", array)
     done = command(
-        SEVEN_OPS, "--input", "x.npy", "--against", on_arm_captured, "--out", "out", cwd=tmp_path
+        *(SEVEN_OPS, "--input", "x.npy", "--against", on_arm_captured, "--out", "out"),
+        *("--replay-as", "reference@x86-64"),
+        cwd=tmp_path,
     )
     assert f"note: {TOLD}\n" in done.stdout
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
@@ -236,7 +321,7 @@ def test_an_explanation_tells_it(
 ) -> None:
     against = load_source(on_arm_captured, seven_ops)
     found = explain_element(seven_ops, seven_inputs, 1, (0, 0, 0, 0), against=against)
-    assert TOLD in found.notes
+    assert BY_QEMU in found.notes
 
 
 def test_reports_record_both_machines() -> None:
@@ -289,6 +374,14 @@ def test_compare_tells_it(on_arm_captured: Path, seven_ops: Model, seven_inputs:
     assert json.loads(agreement.dumps(found))["machines"] == ["x86-64", ""]
 
 
+def test_a_replay_of_another_machine_is_a_source(seven_ops: Model, seven_inputs: Inputs) -> None:
+    found = compare_sources(
+        seven_ops, seven_inputs, ["replay:optimized", "replay:optimized@aarch64:cortex-a72"]
+    )
+    assert found.machines == (MEASURED_ON, PI)
+    assert f"replay:optimized@aarch64:cortex-a72: {BY_QEMU}" in found.notes
+
+
 def test_the_page_of_sources_tells_it(
     on_arm_captured: Path, seven_ops: Model, seven_inputs: Inputs, tmp_path: Path
 ) -> None:
@@ -304,4 +397,4 @@ def test_a_replay_on_another_computer(
 ) -> None:
     sources = ["replay:reference", str(on_arm_captured)]
     first, *_ = compare_sources(seven_ops, seven_inputs, sources).notes
-    assert first == f"replay:reference: {HERE_IS_ARM}"
+    assert first == f"replay:reference: {BY_QEMU}"

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tflreplay.ground.rounding import (
@@ -94,6 +94,109 @@ def oracle_float_even32(acc: int, real: float) -> int:
     """C: lrintf((float) acc * (float) real), by exact fractions."""
     product = np.float32(acc) * np.float32(real)
     return round(Fraction(float(product)))  # Python rounds half to even
+
+
+# aarch64's, instruction by instruction.
+
+
+def sat(x: int, bits: int) -> int:
+    return min(max(x, -(2 ** (bits - 1))), 2 ** (bits - 1) - 1)
+
+
+def sqdmulh(a: int, b: int) -> int:
+    """The high half of the doubled product, cut."""
+    return sat((2 * a * b) >> 32, 32)
+
+
+def sqrdmulh(a: int, b: int) -> int:
+    """The same, rounded."""
+    return sat((2 * a * b + (1 << 31)) >> 32, 32)
+
+
+def srshl(x: int, by: int) -> int:
+    """A shift to the right by ``-by``, rounding ties up."""
+    return (x + (1 << (-by - 1))) >> -by if by < 0 else wrap(x << by)
+
+
+def sshl(x: int, by: int) -> int:
+    return wrap(x << by) if by < 32 else 0
+
+
+def oracle_ruy_neon(acc: int, mantissa: int, shift: int) -> int:
+    """ruy: the exponent's part below -1 last, what is left of it before the product."""
+    last = min(-1, shift)
+    return srshl(sqdmulh(sshl(acc, shift - last), mantissa), last)
+
+
+def oracle_double_up_late(acc: int, mantissa: int, shift: int) -> int:
+    high = sqrdmulh(acc, mantissa)
+    return sat(high << shift, 32) if shift > 0 else srshl(high, shift)
+
+
+def float_bits(real: float) -> int:
+    return int(np.float32(real).view(np.uint32))
+
+
+def oracle_rndnu(acc: int, real: float, saturates: bool) -> int:
+    """XNNPACK: ``xnn_init_qs8_conv_minmax_rndnu_neon_params``, then the kernel's three shifts."""
+    bits = float_bits(real)
+    mantissa = ((bits & 0x007FFFFF) | 0x00800000) << 7
+    shift = 127 + 31 - 32 - (bits >> 23)
+    post = max(shift, 1)
+    pre = shift - post  # of vqshl: a negative one would shift right, and there is none
+    x = acc << -pre
+    return srshl(sqdmulh(sat(x, 32) if saturates else wrap(x), mantissa), -post)
+
+
+def oracle_rndnu16(acc: int, real: float) -> int:
+    fraction, exponent = math.frexp(float(np.float32(real)))
+    q15 = (int(fraction * 2**24) + 2**8) >> 9
+    if q15 == 2**15:
+        q15, exponent = 2**14, exponent + 1
+    x = sat(acc << exponent, 32) if exponent >= 0 else srshl(acc, exponent)
+    return sat((2 * sat(x, 16) * q15 + 2**15) >> 16, 16)
+
+
+def oracle_float_away64_saturating(acc: int, real: float) -> int:
+    scaled = float(acc) * real
+    whole = math.trunc(scaled)
+    if abs(scaled - whole) >= 0.5:
+        whole += 1 if scaled > 0 else -1
+    return sat(whole, 32)
+
+
+@given(int32s, reals)
+@example(INT32_MAX, 0.5)
+@example(2**30, 0.75)
+@example(-(2**30) - 1, 0.75)
+@example(3, 2.0**40)
+@example(-(2**31), 2.0**-31)
+def test_rules_of_aarch64(acc: int, real: float) -> None:
+    m = Multiplier.of(real)
+    mantissa, shift = int(m.mantissa), int(m.shift)
+    values = np.array([acc], np.int64)
+    assert RULES["ruy-neon"](values, m).item() == oracle_ruy_neon(acc, mantissa, shift)
+    if shift < 31:
+        late = oracle_double_up_late(acc, mantissa, shift)
+        assert RULES["double-up-late"](values, m).item() == late
+    if 2.0**-32 <= real < 256:  # what XNNPACK takes
+        assert RULES["rndnu"](values, m).item() == oracle_rndnu(acc, real, saturates=True)
+        assert RULES["rndnu-wrapping"](values, m).item() == oracle_rndnu(acc, real, False)
+        assert RULES["rndnu16"](values, m).item() == oracle_rndnu16(acc, real)
+    saturating = oracle_float_away64_saturating(acc, real)
+    assert RULES["float-away64-saturating"](values, m).item() == saturating
+    even = sat(oracle_float_even32(acc, real), 32)
+    assert RULES["float-even32-kleidi"](values, m).item() == even
+
+
+@given(int32s, st.floats(2.0**-31, 0.499))
+def test_what_ruy_neon_and_rndnu_intend(acc: int, real: float) -> None:
+    """One rounding, ties up, of the multiplier at hand: below a half, nothing is cut before."""
+    m = Multiplier.of(real)
+    exact = oracle_single(acc, int(m.mantissa), int(m.shift))
+    assert RULES["ruy-neon"](np.int64(acc), m) == exact
+    floored = math.floor(acc * Fraction(float(np.float32(real))) + Fraction(1, 2))
+    assert RULES["rndnu"](np.int64(acc), m) == floored
 
 
 @given(int32s, int32s)

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="A,B,...",
     help="What to compare: an engine (reference, optimized, xnnpack, tflm), one of a runtime or "
-    "version (tensorflow:xnnpack, litert==2.0.3:reference), our replay (replay:reference), or a "
-    "file or folder of saved tensors.",
+    "version (tensorflow:xnnpack, litert==2.0.3:reference), our replay (replay:reference), also "
+    "another machine's (replay:optimized@aarch64), or a file or folder of saved tensors.",
 )
 @options.threads
 @click.option(

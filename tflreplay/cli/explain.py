@@ -15,6 +15,7 @@ _OF_A_MODEL = {
     "at": "--at",
     "engine": "--engine",
     "runtime": "--runtime",
+    "machine": "--machine",
     "against": "--against",
 }
 _OF_A_NUMBER = {
@@ -45,6 +46,7 @@ _OF_A_NUMBER = {
 )
 @options.engine
 @options.runtime
+@options.machine
 @options.threads
 @click.option(
     "--against",
@@ -117,6 +119,7 @@ def _element(model: Path, given: dict[str, Any]) -> Any:
         against=None
         if against is None
         else load_source(against, loaded, inputs.arrays, given["hints"], inputs.reals),
+        machine=given["machine"],
     )
 
 

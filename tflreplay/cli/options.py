@@ -106,6 +106,13 @@ engine = click.option(
     help="The kernels to capture and to replay: reference, optimized, xnnpack (LiteRT's and "
     "TensorFlow's default) or tflm.  [default: reference]",
 )
+machine = click.option(
+    "--machine",
+    metavar="NAME[:CPU]",
+    help="What the runtime runs on or the dump comes from, and so what is replayed: x86-64, "
+    "aarch64, or with a CPU aarch64:cortex-a72.  [default: what the tensors were captured on, else "
+    "this computer]",
+)
 threads = click.option(
     "--threads", default=1, show_default=True, type=click.IntRange(1), help="The runtime's threads."
 )
@@ -128,7 +135,7 @@ def command_line() -> str:
 
 # Options that say which tensors are meant.
 _OF_EXPLAIN = (
-    "sources", "layout", "mapping", "seed", "engine", "runtime", "threads", "against",
+    "sources", "layout", "mapping", "seed", "engine", "runtime", "machine", "threads", "against",
 )  # fmt: skip
 
 

@@ -45,11 +45,12 @@ What a dump given to --against does not hold does not count.
 @options.engine
 @click.option(
     "--replay-as",
-    metavar="NAME",
+    metavar="NAME[@MACHINE]",
     help="Replay other arithmetic than is captured: another engine, or double or single rounding "
-    "as ports to CMSIS-NN know them.",
+    "as ports to CMSIS-NN know them; or another machine's (optimized@aarch64).",
 )
 @options.runtime
+@options.machine
 @options.threads
 @click.option(
     "--against",
@@ -98,6 +99,7 @@ def replay(
     engine: str | None,
     replay_as: str | None,
     runtime: str | None,
+    machine: str | None,
     threads: int,
     against: Path | None,
     kernel: Path | None,
@@ -138,6 +140,7 @@ def replay(
             against=None
             if against is None
             else load_source(against, loaded, inputs.arrays, hints, inputs.reals),
+            machine=machine,
             modes=(mode,) if mode else None,
             kernels=load_kernels(kernel) if kernel is not None else {},
             expect=expect,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @options.engine
 @options.runtime
+@options.machine
 @options.inputs
 @options.seed
 @click.option(
@@ -32,6 +33,7 @@ def rules(
     model: Path | None,
     engine: str | None,
     runtime: str | None,
+    machine: str | None,
     sources: tuple[str, ...],
     hints: Hints,
     seed: int,
@@ -47,14 +49,15 @@ def rules(
     point and clamp, and the accumulator's range on the input and in the worst case. It comes from
     our replay; no runtime runs.
     """
-    from tflreplay.runtimes import resolve
+    from tflreplay.tools.sources import engine_of
 
+    ours = engine_of(runtime, engine, None, 1, None, machine)
     if model is None:
         from tflreplay.reports.rules import table
 
         if sources or output is not None:
             raise click.UsageError("--input and --output are for a MODEL's rule sheet; name one.")
-        click.echo(table.render(resolve(runtime, engine)))
+        click.echo(table.render(ours))
         return
 
     from tflreplay.model import load
@@ -64,7 +67,6 @@ def rules(
 
     if output is not None:
         report.check(output, force)
-    ours = resolve(runtime, engine)
     loaded = load(model)
     inputs = read_inputs(loaded, sources, seed, hints=hints)
     layers = rulesheet(loaded, inputs.arrays, ours)

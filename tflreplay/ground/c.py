@@ -1,7 +1,7 @@
 """How C casts, shifts and converts, where the language leaves the result undefined.
 
-Each function names the C expression, what C leaves undefined of it, and what x86-64 computes there:
-that is what it gives. What aarch64 computes is told too, where it is known.
+Each function names the C expression, what C leaves undefined of it, and what x86-64 and aarch64
+compute there.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 
-def to_int32(x: Array) -> Array:
+def to_int32(x: Array, saturating: bool = False) -> Array:
     """``(int32_t)x`` of a float or double: x cut to a whole number, as int64.
 
     Undefined of NaN and of whole numbers that int32 does not hold. x86-64 gives -2**31 for all of
-    these (``cvttss2si``, ``cvttsd2si``); aarch64 the end of int32 that is nearer, and 0 for NaN
-    (``fcvtzs``).
+    these (``cvttss2si``, ``cvttsd2si``). Where ``saturating``, as on aarch64 (``fcvtzs``), it is
+    the end of int32 that is nearer, and 0 for NaN.
     """
+    if saturating:
+        known = np.where(np.isnan(x), 0, x).astype(np.float64)  # which holds both ends
+        return known.clip(-(2.0**31), 2.0**31 - 1).astype(np.int64)
     return np.where(np.abs(x) < 2.0**31, x, -(2.0**31)).astype(np.int64)
 
 

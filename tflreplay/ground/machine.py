@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tflreplay.ground.errors import InputError
+
 # What systems call the architectures that have a name here.
 _ALIASES = {"amd64": "x86-64", "x86_64": "x86-64", "arm64": "aarch64"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -43,9 +45,46 @@ class Machine:
         return any(ours and theirs and ours != theirs for ours, theirs in pairs)
 
 
-# Where every arithmetic table was measured.
+# What every table row was measured on, but for those that are for other machines.
 MEASURED_ON = Machine()
 UNKNOWN = Machine("")
+
+
+@dataclass(frozen=True)
+class Machines:
+    """The machines that something is for: those of an architecture, or of some of its CPUs."""
+
+    architecture: str
+    cpus: tuple[str, ...] = ()
+
+    def __contains__(self, machine: Machine) -> bool:
+        same = machine.architecture == self.architecture
+        return same and (not self.cpus or machine.cpu in self.cpus)
+
+    def __str__(self) -> str:
+        """``aarch64``, or ``aarch64 (cortex-a53, cortex-a55)``."""
+        return f"{self.architecture} ({', '.join(self.cpus)})" if self.cpus else self.architecture
+
+
+# An aarch64 of no CPU has instructions for dot products and none for matrices (SME).
+X86_64, AARCH64 = Machines("x86-64"), Machines("aarch64")
+NO_DOT_PRODUCT = Machines("aarch64", ("cortex-a53", "cortex-a57", "cortex-a72", "cortex-a73"))
+# By XNNPACK's ``XNN_ENABLE_RNDNU16``; measured on the first one.
+LITTLE = Machines("aarch64", ("cortex-a53", "cortex-a55", "kryo"))
+SME = Machines("aarch64", ("sme",))
+_CPUS = tuple(sorted({*NO_DOT_PRODUCT.cpus, *LITTLE.cpus, *SME.cpus, "cortex-a76", "neoverse-v1"}))
+
+
+def asked(text: str) -> Machine:
+    """A machine that a user names.
+
+    Raises:
+        InputError: nothing is known of it.
+    """
+    known = [str(X86_64), str(AARCH64), *(f"{AARCH64}:{cpu}" for cpu in _CPUS)]
+    if text not in known:
+        raise InputError(f"no machine is called {text!r}: use one of {', '.join(known)}")
+    return Machine.parse(text)
 
 
 def this_machine() -> Machine:
@@ -55,22 +94,23 @@ def this_machine() -> Machine:
 
 
 def replay_notes(captured: Machine, replayed: Machine) -> tuple[str, ...]:
-    """What a reader must know of a replay's machines; nothing where all of them are the same."""
+    """What a reader must know of a replay's machines."""
     notes = []
     if captured.differs(replayed):
         notes.append(
             f"the tensors were captured on {captured}; what is replayed is {replayed}'s arithmetic"
         )
-    notes += filter(None, [tables_note()])
+    notes += filter(None, [tables_note(replayed)])
     return tuple(notes)
 
 
-def tables_note() -> str:
-    """Says that nothing was measured on a computer like this one where that is so, else nothing."""
-    here = this_machine()
-    if not here.differs(MEASURED_ON):
+def tables_note(replayed: Machine) -> str:
+    """What was not measured of a replay's machine; nothing of x86-64."""
+    if replayed in X86_64:
         return ""
-    return f"this computer is {here}; the tables were measured on {MEASURED_ON} only"
+    if replayed in AARCH64:
+        return f"what {AARCH64} computes was measured with LiteRT 2.3.0 under qemu, not on a chip"
+    return f"the tables were measured on {X86_64} and {AARCH64}, not on {replayed}"
 
 
 def sources_note(machines: Mapping[str, Machine]) -> str:

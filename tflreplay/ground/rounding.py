@@ -162,6 +162,88 @@ def single(acc: Array, m: Multiplier) -> Array:
     return np.asarray((acc * m.mantissa + (1 << (total - 1))) >> total)
 
 
+def ruy_neon(acc: Array, m: Multiplier) -> Array:
+    """Single rounding, ties up; the accumulator is shifted by one bit more before it.
+
+    ``(floor(w32(acc << (shift + r)) * mantissa / 2**31) + 2**(r - 1)) >> r`` with
+    ``r = max(-shift, 1)``: the product is cut, not rounded, since r is never 0. ``w32`` keeps the
+    low 32 bits, 0 after a shift by 32 or more. ruy's ``kernel_arm64.cc``, all ``Kernel8bitNeon*``:
+    ``sshl``, ``sqdmulh``, ``srshl``.
+    """
+    right = np.maximum(-m.shift, 1)
+    left = m.shift + right
+    x = wrap32(np.where(left < 32, acc << np.minimum(left, 31), 0))
+    return _rounding_shift((x * m.mantissa) >> 31, right)
+
+
+def double_up_late(acc: Array, m: Multiplier) -> Array:
+    """As :func:`double_up`, but what is shifted left is the product, and it saturates.
+
+    ``h = high_mul(acc, mantissa)``; a positive shift gives ``sat32(h << shift)``, so a multiple of
+    ``2**shift``. ``DepthwiseConvWindowPerChannel`` in
+    ``tflite/kernels/internal/optimized/integer_ops/depthwise_conv_3x3_filter.h``.
+    """
+    left, right = np.maximum(m.shift, 0), np.maximum(-m.shift, 0)
+    return _rounding_shift(_sat32(high_mul(acc, m.mantissa) << left), right)
+
+
+def rndnu(acc: Array, m: Multiplier) -> Array:
+    """``floor(acc * s + 1/2)``, s the float32 multiplier, exactly; acc is not rounded to float32.
+
+    A multiplier from 1/2 on shifts acc to the left before, saturating to int32:
+    ``(floor(sat32(acc << pre) * mantissa / 2**31) + 2**(post - 1)) >> post``, the mantissa that of
+    float32, 24 bits wide, times 2**7. XNNPACK's ``rndnu_neon`` in ``src/microparams-init.c`` and
+    ``src/qs8-gemm/neon-mlal-lane.c.in``.
+    """
+    mantissa, pre, post = _rndnu(m)
+    return _rounding_shift((_sat32(acc << pre) * mantissa) >> 31, post)
+
+
+def rndnu_wrapping(acc: Array, m: Multiplier) -> Array:
+    """As :func:`rndnu`, but the shift to the left keeps the low 32 bits.
+
+    XNNPACK's ``src/qu8-dwconv/unipass-neon-mul8.c.in``: ``vshlq`` in the place of ``vqshlq``.
+    """
+    mantissa, pre, post = _rndnu(m)
+    return _rounding_shift((wrap32(acc << pre) * mantissa) >> 31, post)
+
+
+def _rndnu(m: Multiplier) -> tuple[Array, Array, Array]:
+    """The Q31 mantissa of the float32 multiplier, and the shifts before and after the product."""
+    fraction, exponent = np.frexp(m.real.astype(np.float32))
+    mantissa = (fraction.astype(np.float64) * 2.0**31).astype(np.int64)
+    post = np.maximum(-exponent.astype(np.int64), 1)
+    return mantissa, post + exponent, post
+
+
+def rndnu16(acc: Array, m: Multiplier) -> Array:
+    """A product of 16 bits, ties up: ``(sat16(acc shifted by e) * q + 2**14) >> 15``.
+
+    The multiplier is ``q * 2**(e - 15)``, q rounded to 16 bits. acc is shifted right rounding ties
+    up, or left saturating to int32. XNNPACK's ``init_qu8_gemm_config`` in
+    ``src/configs/gemm-config.c`` chooses it for some CPUs (``XNN_ENABLE_RNDNU16``).
+    """
+    fraction, exponent = np.frexp(m.real.astype(np.float32))
+    q = ((fraction.astype(np.float64) * 2.0**24).astype(np.int64) + 2**8) >> 9
+    carried = q == 2**15
+    q, e = np.where(carried, 2**14, q), exponent.astype(np.int64) + carried
+    x = _rounding_shift(_sat32(acc << np.maximum(e, 0)), np.maximum(-e, 0))
+    return np.asarray(np.minimum((_sat16(x) * q + 2**14) >> 15, 2**15 - 1))
+
+
+def _rounding_shift(x: Array, right: Array) -> Array:
+    """``x >> right`` with ties up."""
+    return np.asarray((x + ((1 << right) >> 1)) >> right)
+
+
+def _sat16(x: Array) -> Array:
+    return x.clip(-(2**15), 2**15 - 1)
+
+
+def _sat32(x: Array) -> Array:
+    return x.clip(INT32_MIN, INT32_MAX)
+
+
 def single_away(acc: Array, m: Multiplier) -> Array:
     """Single rounding with ties away from zero: one 64-bit product, one rounding right shift.
 
@@ -191,6 +273,11 @@ def float_away64(acc: Array, m: Multiplier) -> Array:
     return to_int32(round_half_away(_float64_product(acc, m)))
 
 
+def float_away64_saturating(acc: Array, m: Multiplier) -> Array:
+    """As :func:`float_away64` on aarch64, where the cast saturates."""
+    return to_int32(round_half_away(_float64_product(acc, m)), saturating=True)
+
+
 def float_even32(acc: Array, m: Multiplier) -> Array:
     """float32 product, halves to even. The accumulator too is rounded to float32, above 2**24.
 
@@ -207,6 +294,15 @@ def float_even32_wrapping(acc: Array, m: Multiplier) -> Array:
     for AVX-512, which cut the product from above only.
     """
     return np.rint(_float32_product(acc, m)).clip(INT32_MIN, 2.0**30).astype(np.int64)
+
+
+def float_even32_kleidi(acc: Array, m: Multiplier) -> Array:
+    """As :func:`float_even32`, saturating to int32 only.
+
+    There a zero point wraps around, above as well as below: KleidiAI's kernels for SME, which
+    XNNPACK takes in ``init_pqs8_qc8w_gemm_config``, ``src/configs/gemm-config.c``.
+    """
+    return _sat32(np.rint(_float32_product(acc, m)).astype(np.float64)).astype(np.int64)
 
 
 def float_even64(acc: Array, m: Multiplier) -> Array:
@@ -325,11 +421,18 @@ RULES: dict[str, Rule] = {
         VectorRule("neon8", double_up, _double_slack, _DOUBLE, 8),
         VectorRule("neon16", double_up, _double_slack, _DOUBLE, 16),
         VectorRule("neon16-flat", double_up, _double_slack, _DOUBLE, 16, flat=True),
+        Rule("double-up-late", double_up_late, _double_slack),
         Rule("single", single, _no_slack),
+        Rule("ruy-neon", ruy_neon, _no_slack),
+        Rule("rndnu", rndnu, _no_slack),
+        Rule("rndnu-wrapping", rndnu_wrapping, _no_slack),
+        Rule("rndnu16", rndnu16, _any_slack),
         Rule("float-away64", float_away64, _no_slack),
+        Rule("float-away64-saturating", float_away64_saturating, _no_slack),
         # The short cut of requantize() computes this very product, so no element can differ.
         Rule("float-even32", float_even32, _no_slack),
         Rule("float-even32-wrapping", float_even32_wrapping, _no_slack),
+        Rule("float-even32-kleidi", float_even32_kleidi, _no_slack),
         Rule("reduced16", reduced16, _any_slack, bits=64),
         # What other runtimes and ports compute; no table here names them.
         Rule("single-away", single_away, _no_slack),

@@ -30,8 +30,8 @@ def compare_sources(
     Args:
         model: what :func:`tflreplay.load` gives.
         inputs: what :func:`tflreplay.read_inputs` gives.
-        sources: each ``ENGINE``, ``RUNTIME[==VERSION]:ENGINE``, ``replay:ENGINE`` or the path of
-            saved tensors.
+        sources: each ``[RUNTIME[==VERSION]|replay]:ENGINE[@MACHINE]``, the first part optional, or
+            the path of saved tensors.
         threads: the runtimes' threads.
         command: what to type to do the same again, for the report.
         hints: what is known of the arrays in files.
@@ -56,7 +56,7 @@ def compare_sources(
             failures += [f"{source}: {obtained.failure}"] if obtained.failure else []
             words = whose(obtained.runtime, obtained.version, obtained.engine)
             obtained = obtained.written, words, obtained.machine
-        elif note := tables_note():
+        elif note := tables_note(obtained[2]):
             notes.append(f"{source}: {note}")
         found[source] = obtained
     machines = {source: machine for source, (_, _, machine) in found.items()}

@@ -81,7 +81,7 @@ def _takers(card: Card, engines: Sequence[Engine]) -> dict[str, tuple[str, ...]]
 
 def _entries(card: Card, engine: Engine) -> list[Row | NotModelled]:
     every = (entry for table in LAYERS[engine.name] for entry in card.entries(table))
-    return [entry for entry in every if entry.in_version(engine)]
+    return [entry for entry in every if entry.is_of(engine)]
 
 
 def _conditional(entries: Sequence[Row | NotModelled]) -> bool:

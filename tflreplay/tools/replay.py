@@ -31,7 +31,7 @@ from tflreplay.replayer.loop import Replay, replay, replay_isolated
 from tflreplay.replayer.user_kernels import Function
 from tflreplay.runtimes import Capture, xnnpack
 from tflreplay.runtimes.inputs import Inputs
-from tflreplay.tools.sources import captured_later, engine_of, renamed
+from tflreplay.tools.sources import captured_later, engine_of, on_machine, renamed
 
 MODES = ("chained", "isolated")
 Progress = Callable[[str, str, int, int], None]
@@ -47,6 +47,7 @@ def run(
     replay_as: str | None = None,
     threads: int = 1,
     against: Capture | None = None,
+    machine: str | None = None,
     modes: tuple[str, ...] | None = None,
     kernels: Mapping[str, Function] = NO_KERNELS,
     expect: str | None = None,
@@ -64,11 +65,15 @@ def run(
         runtime: ``litert``, ``tensorflow`` or ``tflm``, with or without ``==version``.
         engine: the kernels to capture and to replay: ``reference``, ``optimized``, ``xnnpack`` or
             ``tflm``.
-        replay_as: other arithmetic to replay than is captured: an engine, ``double`` or ``single``.
+        replay_as: other arithmetic to replay than is captured: an engine, ``double`` or ``single``,
+            with ``@`` and a machine where it is to be another's.
         threads: the runtime's threads.
         against: tensors to compare with instead of a capture. Where they hold the codes of an
             input that was given in real numbers, that step is compared too, and those codes are
             what the graph is replayed on.
+        machine: what the runtime runs on or the tensors come from, and so what is replayed:
+            ``x86-64``, ``aarch64`` or, with a CPU, ``aarch64:cortex-a72``. Without it that of the
+            tensors where that is known, else this computer.
         modes: ``chained``, ``isolated`` or both. Without it both, or with kernels of your own
             only ``isolated``.
         kernels: functions that compute an op in the place of ours, by op; see
@@ -83,12 +88,14 @@ def run(
 
     Raises:
         CaptureError: nothing could be captured.
-        InputError: an input cannot be given to the runtime, ``replay_as`` is unknown, ``expect``
-            cannot be read, or the model has no op for a kernel.
+        InputError: an input cannot be given to the runtime, ``replay_as`` or ``machine`` is
+            unknown, nothing can be captured there, ``expect`` cannot be read, or the model has no
+            op for a kernel.
     """
     rows = user_kernels.rows(kernels, model)
     modes = modes or (("isolated",) if rows else MODES)
-    ours = engine_of(runtime, engine, replay_as, threads, against)
+    against = on_machine(against, machine)
+    ours = engine_of(runtime, engine, replay_as, threads, against, machine)
     expectations = read_expectations(expect, model) if expect is not None else None
     before: tuple[InputStep, ...] = ()
     if against is not None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tflreplay.ground.engine import NEWEST, Engine
 from tflreplay.ground.errors import InputError
-from tflreplay.ground.machine import Machine
+from tflreplay.ground.machine import UNKNOWN, Machine, asked, this_machine
 from tflreplay.ground.rounding import Array
 from tflreplay.judgement.run import whose
 from tflreplay.model import Model
@@ -23,12 +23,17 @@ from tflreplay.runtimes.saved import load_source
 def obtain(
     model: Model, inputs: Inputs, source: str, threads: int, hints: Hints
 ) -> Capture | tuple[Mapping[int, Array], str, Machine]:
-    """What was captured; or what a replay computed, in which arithmetic, and of which machine."""
+    """What was captured; or what a replay computed, in which arithmetic, and of which machine.
+
+    ``source`` is a path, or ``[RUNTIME[==VERSION]|replay]:ENGINE[@MACHINE]``, the first part
+    optional.
+    """
     if Path(source).exists():
         return load_source(source, model, inputs.arrays, hints)
-    runtime, _, engine = source.rpartition(":")
+    named, at, machine = source.partition("@")
+    runtime, _, engine = named.rpartition(":")
     if runtime == "replay":
-        ours = engine_of(None, None, engine, threads, None)
+        ours = engine_of(None, None, f"{engine}{at}{machine}", threads, None)
         result = replay(model, inputs.arrays, ours)
         computed = {
             index: result.tensors[index]
@@ -38,7 +43,41 @@ def obtain(
         }
         words = f"replay of {whose(ours.runtime, ours.version, ours.name)}"
         return computed, words, ours.machine
+    if at:
+        _refuse_elsewhere(asked(machine), f"compare with replay:{engine}@{machine}")
     return capture(model, inputs.arrays, runtime or None, engine, threads)
+
+
+def on_machine(against: Capture | None, machine: str | None) -> Capture | None:
+    """The tensors to compare with, as those of the machine that the user names.
+
+    Raises:
+        InputError: they are not, or this computer, which they would be captured on, is not.
+    """
+    if machine is None:
+        return against
+    named = asked(machine)
+    if against is None:
+        _refuse_elsewhere(named, f"replay it with --replay-as ENGINE@{named}")
+        return None
+    if against.machine.differs(named):
+        raise InputError(
+            f"--machine {named}: the tensors were captured on {against.machine}; to replay "
+            f"{named}'s arithmetic against them, give --replay-as ENGINE@{named}"
+        )
+    return replace(against, machine=named)
+
+
+def _refuse_elsewhere(machine: Machine, instead: str) -> None:
+    """
+    Raises:
+        InputError: nothing can be captured on the machine here.
+    """
+    if machine.differs(this_machine()):
+        raise InputError(
+            f"this computer is {this_machine()}, and nothing can be captured on {machine} here: "
+            f"capture there (tflreplay capture) and give the file, or {instead}"
+        )
 
 
 def captured_later(
@@ -66,17 +105,31 @@ def engine_of(
     replay_as: str | None,
     threads: int,
     against: Capture | None,
+    machine: str | None = None,
 ) -> Engine:
-    """Whose arithmetic the replay follows."""
-    if replay_as is not None and replay_as not in LAYERS:
-        raise InputError(f"no arithmetic is called {replay_as!r}: use one of {', '.join(LAYERS)}")
+    """Whose arithmetic the replay follows; ``replay_as`` is ``ENGINE[@MACHINE]``.
+
+    The machine is the one that ``replay_as`` names, else ``machine``, else that of the tensors, as
+    far as it is known, else this computer.
+    """
+    name, _, there = (replay_as or "").partition("@")
+    if replay_as is not None and name not in LAYERS:
+        raise InputError(f"no arithmetic is called {name!r}: use one of {', '.join(LAYERS)}")
     if against is not None and runtime is None and engine is None and against.engine in LAYERS:
         ours = Engine(against.engine, against.runtime, against.version, against.threads)
     elif replay_as is not None and engine is None:
         ours = resolve(runtime, None, threads)
     else:
         ours = resolve(runtime, engine, threads)
-    return ours if replay_as is None else renamed(ours, replay_as)
+    if replay_as is not None and "@" in replay_as:
+        machine = there
+    if machine is not None:
+        ours = replace(ours, machine=asked(machine))
+    elif against is not None and against.machine != UNKNOWN:
+        ours = replace(ours, machine=against.machine)
+    else:
+        ours = replace(ours, machine=this_machine())
+    return renamed(ours, name) if name else ours
 
 
 def renamed(engine: Engine, name: str) -> Engine:
@@ -88,4 +141,5 @@ def renamed(engine: Engine, name: str) -> Engine:
         runtime = "litert"
     if runtime == engine.runtime:
         return replace(engine, name=name)
-    return Engine(name, runtime, installed(runtime) or NEWEST[runtime], engine.threads)
+    version = installed(runtime) or NEWEST[runtime]
+    return replace(engine, name=name, runtime=runtime, version=version)

@@ -69,7 +69,7 @@ def base_row(engine: Engine, graph: Subgraph, op: Operator) -> Row | None:
 
 
 def _rows(engine: Engine, graph: Subgraph, op: Operator) -> Iterator[tuple[str, Row]]:
-    """Rows of any version of any engine that would take this op, with the engine's name.
+    """Rows of any version of any engine on this machine that would take this op, with its name.
 
     Of one engine, those of the version in force come first.
     """
@@ -77,7 +77,8 @@ def _rows(engine: Engine, graph: Subgraph, op: Operator) -> Iterator[tuple[str, 
         place = site(replace(engine, name=name), graph, op)
         rows = sorted(card(op.name).rows(name), key=lambda row: not row.in_version(place.engine))
         for row in rows:
-            if row.takes(place.dtype) and (row.when is None or row.when(place)):
+            taken = row.takes(place.dtype) and row.runs_on(engine.machine)
+            if taken and (row.when is None or row.when(place)):
                 yield name, row
 
 

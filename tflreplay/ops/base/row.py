@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from tflreplay.ground.engine import Engine
+from tflreplay.ground.machine import Machine, Machines
 from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.ops.base.conditions import Condition, Site
 from tflreplay.ops.base.ledger import Ledger
@@ -57,12 +58,13 @@ class Defect:
 
 
 class _Entry:
-    """What an engine's table says of some types, operators and versions."""
+    """What an engine's table says of some types, operators, versions and machines."""
 
     types: tuple[str, ...]
     when: Condition | None
     since: Versions
     until: Versions
+    on: Machines | None
     defects: tuple[Defect, ...]
 
     def takes(self, dtype: str) -> bool:
@@ -70,14 +72,20 @@ class _Entry:
         return dtype in self.types or self.types == ANY
 
     def applies(self, site: Site) -> bool:
-        return self.in_version(site.engine) and (self.when is None or self.when(site))
+        return self.is_of(site.engine) and (self.when is None or self.when(site))
 
-    def in_version(self, engine: Engine) -> bool:
-        """True where ``since`` and ``until`` cover the engine's runtime and version.
+    def is_of(self, engine: Engine) -> bool:
+        """True where it is for the engine's machine, and for its runtime and version.
 
         Raises:
             NotReplayed: the version is not one that can be compared.
         """
+        return self.runs_on(engine.machine) and self._in_version(engine)
+
+    def runs_on(self, machine: Machine) -> bool:
+        return self.on is None or machine in self.on
+
+    def _in_version(self, engine: Engine) -> bool:
         begun = not self.since or engine.at_least(self.since)
         return begun and not engine.at_least(self.until)
 
@@ -98,7 +106,8 @@ class Row(_Entry):
     the row to some operators. ``clamp`` is how the bounds of a fused activation become codes.
     ``since`` restricts the row to the runtimes named there, each from the version given; empty, it
     is for all. ``until`` gives the first version without the row. Rows are tried in order, so a
-    newer row stands before the one it replaces.
+    newer row stands before the one it replaces. ``on`` restricts it to some machines, and it stands
+    before the row for all others.
 
     ``tolerance`` is 0 where the replay is exact. Of a float32 op whose last bits are not known (the
     order of a sum, an approximated function) it bounds how far a value lies from the engine's, as a
@@ -122,6 +131,7 @@ class Row(_Entry):
     clamp: Clamp = Clamp.HALF_AWAY
     since: Versions = field(default_factory=dict)
     until: Versions = field(default_factory=dict)
+    on: Machines | None = None
     tolerance: float = 0.0
     terms: Callable[..., int] | None = None
     moves: bool = False
@@ -142,4 +152,5 @@ class NotModelled(_Entry):
     when: Condition | None = None
     since: Versions = field(default_factory=dict)
     until: Versions = field(default_factory=dict)
+    on: Machines | None = None
     defects: tuple[Defect, ...] = ()

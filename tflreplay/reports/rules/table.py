@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from tflreplay.ground.engine import Engine
+from tflreplay.ground.machine import MEASURED_ON
 from tflreplay.ops import LAYERS, Row, home, rows
 from tflreplay.ops.base.conditions import Condition
 
@@ -14,9 +15,11 @@ _INDENT = 14
 
 
 def render(engine: Engine) -> str:
-    """The rows of the engine's version, in the order in which they are tried."""
+    """The rows of the engine's version and machine, in the order in which they are tried."""
     layers = " over ".join(LAYERS[engine.name])
     title = f"{engine.name} kernels of {engine.runtime} {engine.version} ({layers})"
+    if engine.machine != MEASURED_ON:
+        title += f" on {engine.machine}"
     return "\n\n".join([title, *_reached(engine)])
 
 
@@ -25,7 +28,7 @@ def _reached(engine: Engine) -> Iterator[str]:
     seen: list[tuple[str, Row]] = []
     for op, row in rows(engine):
         earlier = (other for name, other in seen if name == op)
-        if row.in_version(engine) and not any(_covers(other, row) for other in earlier):
+        if row.is_of(engine) and not any(_covers(other, row) for other in earlier):
             seen.append((op, row))
             yield _paragraph(op, row)
 
@@ -43,6 +46,7 @@ def _paragraph(op: str, row: Row) -> str:
     title = f"{op} ({', '.join(row.types)}): {', '.join(filter(None, (row.rule, row.algorithm)))}"
     details = (
         ("multiplier", str(row.multiplier)),
+        ("machine", str(row.on or "")),
         ("where", str(row.when or "")),
         ("clamp", str(row.clamp) if row.rule else ""),
         ("formula", _formula(op, row)),

@@ -12,7 +12,7 @@ from tflreplay.runtimes import Capture
 from tflreplay.runtimes.inputs import Inputs
 from tflreplay.tools.explain.layer import explain, explained_row
 from tflreplay.tools.explain.records import Explanation
-from tflreplay.tools.sources import captured_later, engine_of
+from tflreplay.tools.sources import captured_later, engine_of, on_machine
 
 
 def explain_element(
@@ -25,6 +25,7 @@ def explain_element(
     *,
     threads: int = 1,
     against: Capture | None = None,
+    machine: str | None = None,
 ) -> Explanation:
     """Capture a model's tensors and explain one output element of an op; see
     :func:`tflreplay.explain`.
@@ -33,13 +34,14 @@ def explain_element(
         model: what :func:`tflreplay.load` gives.
         inputs: what :func:`tflreplay.read_inputs` gives.
         op_index: the op, and ``index``: which element of its output.
-        runtime, engine, threads, against: as for :func:`tflreplay.run`.
+        runtime, engine, threads, against, machine: as for :func:`tflreplay.run`.
 
     Raises:
         CaptureError, InputError, NotReplayed: nothing is captured, there is no such element, or the
             op cannot be explained.
     """
-    ours = engine_of(runtime, engine, None, threads, against)
+    against = on_machine(against, machine)
+    ours = engine_of(runtime, engine, None, threads, against, machine)
     explained_row(model, ours, op_index)  # what cannot be explained need not be captured
     captured = captured_later(model, inputs, runtime, engine, threads, against)()
     tensors = dict(inputs.arrays) | captured.tensors

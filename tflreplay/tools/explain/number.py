@@ -249,6 +249,8 @@ def _users(rule: str, how: Precision | Ratio | str) -> str:
                         told.append(dtype if ever else f"{dtype} by version")
                 elif not any(map(_ever, found)):
                     told.append("by version")
+                if all(row.on for row in found):
+                    told += dict.fromkeys(f"on {row.on}" for row in found)
                 names.append(f"{card.op} ({', '.join(told)})" if told else card.op)
         if names:
             users.append(f"{engine} {', '.join(names)}")
