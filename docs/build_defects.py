@@ -57,6 +57,7 @@ def page() -> str:
             for entry in entries:
                 for defect in entry.defects:
                     where = str(defect.when or ("some inputs" if defect.shows else "all"))
+                    where += f"; on {entry.on}" if entry.on else ""
                     link = f"[{_short(defect.report)}]({defect.report})" if defect.report else "-"
                     lines[defect.words, engine, where, link].add(op, entry)
     return _TEXT.format(
@@ -69,16 +70,12 @@ def page() -> str:
 
 
 def _versions(entry: Row | NotModelled) -> str:
-    """Those of the entry, and its machines; an entry that a newer one of the same words precedes
-    is of all.
-    """
+    """Those of the entry; an entry that a newer one of the same words precedes is of all."""
     told = [
         f"{word} {', '.join(f'{RUNTIMES[name].title} {number}' for name, number in named.items())}"
         for word, named in (("since", entry.since), ("until", entry.until))
         if named and set(named.values()) != {"0"}
     ]
-    if entry.on:
-        told.append(f"on {entry.on}")
     return "; ".join(told) or "all"
 
 

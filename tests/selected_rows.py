@@ -85,7 +85,7 @@ class Confirmed:
 
 
 def _kernels(engine: Engine) -> object:
-    return engine.name, engine.runtime, engine.version
+    return engine.name, engine.runtime, engine.version, engine.machine
 
 
 CONFIRMED = Confirmed()
@@ -107,7 +107,7 @@ def _noting_captures(result: Callable[[Running], Capture]) -> Callable[[Running]
     def finished(running: Running) -> Capture:
         found = result(running)
         for tensors in (*found.earlier, found.tensors):
-            engine = Engine(found.engine, found.runtime, found.version)
+            engine = Engine(found.engine, found.runtime, found.version, machine=found.machine)
             CONFIRMED.engine_gave(engine, tensors.values())
         return found
 

@@ -170,7 +170,7 @@ def _weights(
     depth: int,
     index: int,
 ) -> Tensor:
-    kernel = tuple(rng.choice([1, 1, 2, 5, 6], max(rank, 2) - 2).tolist())
+    kernel = tuple(rng.choice([1, 1, 2, 3, 5, 6], max(rank, 2) - 2).tolist())
     depth = mostly(rng, depth, (1, 2, 3), 0.9)
     shape = (channels, *kernel, depth)
     if roles.weight_axis:

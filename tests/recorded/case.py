@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tflreplay.ground.engine import Engine
+from tflreplay.ground.machine import MEASURED_ON, asked
 from tflreplay.judgement.comparison import difference
 from tflreplay.model import Model, parse
 from tflreplay.ops import Row, card
@@ -23,7 +24,8 @@ Made = tuple[bytes, Arrays]
 Make = Callable[[np.random.Generator], Made]
 Rows = Mapping[str, Row | None]
 
-FILE = Path(__file__).with_name("captures.npz")
+# Of the cases on x86-64 alone, and of those that another machine takes part in.
+FILES = tuple(Path(__file__).with_name(name) for name in ("captures.npz", "aarch64.npz"))
 
 # Releases that stand on either side of a boundary in the tables, the older one first.
 RELEASES = {
@@ -90,18 +92,23 @@ def unlike(kernel: Callable[..., Any]) -> tuple[Row, ...]:
 
 
 def engine_of(text: str) -> Engine:
-    """``xnnpack litert==1.1.2``, as an engine."""
+    """``xnnpack litert==1.1.2`` or ``xnnpack@aarch64:cortex-a72 litert==2.3.0``, as an engine."""
     name, _, runtime = text.partition(" ")
+    name, _, machine = name.partition("@")
     runtime, _, version = runtime.partition("==")
-    return Engine(name, runtime, version)
+    return Engine(name, runtime, version, machine=asked(machine) if machine else MEASURED_ON)
 
 
 def row(op: str, table: str, takes: str = "", **fields: Any) -> Row:
-    """The first row of the op in this table that has these fields, for activations of a type."""
+    """The first row of the op in this table that has these fields, for activations of a type.
+
+    Of those that x86-64 has.
+    """
     return next(
         each
         for each in card(op).rows(table)
         if (not takes or each.takes(takes))
+        and each.runs_on(MEASURED_ON)
         and all(getattr(each, name) == value for name, value in fields.items())
     )
 
@@ -148,8 +155,10 @@ def agree(ours: Arrays, theirs: Arrays, tolerance: float = 0.0) -> bool:
 
 def read() -> dict[str, tuple[Made, dict[str, Arrays]]]:
     """Of every recorded case the model with its inputs, and the outputs by engine."""
-    with np.load(FILE) as file:
-        arrays = dict(file)
+    arrays: dict[str, np.ndarray] = {}
+    for path in FILES:
+        with np.load(path) as file:
+            arrays |= file
     found: dict[str, tuple[Made, dict[str, Arrays]]] = {}
     for key, array in arrays.items():
         name, part, *_ = key.split("|")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.errors import NotReplayed, UndefinedHere
+from tflreplay.ground.machine import NO_DOT_PRODUCT
 from tflreplay.ground.rounding import Accumulation, Array, Multiplier
+from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.call import Call, accumulation
 from tflreplay.ops.base.card import PAIR, Card, Slip
 from tflreplay.ops.base.conditions import Site, condition, every
@@ -17,7 +21,7 @@ from tflreplay.ops.base.ported import others as ported
 from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import one_scale
 from tflreplay.ops.base.roles import Roles
-from tflreplay.ops.base.row import Defect, NotModelled, Row, Versions
+from tflreplay.ops.base.row import Defect, Kernel, NotModelled, Row, Versions
 from tflreplay.ops.base.sums import exact_matmul, weight_multiplier
 from tflreplay.ops.base.terms import Arrays, Codes, Index, sum_of_products
 from tflreplay.ops.base.types import INT8, INT16
@@ -155,6 +159,22 @@ def _uncentred_terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> 
     return _products(call, arrays, index, None)
 
 
+def _above_lowest(kernel: Kernel) -> Kernel:
+    """The kernel for CPUs without dot products, where -128 meets no -128."""
+
+    @functools.wraps(kernel)
+    def above(call: Call, a: Array, b: Array) -> Any:
+        if a.min(initial=0) == b.min(initial=0) == -128:
+            raise UndefinedHere(
+                f"{call.op.name} of -128 by -128 on {call.engine.machine}, a CPU without "
+                "instructions for dot products: two such products do not fit 16 bits there, and "
+                "what then becomes of the sum is not modelled"
+            )
+        return kernel(call, a, b)
+
+    return above
+
+
 @condition
 def int8_matrices(site: Site) -> bool:
     """both inputs and the output int8, with one scale, the left one and the output on axis 0"""
@@ -194,6 +214,8 @@ _NO_SCALE = Defect(
 _MIXES_UP = Defect("mixes up matrices with adj_x where the right one is repeated", scrambled)
 
 
+_XNNPACK = xnnpack_row(batch_matmul, _TAKEN, types=INT8, since=_TAKEN_SINCE, ledger=Terms(_terms))
+
 CARDS = (
     Card(
         "BATCH_MATMUL",
@@ -207,9 +229,8 @@ CARDS = (
                     since=_TAKEN_SINCE,
                     ledger=Terms(_terms),
                 ),
-                xnnpack_row(
-                    batch_matmul, _TAKEN, types=INT8, since=_TAKEN_SINCE, ledger=Terms(_terms)
-                ),
+                replace(_XNNPACK, kernel=_above_lowest(batch_matmul), on=NO_DOT_PRODUCT),
+                _XNNPACK,
                 xnnpack_row(
                     xnnpack_ignoring_zero_point,
                     every(int8_matrices, int8_zero_point),
@@ -228,6 +249,7 @@ CARDS = (
                 ),
             ),
             "optimized": (
+                not_on_aarch64(INT8, until=_TAKEN_SINCE),
                 NotModelled(
                     INT8, _mixed_up, when=scrambled, until=_TAKEN_SINCE, defects=(_MIXES_UP,)
                 ),

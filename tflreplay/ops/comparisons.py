@@ -10,8 +10,9 @@ from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.fixed_point import divide_by_any_pot
 from tflreplay.ground.rounding import Array, Multiplier, high_mul
 from tflreplay.model import Tensor
+from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.call import Call, operands
-from tflreplay.ops.base.card import PAIR, Card
+from tflreplay.ops.base.card import PAIR, Card, Entries
 from tflreplay.ops.base.conditions import Site, condition
 from tflreplay.ops.base.ledger import Staged, Stages
 from tflreplay.ops.base.lookup import centred_codes, look_up
@@ -176,7 +177,8 @@ def _raw_row(compare: np.ufunc, since: Versions | None) -> Row:
 def _equality(op: str, compare: np.ufunc, *older: Row) -> Card:
     """They take truth values too, and rescale 16-bit codes; ``older`` did not."""
     raw = elementwise(compare)
-    rows = (
+    rows: Entries = (
+        not_on_aarch64((*EIGHT_BITS, *INT16), scale_above_one),
         _rescaled_row(EIGHT_BITS, compare),
         _rescaled_row(INT16, compare, _SIXTEEN_BITS),
         *older,
@@ -189,7 +191,8 @@ def _equality(op: str, compare: np.ufunc, *older: Row) -> Card:
 def _order(op: str, compare: np.ufunc, since: Versions | None = None) -> Card:
     """Which is the larger; ``since`` says which runtimes compare 16-bit codes."""
     raw = elementwise(compare)
-    rows = (
+    rows: Entries = (
+        not_on_aarch64(EIGHT_BITS, scale_above_one),
         _rescaled_row(EIGHT_BITS, compare),
         _raw_row(compare, since),
         finished(UNQUANTIZED, raw, "compared", _SOURCE),

@@ -8,6 +8,7 @@ import numpy as np
 
 from tflreplay.ground import functions
 from tflreplay.ground.rounding import Array
+from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.float_table import Function, by_float_table, tabled
@@ -63,6 +64,7 @@ CARDS = (
             "xnnpack": (xnnpack_approximated(exp_float, since=XNNPACK_UNARY),),
             "reference": (
                 Row(INT8, exp, algorithm=TABLE, source="exp.cc", ledger=_EXP),
+                not_on_aarch64(INT16),
                 Row(INT16, exp, algorithm=INTERPOLATED, source="exp.cc", ledger=_EXP),
                 finished(FLOAT, exp_float, EXACT, "elementwise.cc"),
             ),

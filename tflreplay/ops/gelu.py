@@ -6,6 +6,7 @@ import numpy as np
 
 from tflreplay.ground import functions
 from tflreplay.ground.rounding import Array
+from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.float_table import Function, by_float_table, tabled
@@ -52,6 +53,7 @@ CARDS = (
             "xnnpack": (xnnpack_approximated(gelu_float),),
             "reference": (
                 Row(EIGHT_BITS, gelu, algorithm=TABLE, source="activations.cc", ledger=_LEDGER),
+                not_on_aarch64(INT16),
                 Row(INT16, gelu, algorithm=INTERPOLATED, source="activations.cc", ledger=_LEDGER),
                 finished(FLOAT, gelu_float, LIKE_LIBM, f"{REFERENCE_OPS}gelu.h", APPROXIMATED),
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -9,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.machine import AARCH64
 from tflreplay.ground.rounding import Array, Multiplier, rounding_divide_by_pot
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
@@ -40,6 +42,7 @@ from tflreplay.ops.base.words import (
     finished,
 )
 
+_SCALES = "float32 si/128/so, float32 si/128/(3/32768), cut to 16 bits"
 _INT16 = _INT16_MIN, _INT16_MAX = -(2**15), 2**15 - 1
 
 
@@ -60,14 +63,9 @@ def hard_swish(call: Call, x: Array) -> Array:
     ``tflite/kernels/activations.cc``.
     """
     ti, to = call.input(0), call.output
-    if ti.dtype != to.dtype:
-        raise NotReplayed(f"HARD_SWISH from {ti.dtype} to {to.dtype}")
-    of_value, of_gate = _multipliers(call)
-    value_mantissa, value_shift = _multiplier16(of_value)
-    gate_mantissa, gate_shift = _multiplier16(of_gate)
-    if not -15 <= value_shift <= 0 or gate_shift < -15:
-        raise NotReplayed(f"HARD_SWISH with scales {ti.scale:g} and {to.scale:g}")
-
+    (value_mantissa, value_shift), (gate_mantissa, gate_shift) = map(
+        _in_16_bits, _multipliers(call)
+    )
     hires = centred_codes(ti) << 7
     value = _high_mul16(hires, value_mantissa)
     if gate_shift > 0:
@@ -85,15 +83,23 @@ def hard_swish(call: Call, x: Array) -> Array:
 
 
 def _multipliers(call: Call) -> tuple[Multiplier, Multiplier]:
-    """Of the value and of the gate."""
-    hires_scale = np.float32(1 / 128) * np.float32(call.input(0).scale)
-    return (
-        Multiplier.of(hires_scale / np.float32(call.output.scale)),
-        Multiplier.of(hires_scale / np.float32(3 / 32768)),
-    )
+    """Of the value and of the gate.
+
+    Raises:
+        NotReplayed: the types differ, or a shift is none that the kernel takes.
+    """
+    ti, to = call.input(0), call.output
+    if ti.dtype != to.dtype:
+        raise NotReplayed(f"HARD_SWISH from {ti.dtype} to {to.dtype}")
+    hires_scale = np.float32(1 / 128) * np.float32(ti.scale)
+    value = Multiplier.of(hires_scale / np.float32(to.scale))
+    gate = Multiplier.of(hires_scale / np.float32(3 / 32768))
+    if not -15 <= value.shift <= 0 or gate.shift < -15:
+        raise NotReplayed(f"HARD_SWISH with scales {ti.scale:g} and {to.scale:g}")
+    return value, gate
 
 
-def _multiplier16(multiplier: Multiplier) -> tuple[int, int]:
+def _in_16_bits(multiplier: Multiplier) -> tuple[int, int]:
     """Q15 mantissa and shift: ``DownScaleInt32ToInt16Multiplier`` of the Q31 form."""
     return min((int(multiplier.mantissa) + 2**15) >> 16, _INT16_MAX), int(multiplier.shift)
 
@@ -109,23 +115,35 @@ def _saturate16(x: Array) -> Array:
 
 def _stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
     """Of :func:`hard_swish`, in exact numbers."""
+    return _staged(call, arrays, index, AWAY, TRUNCATED)
+
+
+def _neon_stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`optimized_hard_swish_neon`."""
+    if _in_vectors(shape)[index]:
+        return _staged(call, arrays, index, UP, DOWN)
+    return _stages(call, arrays, index, shape)
+
+
+def _staged(call: Call, arrays: Arrays, index: Index, ties: str, cut: str) -> Staged:
+    """``ties``: where right shifts send them; ``cut``: how the product becomes an integer."""
     x, (value, gate) = input_code(call, arrays, index).value, _multipliers(call)
     cuts = [_cut(name, m) for name, m in (("value", value), ("gate", gate))]
     by_value, by_gate = (cut.result for cut in cuts)
     hires = x << 7
     steps = [Step(f"{x} * 2**7", Fraction(hires), hires, label="hires")]
     scaled = _product("value", hires, by_value, UP)
-    steps += [scaled, *_gate_stages(hires, by_gate, int(gate.shift))]
+    steps += [scaled, *_gate_stages(hires, by_gate, int(gate.shift), ties)]
     opened = steps[-1].result + 2**15
     half = rounded("gate", f"{opened} / 2", Fraction(opened, 2), DOWN)
-    product = _product("out", half.result, scaled.result, TRUNCATED)
+    product = _product("out", half.result, scaled.result, cut)
     right = -int(value.shift)
     last = Fraction(product.result, 2**right)
     steps += [
         Step(f"{opened - 2**15} + 2**15", Fraction(opened), opened, label="gate"),
         half,
         product,
-        rounded("out", f"{product.result} / 2**{right}", last, AWAY),
+        rounded("out", f"{product.result} / 2**{right}", last, ties),
     ]
     multipliers = ("value: si/128/so", value), ("gate: si/128/(3/32768)", gate)
     return Staged(multipliers, (*cuts, *steps), bits=16)  # the sum wraps in a 16-bit register
@@ -143,12 +161,12 @@ def _product(name: str, a: int, b: int, how: str) -> Step:
     return rounded(name, f"{a} * {b} / 2**15", Fraction(a * b, 2**15), how)
 
 
-def _gate_stages(hires: int, mantissa: int, shift: int) -> Iterator[Step]:
+def _gate_stages(hires: int, mantissa: int, shift: int, ties: str) -> Iterator[Step]:
     """``hires`` rescaled to the scale 3 / 32768."""
     if shift <= 0:
         yield (product := _product("gate", hires, mantissa, UP))
         quotient = Fraction(product.result, 2**-shift)
-        yield rounded("gate", f"{product.result} / 2**{-shift}", quotient, AWAY)
+        yield rounded("gate", f"{product.result} / 2**{-shift}", quotient, ties)
         return
     left = hires << (shift - 1)
     yield (start := saturated("gate", f"{hires} * 2**{shift - 1}", left, *_INT16))
@@ -164,6 +182,39 @@ def hard_swish_float(x: Array) -> Array:
 
 
 # ---- optimized kernels ------------------------------------------------------------------------
+
+
+def optimized_hard_swish_neon(call: Call, x: Array) -> Array:
+    """As :func:`hard_swish`, but for whole vectors of 8: right shifts send ties up there, the
+    product of value and gate is floored, and so is nothing else.
+
+    ``HardSwish`` under ``__ARM_NEON``, ``tflite/kernels/internal/optimized/optimized_ops.h``.
+    """
+    ti, to = call.input(0), call.output
+    (value_mantissa, value_shift), (gate_mantissa, gate_shift) = map(
+        _in_16_bits, _multipliers(call)
+    )
+    hires = centred_codes(ti) << 7
+    value = _saturate16(_high_mul16(hires, value_mantissa))
+    gate = _saturate16(hires << max(gate_shift - 1, 0))
+    gate = _saturate16(_high_mul16(gate, gate_mantissa))
+    if gate_shift > 0:
+        gate = _saturate16(gate << 1)
+    gate = (_half_up(gate, max(-gate_shift, 0)) + 2**15) >> 1
+    product = np.minimum((gate * value) >> 15, _INT16_MAX)
+    code = (_half_up(product, -value_shift) + to.zero_point).astype(np.int16)
+    body = look_up(x, np.clip(code, *to.code_range).astype(to.numpy_dtype))
+    return np.where(_in_vectors(x.shape), body, hard_swish(call, x))
+
+
+def _in_vectors(shape: tuple[int, ...]) -> Array:
+    """Which elements are in whole vectors of 8."""
+    return vector_body(shape, 8, math.prod(shape))
+
+
+def _half_up(x: Array, right: int) -> Array:
+    """``x >> right`` with ties up."""
+    return np.asarray((x + ((1 << right) >> 1)) >> right)
 
 
 def optimized_hard_swish_float(call: Call, x: Array) -> Array:
@@ -192,13 +243,25 @@ CARDS = (
         "HARD_SWISH",
         {
             "xnnpack": (xnnpack_approximated(hard_swish_float, APPROXIMATELY),),
-            "optimized": (_optimized(MEASURED, 0.0), _optimized({}, APPROXIMATED)),
+            "optimized": (
+                _optimized(MEASURED, 0.0),
+                _optimized({}, APPROXIMATED),
+                Row(
+                    EIGHT_BITS,
+                    optimized_hard_swish_neon,
+                    multiplier=_SCALES,
+                    algorithm="16-bit fixed point; body: ties up, product floored",
+                    source=OPTIMIZED_HEADER,
+                    on=AARCH64,
+                    ledger=Stages(_neon_stages),
+                ),
+            ),
             "reference": (
                 finished(FLOAT, hard_swish_float, EXACT, "activations.cc"),
                 Row(
                     EIGHT_BITS,
                     hard_swish,
-                    multiplier="float32 si/128/so, float32 si/128/(3/32768), cut to 16 bits",
+                    multiplier=_SCALES,
                     algorithm="16-bit fixed point",
                     source=f"{REFERENCE_OPS}hard_swish.h",
                     ledger=Stages(_stages),

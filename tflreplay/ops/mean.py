@@ -10,6 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.machine import AARCH64
 from tflreplay.ground.rounding import (
     Accumulation,
     Array,
@@ -253,23 +254,30 @@ def xnnpack_mean(call: Call, x: Array, axes: Array) -> Array:
     return _xnnpack_mean(call, x, axes, np.rint)
 
 
+def xnnpack_mean_fused(call: Call, x: Array, axes: Array) -> Array:
+    """As :func:`xnnpack_mean`, but no product is rounded before it is added to: aarch64's."""
+    return _xnnpack_mean(call, x, axes, np.rint, fused=True)
+
+
 def xnnpack_mean_half_away(call: Call, x: Array, axes: Array) -> Array:
     """As :func:`xnnpack_mean`, but rounded half away from zero."""
     return _xnnpack_mean(call, x, axes, round_half_away)
 
 
-def _xnnpack_mean(call: Call, x: Array, axes: Array, rounded: Callable[[Array], Array]) -> Array:
+def _xnnpack_mean(
+    call: Call, x: Array, axes: Array, rounded: Callable[[Array], Array], fused: bool = False
+) -> Array:
     sums, count = xnnpack_sums(call, x, axes)
-    return xnnpack_quantized(call, sums, count, _share(count), rounded)
+    return xnnpack_quantized(call, sums, count, _share(count), rounded, fused)
 
 
 def _share(count: int) -> np.float32:
     return np.float32(1) / np.float32(count)
 
 
-def _stages(how: str) -> Stages:
+def _stages(how: str, fused: bool = False) -> Stages:
     return Stages(
-        lambda call, arrays, index, shape: xnnpack_stages(call, arrays, index, _share, how)
+        lambda call, arrays, index, shape: xnnpack_stages(call, arrays, index, _share, how, fused)
     )
 
 
@@ -360,6 +368,17 @@ CARDS = (
                 ),
                 Row(
                     EIGHT_BITS,
+                    xnnpack_mean_fused,
+                    multiplier="float32 si/so * (1/n)",
+                    algorithm="float32, products added to by fma, half even",
+                    source="src/operators/reduce-nd.c",
+                    when=every(one_input, constant_axes),
+                    since=XNNPACK_HALF_EVEN,
+                    on=AARCH64,
+                    ledger=_stages(EVEN, fused=True),
+                ),
+                Row(
+                    EIGHT_BITS,
                     xnnpack_mean,
                     multiplier="float32 si/so * (1/n)",
                     algorithm="float32 product and sum with the zero point, half even",
@@ -390,6 +409,12 @@ CARDS = (
                 ),
             ),
             "optimized": (
+                replace(
+                    finished(
+                        FLOAT, in_float64(plain_mean), UNORDERED, OPTIMIZED_REDUCE, SUMMED, reduced
+                    ),
+                    on=AARCH64,
+                ),
                 finished(
                     FLOAT,
                     optimized_mean,

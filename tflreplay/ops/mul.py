@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from tflreplay.ground.machine import AARCH64
 from tflreplay.ground.rounding import Accumulation, Array, Multiplier, requantize
 from tflreplay.ops.base.call import Call, accumulation, operands
 from tflreplay.ops.base.card import PAIR, Card, Slip, Worst
@@ -135,23 +136,26 @@ def product_ratio(site: Site) -> bool:
     return bool(2.0**-16 <= product < 256)
 
 
+_XNNPACK = Row(
+    EIGHT_BITS,
+    mul,
+    "float-even32",
+    Precision.FLOAT32,
+    source="src/xnnpack/requantization.h",
+    pairwise=True,
+    when=every(binary, product_ratio),
+    clamp=Clamp.HALF_EVEN,
+    ledger=Terms(_terms),
+)
+
 CARDS = (
     Card(
         "MUL",
         {
             "xnnpack": (
                 xnnpack_flushed(np.multiply, "product"),
-                Row(
-                    EIGHT_BITS,
-                    mul,
-                    "float-even32",
-                    Precision.FLOAT32,
-                    source="src/xnnpack/requantization.h",
-                    pairwise=True,
-                    when=every(binary, product_ratio),
-                    clamp=Clamp.HALF_EVEN,
-                    ledger=Terms(_terms),
-                ),
+                replace(_XNNPACK, rule="rndnu", source="src/qs8-vmul/neon.c.in", on=AARCH64),
+                _XNNPACK,
             ),
             "optimized": (
                 *in_both_precisions(

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from tflreplay.ground.c import to_int32
 from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.functions import fused_multiply_add
+from tflreplay.ground.machine import AARCH64
 from tflreplay.ground.rounding import (
-    INT32_MIN,
     Accumulation,
     Array,
     Multiplier,
@@ -32,7 +34,7 @@ from tflreplay.ops.base.predicates import (
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.terms import Arrays, Index, by_eight_bits, centred, input_code
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, QUANTIZED
-from tflreplay.ops.base.words import MICRO, OPTIMIZED_HEADER, REFERENCE_OPS
+from tflreplay.ops.base.words import MICRO, NOT_TFLM, OPTIMIZED_HEADER, REFERENCE_OPS
 
 # Output types by input type.
 _CONVERSIONS = {
@@ -60,17 +62,25 @@ def quantize(call: Call, x: Array) -> Accumulation | Array:
     if to.dtype not in _CONVERSIONS[ti.dtype]:
         raise NotReplayed(f"QUANTIZE from {ti.dtype} to {to.dtype}")
     if ti.dtype == "float32":
-        return _from_float(to, x)
+        return _from_float(to, x, saturating=False)
     multiplier = Multiplier.of(ti.scale / to.scale)
     return accumulation(call, wrap32(x.astype(np.int64) - ti.zero_point), multiplier)
 
 
-def _from_float(to: Tensor, x: Array) -> Array:
+def quantize_saturating(call: Call, x: Array) -> Array:
+    """As :func:`quantize` from float32 on aarch64: NaN becomes 0 and the zero point is added, what
+    does not fit int32 saturates.
+    """
+    if call.output.dtype not in _CONVERSIONS["float32"]:
+        raise NotReplayed(f"QUANTIZE from float32 to {call.output.dtype}")
+    return _from_float(call.output, x, saturating=True)
+
+
+def _from_float(to: Tensor, x: Array, saturating: bool) -> Array:
     scale, zero_point = _parameters(to, x.ndim)
-    with np.errstate(over="ignore"):
-        quotient = x / scale
-    quotient = np.where(np.abs(quotient) < 2.0**31, quotient, np.float32(INT32_MIN))
-    code = wrap32(round_half_away(quotient).astype(np.int64) + zero_point)
+    with np.errstate(all="ignore"):
+        rounded = round_half_away(x / scale)
+    code = wrap32(to_int32(rounded, saturating) + zero_point)
     return np.clip(code, *to.code_range).astype(to.numpy_dtype)
 
 
@@ -112,14 +122,22 @@ def optimized_quantize(call: Call, x: Array) -> Array:
     becomes -2**31, as x86 converts it. ``AffineQuantize`` in
     ``tflite/kernels/internal/optimized/optimized_ops.h``.
     """
+    return _optimized_quantize(call, x, saturating=False)
+
+
+def optimized_quantize_saturating(call: Call, x: Array) -> Array:
+    """As :func:`optimized_quantize` on aarch64: NaN gives 0, what does not fit int32 saturates."""
+    return _optimized_quantize(call, x, saturating=True)
+
+
+def _optimized_quantize(call: Call, x: Array, saturating: bool) -> Array:
     to = call.output
     body = vector_body(x.shape, _WIDTH, x.size)
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         product = x * np.float32(1 / to.scale)
-    scaled = np.where(body, product, x.astype(np.float64) / to.scale)
-    scaled = np.where(np.abs(scaled) < 2.0**31, scaled, INT32_MIN)
-    rounded = np.where(body, np.rint(scaled), round_half_away(scaled))
-    code = wrap32(rounded.astype(np.int64) + to.zero_point)
+        scaled = np.where(body, product, x.astype(np.float64) / to.scale)
+        rounded = np.where(body, np.rint(scaled), round_half_away(scaled))
+    code = wrap32(to_int32(rounded, saturating) + to.zero_point)
     return np.clip(code, *to.code_range).astype(to.numpy_dtype)
 
 
@@ -131,6 +149,18 @@ def optimized_dequantize(call: Call, x: Array) -> Array:
     """
     ti = call.input(0)
     body = x.astype(np.float32) * np.float32(ti.scale) + np.float32(-ti.zero_point * ti.scale)
+    return np.where(vector_body(x.shape, _WIDTH, x.size), body, dequantize(call, x))
+
+
+def optimized_dequantize_fused(call: Call, x: Array) -> Array:
+    """As :func:`optimized_dequantize`, but ``x * si`` is not rounded before it is added to.
+
+    x: int8, uint8 or int4. ``ScaleWithNewZeroPoint`` in
+    ``tflite/kernels/internal/optimized/optimized_ops.h``, for NEON.
+    """
+    ti = call.input(0)
+    offset = np.float32(-ti.zero_point * ti.scale)
+    body = fused_multiply_add(x.astype(np.float32), np.float32(ti.scale), offset)
     return np.where(vector_body(x.shape, _WIDTH, x.size), body, dequantize(call, x))
 
 
@@ -155,6 +185,15 @@ def xnnpack_quantize(call: Call, x: Array) -> Array:
         product = x * (np.float32(1) / np.float32(to.scale))
     codes = np.rint(np.fmin(product, np.float32(32767)).clip(-32768)) + np.float32(to.zero_point)
     return np.asarray(codes.clip(*to.code_range).astype(to.numpy_dtype))
+
+
+def xnnpack_quantize_saturating(call: Call, x: Array) -> Array:
+    """As :func:`xnnpack_quantize` on aarch64: NaN becomes the zero point."""
+    to = call.output
+    with np.errstate(over="ignore", invalid="ignore"):
+        product = x * (np.float32(1) / np.float32(to.scale))
+    codes = np.where(np.isnan(product), 0, np.rint(product).clip(-(2**15), 2**15 - 1))
+    return (codes + to.zero_point).clip(*to.code_range).astype(to.numpy_dtype)
 
 
 def xnnpack_requantize(call: Call, x: Array) -> Accumulation:
@@ -229,19 +268,36 @@ def _lines(
     return call, (np.atleast_1d(x).reshape(-1, np.atleast_1d(x).shape[-1])[lines],)
 
 
+_XNNPACK = Row(
+    FLOAT,
+    xnnpack_quantize,
+    multiplier="float32 1/so",
+    algorithm="float32 product, half even",
+    source="src/f32-qs8-vcvt/",
+    when=every(to_eight_bits, to_one_scale, few_dimensions),
+)
+_OPTIMIZED = Row(
+    FLOAT,
+    optimized_quantize,
+    algorithm="float32 product, half even; tail: float64 quotient, half away",
+    source=OPTIMIZED_HEADER,
+    when=one_scale_each,
+)
+_REFERENCE = Row(
+    FLOAT,
+    quantize,
+    algorithm="float32, half away",
+    source=f"{REFERENCE_OPS}quantize.h",
+    ledger=Terms(centred),
+)
+
 CARDS = (
     Card(
         "QUANTIZE",
         {
             "xnnpack": (
-                Row(
-                    FLOAT,
-                    xnnpack_quantize,
-                    multiplier="float32 1/so",
-                    algorithm="float32 product, half even",
-                    source="src/f32-qs8-vcvt/",
-                    when=every(to_eight_bits, to_one_scale, few_dimensions),
-                ),
+                replace(_XNNPACK, kernel=xnnpack_quantize_saturating, on=AARCH64),
+                _XNNPACK,
                 Row(
                     EIGHT_BITS,
                     xnnpack_requantize,
@@ -254,13 +310,8 @@ CARDS = (
                 ),
             ),
             "optimized": (
-                Row(
-                    FLOAT,
-                    optimized_quantize,
-                    algorithm="float32 product, half even; tail: float64 quotient, half away",
-                    source=OPTIMIZED_HEADER,
-                    when=one_scale_each,
-                ),
+                replace(_OPTIMIZED, kernel=optimized_quantize_saturating, on=AARCH64),
+                _OPTIMIZED,
                 Row(
                     EIGHT_BITS,
                     quantize,
@@ -272,13 +323,8 @@ CARDS = (
                 ),
             ),
             "reference": (
-                Row(
-                    FLOAT,
-                    quantize,
-                    algorithm="float32, half away",
-                    source=f"{REFERENCE_OPS}quantize.h",
-                    ledger=Terms(centred),
-                ),
+                replace(_REFERENCE, kernel=quantize_saturating, since=NOT_TFLM, on=AARCH64),
+                _REFERENCE,
                 Row(
                     (*QUANTIZED, "int32"),
                     quantize,
@@ -310,6 +356,14 @@ CARDS = (
                 ),
             ),
             "optimized": (
+                Row(
+                    (*EIGHT_BITS, "int4"),
+                    optimized_dequantize_fused,
+                    algorithm="float32 fma; tail: float64, then float32",
+                    source=OPTIMIZED_HEADER,
+                    when=one_scale_each,
+                    on=AARCH64,
+                ),
                 Row(
                     (*QUANTIZED, "int4"),
                     optimized_dequantize,

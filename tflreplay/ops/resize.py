@@ -14,6 +14,7 @@ import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Array, round_half_away
+from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.conditions import Site, condition, every
@@ -391,6 +392,7 @@ CARDS = (
         "RESIZE_BILINEAR",
         {
             "xnnpack": (
+                not_on_aarch64(FLOAT, _taken),
                 Row(
                     FLOAT,
                     xnnpack_resize_bilinear,
@@ -408,6 +410,7 @@ CARDS = (
                 ),
             ),
             "optimized": (
+                not_on_aarch64((*UINT8, *FLOAT)),
                 Row(
                     (*UINT8, *FLOAT),
                     optimized_resize_bilinear,
@@ -418,6 +421,7 @@ CARDS = (
                 ),
             ),
             "reference": (
+                not_on_aarch64((*UINT8, *FLOAT)),
                 Row(
                     (*UINT8, *FLOAT),
                     resize_bilinear,

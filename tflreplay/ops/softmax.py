@@ -13,10 +13,12 @@ from tflreplay.ground import functions
 from tflreplay.ground.errors import NotReplayed, UndefinedHere
 from tflreplay.ground.fixed_point import bit_length, exp_on_negative_values, reciprocal
 from tflreplay.ground.libm import libm
+from tflreplay.ground.machine import AARCH64
 from tflreplay.ground.rounding import (
     Array,
     Multiplier,
     double,
+    double_up,
     high_mul,
     round_half_away,
     rounding_divide_by_pot,
@@ -40,7 +42,7 @@ from tflreplay.ops.base.last_axis import (
 )
 from tflreplay.ops.base.ledger import Staged, Stages
 from tflreplay.ops.base.ported import activations as ported
-from tflreplay.ops.base.predicates import few_dimensions
+from tflreplay.ops.base.predicates import few_dimensions, to_eight_bits
 from tflreplay.ops.base.row import Defect, Row
 from tflreplay.ops.base.step import (
     AWAY,
@@ -363,6 +365,47 @@ def _optimized_stages(call: Call, arrays: Arrays, index: Index, shape: Index) ->
     return Staged((), (*steps, half, last), zero_point=to.zero_point)
 
 
+def optimized_softmax_by_16_bits(call: Call, x: Array) -> Array:
+    """``double-up(t, 1 / (sum(t) * so))`` over the last axis, ``t = exp(-si * beta * (max - x))``.
+
+    x: int8 or uint8 of rank 1 or more, the output of x's type. t is a table of 16 bits,
+    ``min(int(float32(exp * 65535) + 0.5), 65535)``; the multiplier is float32. ``SoftmaxInt8LUT``
+    in ``tflite/kernels/internal/optimized/optimized_ops.h``, which clang compiles for aarch64.
+    """
+    to = call.output
+    t = _table_of_16_bits(call)[x.max(axis=-1, keepdims=True).astype(np.int64) - x]
+    total = t.sum(axis=-1, keepdims=True).astype(np.float32)
+    multiplier = Multiplier.of(np.float32(1) / (total * np.float32(to.scale)))
+    codes = double_up(t, multiplier) + to.zero_point
+    return np.asarray(codes.clip(*to.code_range).astype(to.numpy_dtype))
+
+
+def _table_of_16_bits(call: Call) -> Array:
+    """e of the differences 0 ... 255 below the maximum, in 65535ths."""
+    scale = np.float32(call.input(0).scale * call.option("beta"))
+    e = libm("expf", scale * -np.arange(256, dtype=np.float32)) * np.float32(65535)
+    return np.minimum(np.trunc(e.astype(np.float64) + 0.5), 65535).astype(np.int64)
+
+
+def _stages_by_16_bits(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
+    """Of :func:`optimized_softmax_by_16_bits`."""
+    row = _row(arrays, index)
+    t = _table_of_16_bits(call)[int(row.max()) - row.astype(np.int64)]
+    own, total = int(t[index[-1]]), np.float32(t.sum())
+    difference = below_maximum(row, index[-1])
+    scaled = times("sum * so", total, np.float32(call.output.scale))
+    one = over("1/(sum*so)", np.float32(1), np.float32(scaled.result))
+    m = Multiplier.of(np.float32(one.result))
+    steps = (
+        difference,
+        given("t", f"65535 * exp(si * beta * {difference.result}), rounded", own),
+        given("sum", f"the row's {len(row):,} t", float(total)),
+        *(scaled, one),
+        *doubled("", own, int(m.mantissa), int(m.shift), UP),
+    )
+    return Staged(((str(call.row.multiplier), m),), steps)
+
+
 # ---- XNNPACK ----------------------------------------------------------------------------------
 
 
@@ -388,6 +431,16 @@ CARDS = (
             ),
             "optimized": (
                 finished(FLOAT, softmax_float, LIKE_LIBM, OPTIMIZED_HEADER, SUMMED),
+                Row(
+                    EIGHT_BITS,
+                    optimized_softmax_by_16_bits,
+                    multiplier="float32 1/(sum*so)",
+                    algorithm="16-bit table, sum of integers, double-up",
+                    source=OPTIMIZED_HEADER,
+                    when=to_eight_bits,
+                    on=AARCH64,
+                    ledger=Stages(_stages_by_16_bits),
+                ),
                 Row(
                     EIGHT_BITS,
                     optimized_softmax,

@@ -15,15 +15,16 @@ from itertools import product
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.functions import fused_multiply_add
 from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.ground.window import Window, window
+from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.call import Call, clamp_real
 from tflreplay.ops.base.card import Card, Slip
 from tflreplay.ops.base.conditions import Condition, Site, condition, every
 from tflreplay.ops.base.floating import check_float32, rounded_sums
 from tflreplay.ops.base.hybrid import (
     asymmetric,
-    fused_multiply_add,
     plus,
     weight_scales,
     xnnpack_quantize,
@@ -37,12 +38,14 @@ from tflreplay.ops.base.roles import Roles
 from tflreplay.ops.base.row import Defect, Kernel, Row
 from tflreplay.ops.base.sums import Sums, accumulator_bits, centred_weights, weighted_accumulation
 from tflreplay.ops.base.terms import Arrays, Index, grid, weighted_sum
-from tflreplay.ops.base.types import INT8, INT16, UINT8
+from tflreplay.ops.base.types import FLOAT, INT8, INT16, UINT8
 from tflreplay.ops.base.weight_defects import TFLM_BIAS, UNDECLARED_BIAS, WRAPPING
 from tflreplay.ops.base.weighted_rows import (
     before_xnnpack_hybrid,
     floating_row,
     hybrid_row,
+    lowest_products,
+    uint8_on_aarch64,
     xnnpack_hybrid_row,
     xnnpack_row,
 )
@@ -318,6 +321,8 @@ def _row(
     )
 
 
+_XNNPACK = xnnpack_row(transpose_conv, _ONE_SCALE, ledger=Terms(_terms))
+
 # ---- as ports get it wrong ---------------------------------------------------------------------
 
 Landing = Callable[[Window, Window], tuple[Window, Window]]
@@ -418,6 +423,8 @@ CARDS = (
         "TRANSPOSE_CONV",
         {
             "xnnpack": (
+                lowest_products(INT8, _TAKEN),
+                *uint8_on_aarch64(_XNNPACK),
                 xnnpack_row(
                     transpose_conv,
                     every(_SEVERAL_SCALES, may_wrap),
@@ -440,7 +447,7 @@ CARDS = (
                     types=INT8,
                     ledger=Terms(_terms),
                 ),
-                xnnpack_row(transpose_conv, _ONE_SCALE, ledger=Terms(_terms)),
+                _XNNPACK,
                 before_xnnpack_hybrid(_HYBRID),
                 xnnpack_hybrid_row(
                     xnnpack_hybrid_transpose_conv,
@@ -488,6 +495,7 @@ CARDS = (
                     f"{INTEGER_OPS}transpose_conv.h",
                     defects=(UNDECLARED_BIAS,),
                 ),
+                not_on_aarch64(FLOAT, int8_weights),
                 hybrid_row(
                     hybrid_transpose_conv,
                     "sum of ((q-z)*w)*sw*s, in order, + bias",

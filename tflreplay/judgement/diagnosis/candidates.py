@@ -75,7 +75,7 @@ def _rows(engine: Engine, graph: Subgraph, op: Operator) -> Iterator[tuple[str, 
     """
     for name in OWN_TABLES:
         place = site(replace(engine, name=name), graph, op)
-        rows = sorted(card(op.name).rows(name), key=lambda row: not row.in_version(place.engine))
+        rows = sorted(card(op.name).rows(name), key=lambda row: not row.is_of(place.engine))
         for row in rows:
             taken = row.takes(place.dtype) and row.runs_on(engine.machine)
             if taken and (row.when is None or row.when(place)):

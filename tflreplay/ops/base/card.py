@@ -144,7 +144,7 @@ class Card:
             for row in self.rows("reference")
             # But for sums of 64 bits, which CMSIS-NN rescales like TFLite
             # (``arm_nn_requantize_s64``).
-            if row.rule and RULES[row.rule].bits == 32 and row.in_version(Engine())
+            if row.rule and RULES[row.rule].bits == 32 and row.is_of(Engine())
         )
 
     def rows(self, *tables: str) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.functions import fused_multiply_add
 from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.sums import exact_matmul
@@ -151,19 +152,3 @@ def xnnpack_rows_by(call: Call, x: Array, weights: Array, bias: Array | None) ->
     return fused_multiply_add(
         acc.astype(np.float32) * inverse[:, None], weight_scales(call), addend
     )
-
-
-def fused_multiply_add(a: Array, b: Array, c: Array) -> Array:
-    """float32 ``a * b + c``, rounded once.
-
-    The product is exact in float64. Its sum with c is rounded to odd there, which no second
-    rounding to float32 can tell from the exact sum.
-    """
-    product = a.astype(np.float64) * b.astype(np.float64)
-    total = product + c
-    # What the sum lost, exactly: Knuth's two-sum.
-    part = total - product
-    lost = (product - (total - part)) + (c - part)
-    even = total.view(np.int64) & 1 == 0
-    toward = np.nextafter(total, np.where(lost > 0, np.inf, -np.inf))
-    return np.where((lost != 0) & even, toward, total).astype(np.float32)

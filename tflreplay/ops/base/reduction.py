@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.functions import multiply_add
 from tflreplay.ground.rounding import Array, wrap32
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.ledger import Staged
@@ -101,36 +102,54 @@ def xnnpack_sums(call: Call, x: Array, axes: Array) -> tuple[Array, int]:
 
 
 def xnnpack_stages(
-    call: Call, arrays: Arrays, index: Index, share: Callable[[int], np.float32], how: str
+    call: Call,
+    arrays: Arrays,
+    index: Index,
+    share: Callable[[int], np.float32],
+    how: str,
+    fused: bool = False,
 ) -> Staged:
     """Of :func:`xnnpack_quantized`; ``share`` is a function of the count."""
     ti, to, where = call.input(0), call.output, elements(call, arrays, index)
     n = len(where)
     m = np.float32(ti.scale) / np.float32(to.scale) * share(n)
-    z = np.float32(to.zero_point) - np.float32(n * ti.zero_point) * m
+    z = _zero_point(call, n, m, fused)
     total = sum_of_products(
         "sum of x",
         [Codes("x", arrays[0], where, None)],
         notes=(
             f"m = {call.row.multiplier} = {float(m)!r}",
-            f"z = zo - ({n} * zi) * m = {float(z)!r} in float32",
+            f"z = zo - ({n} * zi) * m = {float(z)!r} in float32{', rounded once' * fused}",
         ),
     )
-    steps = tuple(in_float32(total.accumulator, m, z, how))
+    steps = tuple(in_float32(total.accumulator, m, z, how, fused))
     exact = f"{steps[-1].formula} - {to.zero_point}", steps[-1].exact - to.zero_point
     return Staged((), steps, total, to.zero_point, exact=exact)
 
 
 def xnnpack_quantized(
-    call: Call, sums: Array, count: int, share: np.float32, rounded: Callable[[Array], Array]
+    call: Call,
+    sums: Array,
+    count: int,
+    share: np.float32,
+    rounded: Callable[[Array], Array],
+    fused: bool = False,
 ) -> Array:
     """``clamp(rounded(sums * m + z))``, each operation rounded to float32.
 
-    ``m = float32(si / so) * share`` and ``z = zo - (n * zi) * m``. ``xnn_reshape_reduce_nd`` in
-    ``src/operators/reduce-nd.c``, ``quantize`` in ``src/xnnpack/reference-utils.h``.
+    ``m = float32(si / so) * share`` and ``z = zo - (n * zi) * m``. Where ``fused``, as the compiler
+    has it for aarch64, products are not rounded before they are added to. ``xnn_reshape_reduce_nd``
+    in ``src/operators/reduce-nd.c``, ``quantize`` in ``src/xnnpack/reference-utils.h``.
     """
     ti, to = call.input(0), call.output
     multiplier = np.float32(ti.scale) / np.float32(to.scale) * share
-    zero_point = np.float32(to.zero_point) - np.float32(count * ti.zero_point) * multiplier
-    codes = rounded(sums.astype(np.float32) * multiplier + zero_point)
+    zero_point = _zero_point(call, count, multiplier, fused)
+    codes = rounded(multiply_add(sums.astype(np.float32), multiplier, zero_point, fused))
     return np.asarray(codes.clip(*to.code_range).astype(to.numpy_dtype))
+
+
+def _zero_point(call: Call, count: int, multiplier: np.float32, fused: bool) -> np.float32:
+    """That of sums of ``count`` raw codes, in output codes."""
+    ti, to = call.input(0), call.output
+    offset = np.asarray(-count * ti.zero_point, np.float32)
+    return np.float32(multiply_add(offset, multiplier, np.float32(to.zero_point), fused))

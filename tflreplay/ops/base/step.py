@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tflreplay.ground.fixed_point import divide_by_any_pot
+from tflreplay.ground.functions import multiply_add
 from tflreplay.ground.rounding import INT32_MAX
 
 
@@ -146,17 +147,24 @@ def doubled(label: str, acc: int, mantissa: int, shift: int, ties: str = AWAY) -
         yield shifted(label, high.result, -shift, ties)
 
 
-def in_float32(total: int, m: np.float32, z: np.float32, how: str) -> Iterator[Step]:
-    """``total * m + z``, each operation rounded to float32, and then to an integer."""
+def in_float32(
+    total: int, m: np.float32, z: np.float32, how: str, fused: bool = False
+) -> Iterator[Step]:
+    """``total * m + z``, each operation rounded to float32, and then to an integer.
+
+    Where ``fused``, product and sum are rounded together.
+    """
     held = np.float32(total)
     if int(held) != total:
         yield Step(f"{total} as float32", Fraction(total), int(held), "24 bits are kept")
     exact = Fraction(float(held)) * Fraction(float(m)) + Fraction(float(z))
-    stored = Fraction(float(held * m + z))
+    stored = Fraction(float(multiply_add(held, m, z, fused)))
     formula = f"{int(held)} * {float(m)!r} + {float(z)!r}"
     step = Step(formula, exact, ROUND[how](stored), how)
     if stored != exact:
-        step = replace(step, stored=stored, precision="float32, product and sum")
+        step = replace(
+            step, stored=stored, precision="float32" if fused else "float32, product and sum"
+        )
     yield step
 
 

@@ -10,6 +10,7 @@ from tflreplay.model import Tensor
 from tflreplay.ops.base.conditions import Condition, Site, condition, every
 from tflreplay.ops.base.predicates import image, normal
 from tflreplay.ops.base.sums import declared_bits
+from tflreplay.ops.base.types import EIGHT_BITS
 
 
 @condition
@@ -104,6 +105,15 @@ def int4_weights(site: Site) -> bool:
 def int4_filters(site: Site) -> bool:
     """int4 weights"""
     return site.weights.dtype == "int4"
+
+
+@condition
+def lowest_weights(site: Site) -> bool:
+    """weights of -128 (uint8: 0), or such that are not constant"""
+    w = site.weights
+    if w.dtype not in EIGHT_BITS:
+        return False
+    return w.data is None or bool((w.data == np.iinfo(w.dtype).min).any())
 
 
 @condition

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from tflreplay.ground.machine import AARCH64
+from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.card import Card, Slip, Worst
 from tflreplay.ops.base.conditions import Condition, Site, every
 from tflreplay.ops.base.fields import Fields, less_zero_point
@@ -11,7 +15,7 @@ from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import images, one_input, plain_activation
 from tflreplay.ops.base.roles import Roles
 from tflreplay.ops.base.row import Defect, Kernel, NotModelled, Row
-from tflreplay.ops.base.types import FLOAT, INT8, INT16, UINT8
+from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT8, INT16, UINT8
 from tflreplay.ops.base.weight_defects import (
     TFLM_BIAS,
     UNDECLARED_BIAS,
@@ -20,8 +24,12 @@ from tflreplay.ops.base.weight_defects import (
 )
 from tflreplay.ops.base.weighted_rows import (
     before_xnnpack_hybrid,
+    by_ruy,
     floating_row,
     hybrid_row,
+    lowest_products,
+    uint8_on_aarch64,
+    with_sme,
     xnnpack_hybrid_row,
     xnnpack_row,
 )
@@ -41,9 +49,11 @@ from tflreplay.ops.base.words import (
     INTEGER_OPS,
     OPTIMIZED_HEADER,
     OPTIMIZED_INTEGER_OPS,
+    OPTIMIZED_OPS,
     REFERENCE_OPS,
     in_both_precisions,
 )
+from tflreplay.ops.conv.aarch64 import below_one, fast_3x3, several_pixels
 from tflreplay.ops.conv.fields import conv_fields, conv_lines, depthwise_fields
 from tflreplay.ops.conv.floating import (
     conv_2d_float,
@@ -73,6 +83,7 @@ from tflreplay.ops.conv.terms import (
 from tflreplay.ops.conv.xnnpack import (
     conv_may_wrap,
     each_pixel,
+    gemm,
     unused_input,
     xnnpack_bias_alone,
     xnnpack_hybrid_bias_alone,
@@ -143,11 +154,50 @@ def _depthwise(
     )
 
 
+_XNNPACK_CONV = xnnpack_row(conv_2d, _CONV, ledger=Terms(conv_terms))
+_XNNPACK_DEPTHWISE = xnnpack_row(depthwise_conv_2d, _DEPTHWISE, ledger=Terms(depthwise_terms))
+
+
+def _without_gemm(row: Row) -> Row:
+    """XNNPACK's row for uint8 by its depthwise kernels, as aarch64 requantizes."""
+    return replace(
+        row,
+        types=UINT8,
+        rule="rndnu-wrapping",
+        source="src/qu8-dwconv/unipass-neon-mul8.c.in",
+        on=AARCH64,
+    )
+
+
+_INT8_CONV = _conv(
+    INT8, "double-up", Precision.FLOAT64, f"{OPTIMIZED_INTEGER_OPS}conv.h", ungrouped
+)
+_UINT8_CONV = in_both_precisions(
+    _conv(UINT8, "double-up", Precision.FLOAT32_PRODUCT, OPTIMIZED_HEADER, ungrouped),
+    CONVOLUTION_FLOAT64,
+)
+_INT16_CONV = _conv(
+    INT16,
+    "double-up",
+    Precision.FLOAT64,
+    f"{OPTIMIZED_INTEGER_OPS}conv.h",
+    ungrouped_in_32_bits,
+)
+_INT8_DEPTHWISE = _depthwise(
+    INT8, "neon8", Precision.FLOAT64, f"{OPTIMIZED_INTEGER_OPS}depthwise_conv.h"
+)
+_UINT8_DEPTHWISE = in_both_precisions(
+    _depthwise(UINT8, "double", Precision.FLOAT32_PRODUCT, f"{REFERENCE_OPS}depthwiseconv_uint8.h"),
+    CONVOLUTION_FLOAT64,
+)
+
 CARDS = (
     Card(
         "CONV_2D",
         {
             "xnnpack": (
+                not_on_aarch64(UINT8, every(_CONV, unused_input), _PADDING_CORRECTED),
+                lowest_products(INT8, _CONV),
                 xnnpack_row(
                     xnnpack_bias_alone,
                     every(_CONV, unused_input),
@@ -163,7 +213,11 @@ CARDS = (
                     types=INT8,
                     ledger=Terms(conv_terms),
                 ),
-                xnnpack_row(conv_2d, _CONV, ledger=Terms(conv_terms)),
+                with_sme(_XNNPACK_CONV, every(_CONV, gemm)),
+                *(replace(row, when=every(_CONV, gemm)) for row in uint8_on_aarch64(_XNNPACK_CONV)),
+                _without_gemm(_XNNPACK_CONV),
+                _XNNPACK_CONV,
+                not_on_aarch64(FLOAT, _HYBRID),
                 before_xnnpack_hybrid(_HYBRID),
                 Row(
                     FLOAT,
@@ -185,26 +239,13 @@ CARDS = (
                 ),
             ),
             "optimized": (
-                _conv(
-                    INT8,
-                    "double-up",
-                    Precision.FLOAT64,
-                    f"{OPTIMIZED_INTEGER_OPS}conv.h",
-                    ungrouped,
-                ),
-                *in_both_precisions(
-                    _conv(
-                        UINT8, "double-up", Precision.FLOAT32_PRODUCT, OPTIMIZED_HEADER, ungrouped
-                    ),
-                    CONVOLUTION_FLOAT64,
-                ),
-                _conv(
-                    INT16,
-                    "double-up",
-                    Precision.FLOAT64,
-                    f"{OPTIMIZED_INTEGER_OPS}conv.h",
-                    ungrouped_in_32_bits,
-                ),
+                lowest_products(EIGHT_BITS, ungrouped),
+                by_ruy(_INT8_CONV, every(ungrouped, several_pixels)),
+                *(by_ruy(row, every(ungrouped, several_pixels)) for row in _UINT8_CONV),
+                by_ruy(_INT16_CONV),
+                _INT8_CONV,
+                *_UINT8_CONV,
+                _INT16_CONV,
                 hybrid_row(
                     hybrid_conv_2d_product_of_scales,
                     "acc*(sw*s) + bias",
@@ -256,6 +297,7 @@ CARDS = (
         "DEPTHWISE_CONV_2D",
         {
             "xnnpack": (
+                not_on_aarch64(UINT8, every(_DEPTHWISE, unused_input), _PADDING_CORRECTED),
                 xnnpack_row(
                     xnnpack_bias_alone,
                     every(_DEPTHWISE, unused_input),
@@ -271,12 +313,32 @@ CARDS = (
                     types=INT8,
                     ledger=Terms(depthwise_terms),
                 ),
-                xnnpack_row(depthwise_conv_2d, _DEPTHWISE, ledger=Terms(depthwise_terms)),
+                *(
+                    replace(row, when=every(_DEPTHWISE, gemm))
+                    for row in uint8_on_aarch64(_XNNPACK_DEPTHWISE)
+                ),
+                _without_gemm(_XNNPACK_DEPTHWISE),
+                _XNNPACK_DEPTHWISE,
             ),
             "optimized": (
-                _depthwise(
-                    INT8, "neon8", Precision.FLOAT64, f"{OPTIMIZED_INTEGER_OPS}depthwise_conv.h"
+                replace(
+                    _INT8_DEPTHWISE,
+                    rule="double-up-late",
+                    source=f"{OPTIMIZED_INTEGER_OPS}depthwise_conv_3x3_filter.h",
+                    when=fast_3x3,
+                    on=AARCH64,
                 ),
+                *(
+                    replace(
+                        row,
+                        rule="double-up",
+                        source=f"{OPTIMIZED_OPS}depthwiseconv_uint8_3x3_filter.h",
+                        when=every(fast_3x3, below_one),
+                        on=AARCH64,
+                    )
+                    for row in _UINT8_DEPTHWISE
+                ),
+                _INT8_DEPTHWISE,
                 hybrid_row(
                     hybrid_depthwise_conv_2d_in_vectors,
                     "(acc*sw)*s + bias; tail: (acc*s)*sw + bias",
@@ -287,15 +349,7 @@ CARDS = (
             ),
             "reference": (
                 _depthwise(INT8, "double", Precision.FLOAT64, f"{INTEGER_OPS}depthwise_conv.h"),
-                *in_both_precisions(
-                    _depthwise(
-                        UINT8,
-                        "double",
-                        Precision.FLOAT32_PRODUCT,
-                        f"{REFERENCE_OPS}depthwiseconv_uint8.h",
-                    ),
-                    CONVOLUTION_FLOAT64,
-                ),
+                *_UINT8_DEPTHWISE,
                 _depthwise(
                     INT16,
                     "reduced16",

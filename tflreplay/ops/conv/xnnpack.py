@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from tflreplay.ground.functions import fused_multiply_add
 from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.ground.window import window
 from tflreplay.ops.base.call import Call, clamp_real
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.hybrid import (
-    fused_multiply_add,
     weight_scales,
     xnnpack_quantize,
     xnnpack_rows_by,

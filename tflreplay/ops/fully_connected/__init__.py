@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
+from tflreplay.ground.machine import AARCH64
+from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.card import Card, Slip, Worst
-from tflreplay.ops.base.conditions import Condition, every
+from tflreplay.ops.base.conditions import Condition, Site, condition, every
 from tflreplay.ops.base.fields import Fields, less_zero_point
 from tflreplay.ops.base.layouts import as_depth_units
 from tflreplay.ops.base.ledger import Terms
@@ -11,12 +16,16 @@ from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import one_input, plain_activation
 from tflreplay.ops.base.roles import Roles
 from tflreplay.ops.base.row import Defect, Row, Versions
-from tflreplay.ops.base.types import EIGHT_BITS, INT8, INT16, QUANTIZED
+from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT8, INT16, QUANTIZED
 from tflreplay.ops.base.weight_defects import WRAPPING, signs_lost
 from tflreplay.ops.base.weighted_rows import (
     before_xnnpack_hybrid,
+    by_ruy,
     floating_row,
     hybrid_row,
+    lowest_products,
+    uint8_on_aarch64,
+    with_sme,
     xnnpack_hybrid_row,
     xnnpack_row,
 )
@@ -70,6 +79,16 @@ from tflreplay.ops.fully_connected.integer import (
     xnnpack_four_bit,
     xnnpack_ignoring_zero_point,
 )
+
+
+@condition
+def several_rows(site: Site) -> bool:
+    """more than one row, fewer than 4 units, or a depth below 8"""
+    if len(site.weights.shape) != 2:
+        return False
+    units, depth = site.weights.shape
+    return math.prod(site.activation.shape) != depth or units < 4 or depth < 8
+
 
 # LiteRT 921360770.
 _ROUNDED_ONCE = {"litert": "1.3.0", "tensorflow": "2.20.0"}
@@ -143,6 +162,20 @@ def _four_bits(when: Condition, rule: str, since: Versions) -> Row:
     )
 
 
+_XNNPACK = xnnpack_row(fully_connected, _EIGHT_BIT_WEIGHTS, ledger=Terms(connected_terms))
+_OPTIMIZED = f"{OPTIMIZED_INTEGER_OPS}fully_connected.h"
+_SEVERAL_SCALES = _connected(EIGHT_BITS, "double-up", Precision.FLOAT64, _OPTIMIZED, per_channel)
+_ONE_SCALE = in_both_precisions(
+    _connected(EIGHT_BITS, "double-up", Precision.FLOAT32_PRODUCT, _OPTIMIZED)
+)
+_IN_32_BITS = (
+    _in_32_bits(Precision.FLOAT64, every(_NO_INT64, per_channel)),
+    *in_both_precisions(_in_32_bits(Precision.FLOAT32_PRODUCT, every(_NO_INT64, no_zero_point))),
+    _in_32_bits(Precision.FLOAT64, every(no_int64_bias, per_channel), _DECLARED_COUNTS),
+    _in_32_bits(Precision.FLOAT32_PRODUCT, every(no_int64_bias, no_zero_point), _DECLARED_COUNTS),
+)
+_ONCE = _connected(QUANTIZED, "float-away64", Precision.FLOAT64, since=_ROUNDED_ONCE)
+
 CARDS = (
     Card(
         "FULLY_CONNECTED",
@@ -155,7 +188,12 @@ CARDS = (
                     types=INT8,
                     ledger=Terms(connected_terms),
                 ),
-                xnnpack_row(fully_connected, _EIGHT_BIT_WEIGHTS, ledger=Terms(connected_terms)),
+                lowest_products(INT8, _EIGHT_BIT_WEIGHTS),
+                with_sme(_XNNPACK, _EIGHT_BIT_WEIGHTS),
+                *uint8_on_aarch64(_XNNPACK),
+                _XNNPACK,
+                not_on_aarch64(FLOAT, _HYBRID_EIGHT_BITS),
+                not_on_aarch64(FLOAT, _HYBRID_FOUR_BITS),
                 before_xnnpack_hybrid(_HYBRID_EIGHT_BITS),
                 before_xnnpack_hybrid(_HYBRID_SEVERAL_SCALES),
                 xnnpack_hybrid_row(
@@ -204,29 +242,15 @@ CARDS = (
                 ),
             ),
             "optimized": (
-                _connected(
-                    EIGHT_BITS,
-                    "double-up",
-                    Precision.FLOAT64,
-                    f"{OPTIMIZED_INTEGER_OPS}fully_connected.h",
-                    per_channel,
-                ),
-                *in_both_precisions(
-                    _connected(
-                        EIGHT_BITS,
-                        "double-up",
-                        Precision.FLOAT32_PRODUCT,
-                        f"{OPTIMIZED_INTEGER_OPS}fully_connected.h",
-                    )
-                ),
-                _in_32_bits(Precision.FLOAT64, every(_NO_INT64, per_channel)),
-                *in_both_precisions(
-                    _in_32_bits(Precision.FLOAT32_PRODUCT, every(_NO_INT64, no_zero_point))
-                ),
-                _in_32_bits(Precision.FLOAT64, every(no_int64_bias, per_channel), _DECLARED_COUNTS),
-                _in_32_bits(
-                    Precision.FLOAT32_PRODUCT, every(no_int64_bias, no_zero_point), _DECLARED_COUNTS
-                ),
+                lowest_products(EIGHT_BITS),
+                by_ruy(_SEVERAL_SCALES, every(per_channel, several_rows)),
+                *(by_ruy(row, several_rows) for row in _ONE_SCALE),
+                *(by_ruy(row) for row in _IN_32_BITS if not row.until),
+                not_on_aarch64(INT16, no_int64_bias, _DECLARED_COUNTS),
+                _SEVERAL_SCALES,
+                *_ONE_SCALE,
+                *_IN_32_BITS,
+                not_on_aarch64(FLOAT, four_bit_kernel),
                 hybrid_row(
                     hybrid_four_bit_from_8,
                     "(-8*sum*s*sw + bias) + acc*s*sw",
@@ -243,13 +267,15 @@ CARDS = (
                 ),
             ),
             "reference": (
-                _connected(QUANTIZED, "float-away64", Precision.FLOAT64, since=_ROUNDED_ONCE),
+                replace(_ONCE, rule="float-away64-saturating", on=AARCH64),
+                _ONCE,
                 _connected(EIGHT_BITS, "double", Precision.FLOAT64, when=per_channel),
                 _connected(EIGHT_BITS, "double", Precision.FLOAT32_PRODUCT),
                 _connected(INT16, "double", Precision.FLOAT64, when=every(int32_sums, per_channel)),
                 _connected(INT16, "double", Precision.FLOAT32_PRODUCT, when=int32_sums),
                 _connected(INT16, "reduced16", Precision.FLOAT64, when=per_channel),
                 _connected(INT16, "reduced16", Precision.FLOAT32_PRODUCT),
+                not_on_aarch64(FLOAT, integer_weights),
                 hybrid_row(
                     hybrid_fully_connected,
                     "acc*(sw*s) + bias",
