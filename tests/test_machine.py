@@ -38,6 +38,7 @@ from tflreplay.judgement.changes import changes, read_report
 from tflreplay.model import Model
 from tflreplay.reports import compare as agreement
 from tflreplay.reports import html, json_report, summary
+from tflreplay.reports.rules import table
 from tflreplay.runtimes import Capture, capture
 from tflreplay.runtimes.inputs import Inputs
 from tflreplay.runtimes.saved import load_source, save
@@ -47,6 +48,7 @@ from tflreplay.tools.replay import run
 
 ARM = Machine("aarch64")
 PI = Machine("aarch64", "cortex-a72")
+A53 = "aarch64:cortex-a53"
 TOLD = "the tensors were captured on aarch64; what is replayed is x86-64's arithmetic"
 BY_QEMU = "what aarch64 computes was measured with LiteRT 2.3.0 under qemu, not on a chip"
 
@@ -183,6 +185,21 @@ def test_sources_of_several_machines() -> None:
     )
     assert sources_note({"a": ARM, "b": UNKNOWN, "c": PI}) == ""
     assert sources_note({}) == ""
+
+
+def test_a_table_shows_the_rows_of_the_machine() -> None:
+    there = table.render(replace(Engine("optimized"), machine=ARM))
+    title, *_ = there.splitlines()
+    assert title == "optimized kernels of litert 2.3.0 (optimized over reference) on aarch64"
+    told = "CONV_2D (int8): ruy-neon\n  multiplier  float64 s1*s2/so\n  machine     aarch64\n"
+    assert told in there
+    assert "rndnu16" in table.render(replace(Engine("xnnpack"), machine=Machine.parse(A53)))
+    for other in (
+        table.render(Engine("xnnpack")),
+        table.render(replace(Engine("xnnpack"), machine=PI)),
+    ):
+        assert "rndnu16" not in other
+    assert "aarch64" not in table.render(Engine("xnnpack"))
 
 
 # Captures and their files
