@@ -106,6 +106,20 @@ def weighted_cases() -> list[Case]:
                     instead=by_rule(there, "double-up"),
                 )
             )
+    # A multiplier from 1/2 on, and a sum that one bit more would not fit.
+    wide = partial(conv, dtype="int8", real=LARGE, per_channel=True, overflow=True)
+    cases.append(
+        here_and_there(
+            "ruy-neon that overflows",
+            wide,
+            "CONV_2D",
+            "optimized",
+            AARCH64,
+            *("single", "double-up"),
+            rule="ruy-neon",
+            types=("int8",),
+        )
+    )
     saturating = partial(connected, dtype="int8", real=LARGE, overflow=True)
     rule = "float-away64-saturating"
     cases.append(
