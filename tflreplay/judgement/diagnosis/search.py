@@ -10,7 +10,7 @@ import numpy as np
 
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
-from tflreplay.ground.rounding import RULES, Accumulation, Array, Rule
+from tflreplay.ground.rounding import RULES, Accumulation, Array, Rule, VectorRule
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED, Candidate, base_row, candidates
 from tflreplay.judgement.diagnosis.evidence import STRONG, Evidence, evidence, in_lines
 from tflreplay.judgement.diagnosis.families.copies import copied_there, copies
@@ -161,10 +161,12 @@ def _settings(
     """The arithmetics in which mistakes are tried: by a rule, by none, and in real numbers."""
     found = []
     call, arrays = in_order(call, arrays)
-    rules = [name for name in RULES_TRIED if name in wrong and wrong[name].any()]
-    if call.rule.name in rules:
-        rules.remove(call.rule.name)
-        rules.insert(0, call.rule.name)
+    in_force = [] if isinstance(call.rule, VectorRule) else [call.rule.name]
+    rules = [
+        name
+        for name in dict.fromkeys((*in_force, *RULES_TRIED))
+        if name in wrong and wrong[name].any()
+    ]
     if by_rule and rules:
         found.append(Setting(call, arrays, {name: RULES[name] for name in rules}, wrong))
     own = tried[0]
