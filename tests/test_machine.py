@@ -20,7 +20,7 @@ from tests.reports.synthetic import Capture as MadeUp
 from tests.reports.synthetic import few_layers, make_run
 from tests.reports.test_schema import SCHEMA, problems, report_of
 from tflreplay.ground.engine import Engine
-from tflreplay.ground.errors import InputError
+from tflreplay.ground.errors import CaptureError, InputError
 from tflreplay.ground.machine import (
     AARCH64,
     LITTLE,
@@ -300,14 +300,17 @@ def test_the_machine_of_tensors_that_is_known_is_not_named_otherwise(
 def test_nothing_is_captured_on_another_machine(
     on_arm: None, seven_ops: Model, seven_inputs: Inputs
 ) -> None:
-    here = "this computer is aarch64, and nothing can be captured on x86-64 here: "
-    there = f"{here}capture there (tflreplay capture) and give the file, or "
-    with pytest.raises(InputError) as error:
+    told = (
+        "nothing can be captured on x86-64 here: only aarch64 is run on other computers. Capture "
+        "there (tflreplay capture) and give the file, or replay it: --replay-as ENGINE@x86-64, "
+        "replay:ENGINE@x86-64 as a source"
+    )
+    with pytest.raises(CaptureError) as error:
         run(seven_ops, seven_inputs, machine="x86-64")
-    assert str(error.value) == f"{there}replay it with --replay-as ENGINE@x86-64"
-    with pytest.raises(InputError) as error:
+    assert str(error.value) == told
+    with pytest.raises(CaptureError) as error:
         compare_sources(seven_ops, seven_inputs, ["reference", "litert:optimized@x86-64"])
-    assert str(error.value) == f"{there}compare with replay:optimized@x86-64"
+    assert str(error.value) == told
 
 
 def test_this_computer_is_replayed(

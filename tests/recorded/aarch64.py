@@ -12,8 +12,8 @@ from tests.kernels.common import every_code, near_tie_ratio
 from tests.recorded import models
 from tests.recorded.case import Case, Made, by_rule, case, unlike
 from tests.single_op import Spec, build, random_codes, random_scale
-from tflreplay.ground.engine import NEWEST
-from tflreplay.ground.machine import AARCH64, LITTLE, NO_DOT_PRODUCT, SME, Machines
+from tflreplay.ground.engine import NEWEST, Engine
+from tflreplay.ground.machine import AARCH64, LITTLE, NO_DOT_PRODUCT, SME, Machines, asked
 from tflreplay.ops import CARDS, Row
 from tflreplay.ops.base.types import FLOAT, UNQUANTIZED
 
@@ -43,11 +43,14 @@ def here_and_there(
 
 
 def row(op: str, table: str, **fields: Any) -> Row:
-    """The one row of the op in this table that has these fields."""
+    """The one row of the op in this table that has these fields, of the newest release."""
+    on = fields.get("on")
+    engine = Engine(machine=asked(_ON[on])) if on is not None else Engine()
     (found,) = (
         each
         for each in CARDS[op].rows(table)
-        if all(getattr(each, name) == value for name, value in fields.items())
+        if each.is_of(engine)
+        and all(getattr(each, name) == value for name, value in fields.items())
     )
     return found
 

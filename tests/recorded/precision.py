@@ -29,15 +29,17 @@ def cases() -> list[Case]:
             rows = one.rows(table)
             for since in (row for row in rows if row.since in _FLOAT64):
                 before = next(row for row in rows if _replaced(row, since))
-                sides = either_side(table, since.since, before, since)
+                engine = f"{table}@{since.on}" if since.on else table
+                sides = either_side(engine, since.since, before, since)
                 dtype = since.types[0]
                 make = partial(MODELS.get(f"{op} {table}") or MODELS[op], dtype=dtype)
-                found.append(case(f"{op} {dtype} by precision, {table}", make, sides))
+                found.append(case(f"{op} {dtype} by precision, {engine}", make, sides))
     return found
 
 
 def _replaced(row: Row, since: Row) -> bool:
-    return (row.types, row.when) == (since.types, since.when) and row.since != since.since
+    same = (row.types, row.when, row.on) == (since.types, since.when, since.on)
+    return same and row.since != since.since
 
 
 def product(rng: np.random.Generator, dtype: str) -> Made:
@@ -62,8 +64,8 @@ def quotient(rng: np.random.Generator, dtype: str) -> Made:
     return build("DIV", [a, b], [y], {}, "DivOptions", version=2), made
 
 
-def convolution(rng: np.random.Generator, op: str, dtype: str) -> Made:
-    """Biases alone, on which the two precisions differ."""
+def convolution(rng: np.random.Generator, op: str, dtype: str, size: int = 1) -> Made:
+    """Biases alone, on which the two precisions differ; image and filter have this size."""
     bias = np.empty(0, np.int32)
     while bias.size < _LEAST_OUTPUTS:
         s1, s2, so = (np.float32(s) for s in rng.uniform([1e-3, 1e-4, 1.0], [0.1, 1e-2, 30.0]))
@@ -71,11 +73,11 @@ def convolution(rng: np.random.Generator, op: str, dtype: str) -> Made:
         bias = telling_accumulators(*reals)[:_LEAST_OUTPUTS]
     channels = bias.size
     depthwise, transposed = op == "DEPTHWISE_CONV_2D", op == "TRANSPOSE_CONV"
-    shape = (1, 1, 1, channels) if depthwise else (channels, 1, 1, 1)
-    x = Spec((1, 1, 1, channels if depthwise else 1), dtype, s1, 128)
+    shape = (1, size, size, channels) if depthwise else (channels, size, size, 1)
+    x = Spec((1, size, size, channels if depthwise else 1), dtype, s1, 128)
     w = Spec(shape, dtype, s2, 128, np.ones(shape, dtype))
     b = Spec((channels,), "int32", s1 * s2, 0, bias.astype(np.int32))
-    y = Spec((1, 1, 1, channels), dtype, so, 128)
+    y = Spec((1, size, size, channels), dtype, so, 128)
     fields = {"strideH": 1, "strideW": 1}
     if depthwise:
         fields["depthMultiplier"] = 1
@@ -122,6 +124,7 @@ MODELS: Mapping[str, Callable[..., Made]] = {
     "SVDF": svdf,
     "FULLY_CONNECTED": connected,
     "BATCH_MATMUL": matrices,
+    "DEPTHWISE_CONV_2D optimized": partial(convolution, op="DEPTHWISE_CONV_2D", size=3),
     **{
         op: partial(convolution, op=op) for op in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
     },

@@ -1,21 +1,17 @@
 """Record what engines make of the cases.
 
-``python -m tests.recorded.record [--missing] [--pythons FOLDER] [NAME...]``
+``python -m tests.recorded.record [--missing] [NAME...]``
 
 Every version of a runtime is installed in an environment of its own, TensorFlow with half a
 gigabyte. Of a case the first seed is taken whose model tells its rows apart. With ``--missing``,
-only engines that have no recording yet are run, on the recorded models.
-
-Engines on another machine run in a Python of FOLDER that is named as the CPU, or where no CPU is
-named as the architecture: perhaps a script that starts qemu-user 10 or newer with an aarch64 Python
-that has LiteRT (``cortex-a53``, ``cortex-a72``, ``aarch64`` for a Cortex-A76, ``sme`` for ``max``).
+only engines that have no recording yet are run, on the recorded models. Engines of another machine
+are run by qemu.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 
@@ -33,8 +29,7 @@ from tests.recorded.case import (
 )
 from tests.recorded.cases import CASES
 from tflreplay.ground.errors import CaptureError
-from tflreplay.ground.machine import this_machine
-from tflreplay.runtimes import Running, capture
+from tflreplay.runtimes import capture
 
 SEEDS = 5000
 
@@ -59,22 +54,19 @@ def _tells(case: Case, made: Made) -> bool:
     return True
 
 
-def outputs(case: Case, made: Made, text: str, pythons: Path | None = None) -> Arrays:
-    """What the engine gives; nothing where it refuses the model, as the case must say.
-
-    ``pythons`` holds those of other machines.
-    """
+def outputs(case: Case, made: Made, text: str) -> Arrays:
+    """What the engine gives; nothing where it refuses the model, as the case must say."""
     content, inputs = made
     model, engine = parsed(content), engine_of(text)
     feeds = dict(zip(model.main.inputs, inputs, strict=True))
     try:
-        if engine.machine == this_machine():
-            captured = capture(model, feeds, f"{engine.runtime}=={engine.version}", engine.name)
-        elif pythons is None:
-            raise SystemExit(f"{case.name}: {text} needs --pythons")
-        else:
-            python = pythons / (engine.machine.cpu or engine.machine.architecture)
-            captured = Running(model, [feeds], engine, str(python)).result()
+        captured = capture(
+            model,
+            feeds,
+            f"{engine.runtime}=={engine.version}",
+            engine.name,
+            machine=engine.machine,
+        )
     except CaptureError as error:
         if text in case.refused:
             return []
@@ -87,7 +79,6 @@ def outputs(case: Case, made: Made, text: str, pythons: Path | None = None) -> A
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--missing", action="store_true")
-    parser.add_argument("--pythons", type=Path)
     parser.add_argument("names", nargs="*")
     given = parser.parse_args(arguments)
     missing, names = given.missing, given.names or [case.name for case in CASES]
@@ -98,10 +89,7 @@ def main(arguments: list[str]) -> None:
             continue
         old, theirs = recorded.get(case.name, ((b"", []), {})) if missing else ((b"", []), {})
         model = old if old[0] else made(case)
-        theirs = {
-            text: theirs.get(text) or outputs(case, model, text, given.pythons)
-            for text in case.rows
-        }
+        theirs = {text: theirs.get(text) or outputs(case, model, text) for text in case.rows}
         recorded[case.name] = model, theirs
         for text, arrays in theirs.items():
             row = case.rows[text]

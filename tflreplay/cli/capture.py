@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @options.shapes
 @options.engine
 @options.runtime
+@options.machine
 @options.threads
 @click.option(
     "--output",
@@ -40,6 +41,7 @@ def capture(
     shapes: tuple[str, ...],
     engine: str | None,
     runtime: str | None,
+    machine: str | None,
     threads: int,
     output: Path,
     force: bool,
@@ -56,8 +58,8 @@ def capture(
     check(output, force)
     loaded = load(model)
     inputs = read_inputs(loaded, sources, seed, shapes=shapes, hints=hints)
-    options.announce_environment(runtime, engine)
-    captured = take(loaded, inputs.arrays, runtime, engine, threads)
+    options.announce_environment(runtime, engine, machine)
+    captured = take(loaded, inputs.arrays, runtime, engine, threads, machine=machine)
     save(captured, output, loaded, inputs.arrays, overwrite=force)
     for note in inputs.notes:
         echo(f"input: {note}")

@@ -18,6 +18,7 @@ from tflreplay.cli.streams import echo
 @options.seed
 @options.engine
 @options.runtime
+@options.machine
 @click.option(
     "--output",
     "-o",
@@ -32,6 +33,7 @@ def discriminate(
     seed: int,
     engine: str | None,
     runtime: str | None,
+    machine: str | None,
     output: Path | None,
     force: bool,
 ) -> None:
@@ -40,15 +42,15 @@ def discriminate(
     """
     from tflreplay.model import load
     from tflreplay.reports import discriminate as report
-    from tflreplay.runtimes import resolve
     from tflreplay.tools.discriminate import answers
     from tflreplay.tools.discriminate import discriminate as search
+    from tflreplay.tools.sources import engine_of
 
     if output is not None:
         report.check(output, force)
     loaded = load(model)
-    options.announce_environment(runtime, engine)
-    found = search(loaded, layer, resolve(runtime, engine), seed)
+    options.announce_environment(runtime, engine, machine)
+    found = search(loaded, layer, engine_of(runtime, engine, machine=machine), seed)
     text = report.render(found, answers(loaded, found))
     if output is not None:
         report.write(found, output, overwrite=force)

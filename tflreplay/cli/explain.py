@@ -106,7 +106,7 @@ def _element(model: Path, given: dict[str, Any]) -> Any:
 
     loaded = load(model)
     inputs = read_inputs(loaded, given["sources"], given["seed"], hints=given["hints"])
-    options.announce_environment(given["runtime"], given["engine"])
+    options.announce_environment(given["runtime"], given["engine"], given["machine"])
     against = given["against"]
     return explain_element(
         loaded,

@@ -32,6 +32,7 @@ Exit codes:
 @options.shapes
 @options.engine
 @options.runtime
+@options.machine
 @click.option(
     "--out",
     type=options.DIRECTORY,
@@ -48,6 +49,7 @@ def extract(
     shapes: tuple[str, ...],
     engine: str | None,
     runtime: str | None,
+    machine: str | None,
     out: Path | None,
     force: bool,
 ) -> None:
@@ -64,8 +66,8 @@ def extract(
     report.check(directory, layer, force)
     loaded = load(model)
     inputs = read_inputs(loaded, sources, seed, shapes=shapes, hints=hints)
-    options.announce_environment(runtime, engine)
-    kit = cut(loaded, inputs, layer, runtime, engine)
+    options.announce_environment(runtime, engine, machine)
+    kit = cut(loaded, inputs, layer, runtime, engine, machine=machine)
     written = report.write(kit, directory, overwrite=force)
     for note in inputs.notes:
         echo(f"input: {note}")

@@ -12,7 +12,8 @@ from tflreplay.cli import options
 @click.command()
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @options.runtime
-def ops(model: Path | None, runtime: str | None) -> None:
+@options.machine
+def ops(model: Path | None, runtime: str | None, machine: str | None) -> None:
     """List the ops that are replayed, by type and engine, and what every tool does with them.
 
     With a MODEL, list its ops instead: how many of each, on which type, and whether each engine's
@@ -20,10 +21,10 @@ def ops(model: Path | None, runtime: str | None) -> None:
     each op is tried on random inputs.
     """
     from tflreplay.reports import ops as report
-    from tflreplay.runtimes import resolve
     from tflreplay.tools.ops import citizens, of_model
+    from tflreplay.tools.sources import engine_of
 
-    engine = resolve(runtime)
+    engine = engine_of(runtime, machine=machine)
     if model is None:
         click.echo(report.render(citizens(engine), engine))
         return

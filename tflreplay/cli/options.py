@@ -119,13 +119,14 @@ threads = click.option(
 force = click.option("--force", is_flag=True, help="Replace what is already there.")
 
 
-def announce_environment(runtime: str | None, engine: str | None) -> None:
+def announce_environment(runtime: str | None, engine: str | None, named: str | None = None) -> None:
     """Say that a version is about to be installed, which takes a while."""
-    if runtime is not None and "==" in runtime:
-        from tflreplay.runtimes import environments, resolve
+    if named is not None or (runtime is not None and "==" in runtime):
+        from tflreplay.runtimes.launching import announcement
+        from tflreplay.tools.sources import engine_of
 
-        if environments.missing(resolve(runtime, engine)):
-            click.echo(f"installing {runtime} in an environment of its own, once ...", err=True)
+        if told := announcement(engine_of(runtime, engine, machine=named)):
+            click.echo(told, err=True)
 
 
 def command_line() -> str:

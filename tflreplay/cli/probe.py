@@ -35,9 +35,14 @@ from tflreplay.ground.errors import CaptureError
     metavar="FILE",
     help="Also write every candidate's counts there: .csv or .json.",
 )
+@options.machine
 @options.force
 def probe(
-    runtimes: tuple[str, ...], engines: tuple[str, ...], output: Path | None, force: bool
+    runtimes: tuple[str, ...],
+    engines: tuple[str, ...],
+    output: Path | None,
+    machine: str | None,
+    force: bool,
 ) -> None:
     """Find out which rounding rule each op of an engine uses, from its outputs alone.
 
@@ -56,8 +61,8 @@ def probe(
     probes = []
     for engine in asked(runtimes, engines):
         runtime = f"{engine.runtime}=={engine.version}"
-        options.announce_environment(runtime, engine.name)
-        probes.append(run(runtime, engine.name))
+        options.announce_environment(runtime, engine.name, machine)
+        probes.append(run(runtime, engine.name, machine))
         click.echo(f"{report.render(probes[-1])}\n")
     if len(probes) > 1:
         click.echo(report.matrix(probes))

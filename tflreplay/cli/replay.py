@@ -123,7 +123,7 @@ def replay(
     loaded = load(model)
     inputs = read_inputs(loaded, sources, seed, steps, shapes, hints)
     if not quiet:
-        options.announce_environment(runtime, engine)
+        options.announce_environment(runtime, engine, machine)
     with (
         ProgressBar(hidden=quiet) as progress,
         ThreadPoolExecutor(1) as background,

@@ -51,7 +51,7 @@ def rules(
     """
     from tflreplay.tools.sources import engine_of
 
-    ours = engine_of(runtime, engine, None, 1, None, machine)
+    ours = engine_of(runtime, engine, machine=machine)
     if model is None:
         from tflreplay.reports.rules import table
 

@@ -87,10 +87,25 @@ def asked(text: str) -> Machine:
     return Machine.parse(text)
 
 
+def machine_of(named: str | Machine | None) -> Machine:
+    """The machine that is named, else this computer.
+
+    Raises:
+        InputError: nothing is known of it.
+    """
+    found = asked(named) if isinstance(named, str) else named
+    return found if found is not None and found != UNKNOWN else this_machine()
+
+
 def this_machine() -> Machine:
     """The computer that this runs on. Nothing here depends on its CPU yet, which is left out."""
     name = platform.machine().lower()
     return Machine(_ALIASES.get(name, name))
+
+
+def on(machine: Machine) -> str:
+    """`` on aarch64``, to stand behind what computes; nothing for x86-64."""
+    return "" if machine == MEASURED_ON else f" on {machine}"
 
 
 def replay_notes(captured: Machine, replayed: Machine) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from tflreplay.ground.machine import on
 from tflreplay.ground.words import printable
 from tflreplay.ops.base.ledger import Factor, Sum, Term, wrapped
 from tflreplay.ops.base.step import TIES, Step
@@ -63,8 +64,8 @@ def _title(e: Explanation) -> str:
     )
     if e.engine is not None:
         lines.append(
-            f"{e.engine.name} kernels of {e.engine.runtime} {e.engine.version}, "
-            "on the captured inputs of this op"
+            f"{e.engine.name} kernels of {e.engine.runtime} "
+            f"{e.engine.version}{on(e.engine.machine)}, on the captured inputs of this op"
         )
     lines += e.notes
     return "\n".join(_fill(line) for line in lines)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from tabulate import tabulate
 
 from tflreplay.ground.engine import Engine
+from tflreplay.ground.machine import on
 from tflreplay.ground.words import short
 from tflreplay.ops import home, site
 from tflreplay.replayer.trial import Trial
@@ -142,4 +143,4 @@ def _not_replayed(found: ModelOps) -> Iterator[str]:
 
 
 def _title(engine: Engine) -> str:
-    return f"{RUNTIMES[engine.runtime].title} {engine.version}"
+    return f"{RUNTIMES[engine.runtime].title} {engine.version}{on(engine.machine)}"

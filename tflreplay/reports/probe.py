@@ -14,6 +14,7 @@ from tabulate import tabulate
 
 from tflreplay.ground.errors import OutputError
 from tflreplay.ground.files import check_files, write_files
+from tflreplay.ground.machine import on
 from tflreplay.runtimes import RUNTIMES
 from tflreplay.tools.probe import Finding, Probe
 
@@ -121,7 +122,8 @@ def _cell(found: Finding) -> str:
 
 
 def _runtime(probe: Probe) -> str:
-    return f"{RUNTIMES[probe.engine.runtime].title} {probe.engine.version}"
+    engine = probe.engine
+    return f"{RUNTIMES[engine.runtime].title} {engine.version}{on(engine.machine)}"
 
 
 def csv_text(probes: Sequence[Probe]) -> str:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tflreplay.ground.engine import Engine
@@ -22,6 +23,10 @@ from tflreplay.runtimes.packages import RUNTIMES, installed
 
 # A build under way; its directory is renamed when it is complete.
 _BUILDING = ".building-"
+
+# Of a C library from 2.17 to 2.36, which is Debian 12's.
+_PIP_AARCH64 = ("manylinux2014_aarch64", *(f"manylinux_2_{n}_aarch64" for n in range(17, 37)))
+_UV_AARCH64 = "aarch64-manylinux_2_36"
 
 
 def cache() -> Path:
@@ -56,22 +61,30 @@ def build(runtime: str, version: str) -> Path:
     """
     directory = path(runtime, version)
     python = interpreter(directory)
-    if python.exists():
-        return python
     what = f"{RUNTIMES[runtime].title} {version}"
+    once(directory, python, lambda made: _install(made, requirements(runtime, version), what), what)
+    return python
+
+
+def once(directory: Path, done: Path, make: Callable[[Path], None], what: str) -> None:
+    """Have ``make`` fill a directory, unless ``done``, the last thing in it, is there.
+
+    Raises:
+        CaptureError: the directory cannot be written, or ``make`` says so.
+    """
+    if done.exists():
+        return
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=_BUILDING, dir=directory.parent) as scratch:
             made = Path(scratch) / "env"
-            _install(made, requirements(runtime, version), what)
+            make(made)
             if directory.exists():
-                shutil.rmtree(directory)  # its Python is gone
+                shutil.rmtree(directory)  # it is not complete any more
             made.rename(directory)
     except OSError as error:
-        if python.exists():  # another process was faster
-            return python
-        raise CaptureError(f"cannot build an environment for {what}: {error}") from None
-    return python
+        if not done.exists():  # or another process was faster
+            raise CaptureError(f"cannot build an environment for {what}: {error}") from None
 
 
 def requirements(runtime: str, version: str) -> list[str]:
@@ -104,14 +117,37 @@ def _install(directory: Path, wanted: list[str], what: str) -> None:
             [sys.executable, "-m", "venv", str(directory)],
             [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted],
         ]
+    _follow(
+        steps, what, f"Python {platform.python_version()} on {sys.platform} {platform.machine()}"
+    )
+
+
+def unpack_aarch64(directory: Path, wanted: list[str], what: str, python: str) -> None:
+    """The wheels for aarch64 Linux and this version of Python, unpacked into ``directory``.
+
+    Raises:
+        CaptureError: there are none, or they cannot be had.
+    """
+    target = ["--target", str(directory), "--python-version", python, "--only-binary", ":all:"]
+    uv = shutil.which("uv")
+    if uv:
+        step = [uv, "pip", "install", "--quiet", *target, "--python-platform", _UV_AARCH64]
+        step += wanted
+    else:
+        tags = [part for name in _PIP_AARCH64 for part in ("--platform", name)]
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        step = [*pip, *target, "--implementation", "cp", *tags, *wanted]
+    _follow([step], what, f"Python {python} on linux aarch64")
+
+
+def _follow(steps: Sequence[Sequence[str]], what: str, where: str) -> None:
     for step in steps:
         done = subprocess.run(
             step, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         if done.returncode:
             reason = _reason(done.stdout.decode(errors="replace"))
-            version = f"Python {platform.python_version()} on {sys.platform} {platform.machine()}"
-            raise CaptureError(f"cannot install {what} for {version}: {reason}")
+            raise CaptureError(f"cannot install {what} for {where}: {reason}")
 
 
 def _reason(output: str) -> str:

@@ -52,6 +52,20 @@ class Outcome:
         return self.printed[-1] if self.printed else ""
 
 
+@dataclass(frozen=True)
+class Launch:
+    """How a Python that has the runtime is started: its command, and what it finds in its
+    environment; None where a name is to be missing there."""
+
+    command: tuple[str, ...] = (sys.executable,)
+    environment: Mapping[str, str | None] = field(default_factory=dict)
+
+    def variables(self) -> dict[str, str]:
+        """The whole environment."""
+        found = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **self.environment}
+        return {name: value for name, value in found.items() if value is not None}
+
+
 class Child:
     """A running child process.
 
@@ -64,13 +78,13 @@ class Child:
         request: Mapping[str, Any],
         content: bytes,
         steps: Sequence[Mapping[int, Array]],
-        python: str = sys.executable,
+        launch: Launch,
     ) -> None:
         """Start running the model ``content`` on the inputs of each of ``steps``.
 
         ``request`` holds the runtime's ``module``, the indices of the ``tensors`` to read, the
         ``resolver``'s name and ``threads`` for LiteRT and TensorFlow, and for TFLM the inputs'
-        ``order`` and the ``arena``'s bytes. ``python`` is the Python that has the runtime.
+        ``order`` and the ``arena``'s bytes.
 
         Raises:
             CaptureError: the temporary files cannot be written.
@@ -84,15 +98,13 @@ class Child:
             for index in steps[0]:
                 array = np.stack([inputs[index] for inputs in steps])
                 np.save(self._directory / f"input_{index}.npy", array, allow_pickle=False)
-            # Another environment's Python must not find the packages of this one.
-            isolated = [] if python == sys.executable else ["-I"]
             with open(self._directory / "log", "wb") as log:
                 self._process = subprocess.Popen(
-                    [python, *isolated, str(PROGRAM), holder.name],
+                    [*launch.command, str(PROGRAM), holder.name],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+                    env=launch.variables(),
                 )
         except OSError as error:
             raise CaptureError(f"cannot start the capture: {error}") from None

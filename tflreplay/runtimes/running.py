@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 from tflreplay.ground import notebook
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import CaptureError, InputError, NotReplayed
-from tflreplay.ground.machine import UNKNOWN, Machine, this_machine
+from tflreplay.ground.machine import UNKNOWN, Machine, machine_of
 from tflreplay.model import (
     Model,
     Operator,
@@ -26,9 +25,10 @@ from tflreplay.model import (
 )
 from tflreplay.ops import card, defects_of
 from tflreplay.ops.base.row import Defect
-from tflreplay.runtimes import environments, xnnpack
+from tflreplay.runtimes import xnnpack
+from tflreplay.runtimes.launching import launch
 from tflreplay.runtimes.packages import RUNTIMES, installed, parse
-from tflreplay.runtimes.process import Child, Outcome
+from tflreplay.runtimes.process import Child, Launch, Outcome
 
 Array = np.ndarray[Any, Any]
 
@@ -111,6 +111,7 @@ def capture(
     engine: str | None = None,
     threads: int = 1,
     earlier: Sequence[Mapping[int, Array]] = (),
+    machine: str | Machine | None = None,
 ) -> Capture:
     """Run ``model`` in a runtime, every tensor preserved, and return its tensors.
 
@@ -126,13 +127,15 @@ def capture(
             Without an engine it is the runtime's first one.
         threads: the interpreter's ``num_threads``. TFLM has one.
         earlier: the inputs of inferences to run before, whose variables are kept.
+        machine: what to run it on: ``x86-64``, ``aarch64`` or, with a CPU, ``aarch64:cortex-a72``.
+            Without it this computer.
 
     Raises:
-        InputError: an input has no array.
+        InputError: an input has no array, or nothing can be run on the machine here.
         CaptureError: nothing can be captured: the runtime is not installed, refuses the model, or
             dies before the first op is done.
     """
-    return start_capture(model, inputs, runtime, engine, threads, earlier).result()
+    return start_capture(model, inputs, runtime, engine, threads, earlier, machine).result()
 
 
 def start_capture(
@@ -142,30 +145,28 @@ def start_capture(
     engine: str | None = None,
     threads: int = 1,
     earlier: Sequence[Mapping[int, Array]] = (),
+    machine: str | Machine | None = None,
 ) -> Running:
     """As :func:`capture`, but at once: the child process runs until ``result()`` waits for it.
 
     The process is killed, and its files removed, when the returned object is dropped. An
     environment that has to be built is waited for.
     """
-    asked = parse(runtime, engine, threads)
+    asked = replace(parse(runtime, engine, threads), machine=machine_of(machine))
     for index in model.main.inputs:
         tensor = model.main.tensors[index]
         if index not in inputs and not tensor.is_constant:
             raise InputError(f"{model.path}: no array given for input tensor {tensor.label}")
         if tensor.dtype == "string":
             raise InputError(f"{model.path}: input tensor {tensor.label}: strings are not captured")
-    python = sys.executable
-    if asked.version and asked.version != installed(asked.runtime):
-        python = str(environments.build(asked.runtime, asked.version))
-    return Running(model, [*map(dict, earlier), dict(inputs)], asked, python)
+    return Running(model, [*map(dict, earlier), dict(inputs)], asked, launch(asked))
 
 
 class Running:
     """A capture under way in a child process."""
 
     def __init__(
-        self, model: Model, steps: list[dict[int, Array]], engine: Engine, python: str
+        self, model: Model, steps: list[dict[int, Array]], engine: Engine, launch: Launch
     ) -> None:
         self._model = model
         self._operators = model.main.operators
@@ -187,7 +188,7 @@ class Running:
         self._steps = steps
         self._engine = engine
         self._runtime = RUNTIMES[engine.runtime]
-        self._python = python
+        self._launch = launch
         self._all_outputs = False
         self._child = self._start(len(self._operators))
         self._result: Capture | CaptureError | None = None
@@ -218,7 +219,7 @@ class Running:
         content = truncated(self._content, count)
         if added := self._added_outputs(count):
             content = with_outputs(content, [*graph.outputs, *added])
-        return Child(request, content, self._steps, self._python)
+        return Child(request, content, self._steps, self._launch)
 
     def _added_outputs(self, count: int) -> list[int]:
         """What has to become an output of the model to be computed, since nothing reads it.
@@ -377,7 +378,7 @@ class Running:
             failure=failure,
             origin={i: "input" if i in inputs else origin[i] for i in steps[-1]},
             earlier=tuple(steps[:-1]),
-            machine=this_machine(),
+            machine=self._engine.machine,
         )
 
     def _deadly(self, op: Operator) -> list[Defect]:

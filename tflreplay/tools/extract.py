@@ -60,6 +60,7 @@ def extract(
     engine: str | None = None,
     *,
     captured: Capture | None = None,
+    machine: str | None = None,
 ) -> PortKit:
     """Capture a model's tensors, cut one op out of it, and run that by itself to be sure of it.
 
@@ -70,7 +71,8 @@ def extract(
         runtime: ``litert``, ``tensorflow`` or ``tflm``, with or without ``==version``.
         engine: ``reference``, ``optimized``, ``xnnpack`` or ``tflm``.
         captured: what :func:`tflreplay.capture` gave for these inputs, to take several layers from;
-            runtime and engine are then its own.
+            runtime, engine and machine are then its own.
+        machine: what to run it on; see :func:`tflreplay.capture`.
 
     Raises:
         InputError: there is no such op, or it depends on more than its inputs.
@@ -80,7 +82,9 @@ def extract(
     op = operator(model, op_index)
     _check(model, op)
     if captured is None:
-        captured = capture(model, inputs.arrays, runtime, engine, earlier=inputs.earlier)
+        captured = capture(
+            model, inputs.arrays, runtime, engine, earlier=inputs.earlier, machine=machine
+        )
     whole = model.main.tensors
     names = roles(op)
     for index, name in names.items():
@@ -186,7 +190,7 @@ def _alone(
     """How the op's outputs differ when it is run by itself."""
     try:
         runtime = f"{engine.runtime}=={engine.version}"
-        again = capture(cut, fed, runtime, engine.name, engine.threads)
+        again = capture(cut, fed, runtime, engine.name, engine.threads, machine=engine.machine)
     except CaptureError as error:
         return dict.fromkeys(expected), str(error)
     found: dict[int, Difference | None] = {}

@@ -102,7 +102,7 @@ def run(
         before = input_steps(model, inputs.reals, inputs.arrays, against.tensors)
         used = {step.tensor.index: against.tensors[step.tensor.index] for step in before}
         inputs = replace(inputs, arrays=inputs.arrays | used)
-    theirs = captured_later(model, inputs, runtime, engine, threads, against)
+    theirs = captured_later(model, inputs, runtime, engine, threads, against, machine)
     sides = _Sides(model, ours, rows, [*inputs.earlier, inputs.arrays], theirs, progress)
     chained = sides.chained() if "chained" in modes else []
     with sides.timed("waiting for the capture"):

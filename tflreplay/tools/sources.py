@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tflreplay.ground.engine import NEWEST, Engine
 from tflreplay.ground.errors import InputError
-from tflreplay.ground.machine import UNKNOWN, Machine, asked, this_machine
+from tflreplay.ground.machine import UNKNOWN, Machine, asked, machine_of
 from tflreplay.ground.rounding import Array
 from tflreplay.judgement.run import whose
 from tflreplay.model import Model
@@ -33,7 +33,7 @@ def obtain(
     named, at, machine = source.partition("@")
     runtime, _, engine = named.rpartition(":")
     if runtime == "replay":
-        ours = engine_of(None, None, f"{engine}{at}{machine}", threads, None)
+        ours = engine_of(None, None, f"{engine}{at}{machine}", threads)
         result = replay(model, inputs.arrays, ours)
         computed = {
             index: result.tensors[index]
@@ -43,41 +43,25 @@ def obtain(
         }
         words = f"replay of {whose(ours.runtime, ours.version, ours.name)}"
         return computed, words, ours.machine
-    if at:
-        _refuse_elsewhere(asked(machine), f"compare with replay:{engine}@{machine}")
-    return capture(model, inputs.arrays, runtime or None, engine, threads)
+    there = machine if at else None
+    return capture(model, inputs.arrays, runtime or None, engine, threads, machine=there)
 
 
 def on_machine(against: Capture | None, machine: str | None) -> Capture | None:
     """The tensors to compare with, as those of the machine that the user names.
 
     Raises:
-        InputError: they are not, or this computer, which they would be captured on, is not.
+        InputError: they are another's.
     """
-    if machine is None:
+    if against is None or machine is None:
         return against
     named = asked(machine)
-    if against is None:
-        _refuse_elsewhere(named, f"replay it with --replay-as ENGINE@{named}")
-        return None
     if against.machine.differs(named):
         raise InputError(
             f"--machine {named}: the tensors were captured on {against.machine}; to replay "
             f"{named}'s arithmetic against them, give --replay-as ENGINE@{named}"
         )
     return replace(against, machine=named)
-
-
-def _refuse_elsewhere(machine: Machine, instead: str) -> None:
-    """
-    Raises:
-        InputError: nothing can be captured on the machine here.
-    """
-    if machine.differs(this_machine()):
-        raise InputError(
-            f"this computer is {this_machine()}, and nothing can be captured on {machine} here: "
-            f"capture there (tflreplay capture) and give the file, or {instead}"
-        )
 
 
 def captured_later(
@@ -87,6 +71,7 @@ def captured_later(
     engine: str | None,
     threads: int,
     against: Capture | None,
+    machine: str | None = None,
 ) -> Callable[[], Capture]:
     """What gives the tensors to compare with, once they are there."""
     if against is not None:
@@ -96,15 +81,16 @@ def captured_later(
                 f"{len(inputs.earlier) + 1}: give the input of one"
             )
         return lambda: against
-    return start_capture(model, inputs.arrays, runtime, engine, threads, inputs.earlier).result
+    arrays, earlier = inputs.arrays, inputs.earlier
+    return start_capture(model, arrays, runtime, engine, threads, earlier, machine).result
 
 
 def engine_of(
     runtime: str | None,
-    engine: str | None,
-    replay_as: str | None,
-    threads: int,
-    against: Capture | None,
+    engine: str | None = None,
+    replay_as: str | None = None,
+    threads: int = 1,
+    against: Capture | None = None,
     machine: str | None = None,
 ) -> Engine:
     """Whose arithmetic the replay follows; ``replay_as`` is ``ENGINE[@MACHINE]``.
@@ -123,12 +109,10 @@ def engine_of(
         ours = resolve(runtime, engine, threads)
     if replay_as is not None and "@" in replay_as:
         machine = there
-    if machine is not None:
-        ours = replace(ours, machine=asked(machine))
-    elif against is not None and against.machine != UNKNOWN:
+    if machine is None and against is not None and against.machine != UNKNOWN:
         ours = replace(ours, machine=against.machine)
     else:
-        ours = replace(ours, machine=this_machine())
+        ours = replace(ours, machine=machine_of(machine))
     return renamed(ours, name) if name else ours
 
 

@@ -169,6 +169,8 @@ def _without_gemm(row: Row) -> Row:
     )
 
 
+# What ruy multiplies, and what the fast 3x3 kernel of uint8 takes.
+_RUY, _FAST_BELOW_ONE = every(ungrouped, several_pixels), every(fast_3x3, below_one)
 _INT8_CONV = _conv(
     INT8, "double-up", Precision.FLOAT64, f"{OPTIMIZED_INTEGER_OPS}conv.h", ungrouped
 )
@@ -240,8 +242,8 @@ CARDS = (
             ),
             "optimized": (
                 lowest_products(EIGHT_BITS, ungrouped),
-                by_ruy(_INT8_CONV, every(ungrouped, several_pixels)),
-                *(by_ruy(row, every(ungrouped, several_pixels)) for row in _UINT8_CONV),
+                by_ruy(_INT8_CONV, _RUY),
+                *(by_ruy(row, _RUY) for row in _UINT8_CONV),
                 by_ruy(_INT16_CONV),
                 _INT8_CONV,
                 *_UINT8_CONV,
@@ -333,7 +335,7 @@ CARDS = (
                         row,
                         rule="double-up",
                         source=f"{OPTIMIZED_OPS}depthwiseconv_uint8_3x3_filter.h",
-                        when=every(fast_3x3, below_one),
+                        when=_FAST_BELOW_ONE,
                         on=AARCH64,
                     )
                     for row in _UINT8_DEPTHWISE

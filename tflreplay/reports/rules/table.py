@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from tflreplay.ground.engine import Engine
-from tflreplay.ground.machine import MEASURED_ON
+from tflreplay.ground.machine import on
 from tflreplay.ops import LAYERS, Row, home, rows
 from tflreplay.ops.base.conditions import Condition
 
@@ -18,9 +18,7 @@ def render(engine: Engine) -> str:
     """The rows of the engine's version and machine, in the order in which they are tried."""
     layers = " over ".join(LAYERS[engine.name])
     title = f"{engine.name} kernels of {engine.runtime} {engine.version} ({layers})"
-    if engine.machine != MEASURED_ON:
-        title += f" on {engine.machine}"
-    return "\n\n".join([title, *_reached(engine)])
+    return "\n\n".join([title + on(engine.machine), *_reached(engine)])
 
 
 def _reached(engine: Engine) -> Iterator[str]:

@@ -110,6 +110,7 @@ def answers(model: Model, found: Separation) -> Array:
         f"{engine.runtime}=={engine.version}",
         engine.name,
         engine.threads,
+        machine=engine.machine,
     )
     if captured.failure:
         raise CaptureError(captured.failure)

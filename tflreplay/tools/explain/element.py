@@ -43,7 +43,7 @@ def explain_element(
     against = on_machine(against, machine)
     ours = engine_of(runtime, engine, None, threads, against, machine)
     explained_row(model, ours, op_index)  # what cannot be explained need not be captured
-    captured = captured_later(model, inputs, runtime, engine, threads, against)()
+    captured = captured_later(model, inputs, runtime, engine, threads, against, machine)()
     tensors = dict(inputs.arrays) | captured.tensors
     found = explain(model, tensors, ours, op_index, index)
     notes = (

@@ -35,7 +35,9 @@ class Probe:
         return not any(found.unexplained or found.contradicting for found in self.findings)
 
 
-def probe(runtime: str | None = None, engine: str | None = None) -> Probe:
+def probe(
+    runtime: str | None = None, engine: str | None = None, machine: str | None = None
+) -> Probe:
     """Find out which arithmetic an engine uses, from its outputs alone.
 
     A model of independent int8 ops, made so that rounding rules differ on thousands of its outputs,
@@ -44,12 +46,14 @@ def probe(runtime: str | None = None, engine: str | None = None) -> Probe:
     Args:
         runtime: ``litert``, ``tensorflow`` or ``tflm``, with or without ``==version``.
         engine: ``reference``, ``optimized``, ``xnnpack`` or ``tflm``.
+        machine: what to run it on; see :func:`tflreplay.capture`.
 
     Raises:
         CaptureError: the engine cannot be run.
+        InputError: nothing can be run on the machine here.
     """
     probed = _cases()
-    captured = capture(probed.model, probed.inputs, runtime, engine)
+    captured = capture(probed.model, probed.inputs, runtime, engine, machine=machine)
     ran = Engine(
         captured.engine, captured.runtime, captured.version, captured.threads, captured.machine
     )
