@@ -13,6 +13,7 @@ from tests.kernels.test_svdf import telling_svdf
 from tests.recorded import models
 from tests.recorded.case import Case, Made, case, either_side
 from tests.single_op import Spec, build
+from tflreplay.ground.engine import NEWEST
 from tflreplay.ops import CARDS, Row, card
 from tflreplay.ops.base.words import CONVOLUTION_FLOAT64, LITERT_FLOAT64
 from tflreplay.ops.fully_connected.floating import hybrid_four_bit, hybrid_four_bit_from_8
@@ -29,8 +30,14 @@ def cases() -> list[Case]:
             rows = one.rows(table)
             for since in (row for row in rows if row.since in _FLOAT64):
                 before = next(row for row in rows if _replaced(row, since))
-                engine = f"{table}@{since.on}" if since.on else table
-                sides = either_side(engine, since.since, before, since)
+                engine, sides = table, either_side(table, since.since, before, since)
+                if since.on:
+                    # Its nightly builds are of other commits than those for x86-64 of the same day.
+                    engine, first = f"{table}@{since.on}", since.since["litert"]
+                    sides = {
+                        f"{engine} litert=={version}": row
+                        for version, row in ((NEWEST["litert"], before), (first, since))
+                    }
                 dtype = since.types[0]
                 make = partial(MODELS.get(f"{op} {table}") or MODELS[op], dtype=dtype)
                 found.append(case(f"{op} {dtype} by precision, {engine}", make, sides))
