@@ -201,8 +201,36 @@ def add(scale: float) -> Made:
     return pair("ADD", "AddOptions", 0.5, 0.5, scale)
 
 
+def pooled(op: str, scale: float) -> Made:
+    x, y = Spec((1, 6, 6, 3), "int8", 0.5, 0), Spec((1, 5, 5, 3), "int8", scale, 0)
+    fields = {"padding": 1, "strideH": 1, "strideW": 1, "filterHeight": 2, "filterWidth": 2}
+    return build(op, [x], [y], fields, "Pool2DOptions", 2), [random_codes(RNG, x.shape, "int8")]
+
+
+def resized(op: str, table: str, dtype: str, scale: float) -> Made:
+    x, y = Spec((1, 4, 4, 3), dtype, 0.5, 0), Spec((1, 5, 7, 3), dtype, scale, 0)
+    size = Spec((2,), "int32", data=np.array([5, 7], np.int32))
+    return build(op, [x, size], [y], {}, table, 3), [random_codes(RNG, x.shape, dtype)]
+
+
+def largest(scale: float) -> Made:
+    x, y = Spec((6, 8), "int8", 0.5, 0), Spec((6,), "int8", scale, 0)
+    axes = Spec((1,), "int32", data=np.array([1], np.int32))
+    content = build("REDUCE_MAX", [x, axes], [y], {}, "ReducerOptions", 2)
+    return content, [random_codes(RNG, x.shape, "int8")]
+
+
+_BILINEAR = "RESIZE_BILINEAR", "ResizeBilinearOptions"
+_NEAREST = "RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions"
+
+
 def maximum(scale: float) -> Made:
     return pair("MAXIMUM", "MaximumMinimumOptions", 0.5, scale, 0.5)
+
+
+def _pair(*arguments: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Of an output of another scale, and of the same."""
+    return (*arguments, 0.25), (*arguments, 0.5)
 
 
 # Words of the defect, engine, and a model: what it is made of to show it, and not to.
@@ -212,6 +240,14 @@ CASES: tuple[tuple[str, str, Callable[..., Made], tuple[Any, ...], tuple[Any, ..
     ("int16 codes as uint8", "reference", reduced, ("SUM", "int16", -8), ("SUM", "uint8", 1)),
     ("negates raw codes", "reference", negated, (5,), (0,)),
     ("copies codes as they are", "optimized", copied, (-20,), (3,)),
+    ("computes with raw codes", "reference", pooled, *_pair("AVERAGE_POOL_2D")),
+    ("copies codes as they are", "optimized", pooled, *_pair("MAX_POOL_2D")),
+    ("copies codes as they are", "xnnpack", largest, *_pair()),
+    ("computes with raw codes", "reference", resized, *_pair(*_BILINEAR, "int8")),
+    ("computes with raw codes", "reference", resized, *_pair(*_BILINEAR, "uint8")),
+    ("computes with raw codes", "optimized", resized, *_pair(*_BILINEAR, "uint8")),
+    ("copies codes as they are", "reference", resized, *_pair(*_NEAREST, "int16")),
+    ("copies codes as they are", "optimized", resized, *_pair(*_NEAREST, "int8")),
     ("compares and copies raw codes", "optimized", maximum, (0.25,), (0.5,)),
     ("steps of 2**-8", "reference", equal, (1e-3,), (0.5,)),
     ("negative number of bits", "reference", less, (3.0, 3.0), (0.5, 0.5)),

@@ -16,6 +16,7 @@ from tflreplay.ops.base.ledger import Quotient, Sum
 from tflreplay.ops.base.plain import activated, in_float64
 from tflreplay.ops.base.ported.pools import AVERAGE_POOL, MAX_POOL
 from tflreplay.ops.base.predicates import one_input, overlapping_windows, plain_activation
+from tflreplay.ops.base.raw_codes import COMPUTES, raw_codes
 from tflreplay.ops.base.row import Clamp, Row
 from tflreplay.ops.base.terms import Arrays, Codes, Index, grid, inside, sum_of_products
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT16
@@ -205,6 +206,7 @@ CARDS = (
                         algorithm="integer mean, half away",
                         source=f"{INTEGER_OPS}pooling.h",
                         ledger=Quotient(_codes_under_window),
+                        defects=(raw_codes(average_pool_2d, COMPUTES),),
                     )
                     for types in (INT16, EIGHT_BITS)
                 ),
@@ -236,8 +238,16 @@ CARDS = (
             ),
             "reference": (
                 finished(FLOAT, max_pool_2d_float, "maximum", f"{REFERENCE_OPS}pooling.h"),
-                finished(INT16, max_pool_2d, "maximum", f"{INTEGER_OPS}pooling.h"),
-                finished(EIGHT_BITS, max_pool_2d, "maximum", f"{INTEGER_OPS}pooling.h"),
+                *(
+                    Row(
+                        types,
+                        max_pool_2d,
+                        algorithm="maximum",
+                        source=f"{INTEGER_OPS}pooling.h",
+                        defects=(raw_codes(max_pool_2d),),
+                    )
+                    for types in (INT16, EIGHT_BITS)
+                ),
             ),
         },
         window=_recorded_windows,

@@ -13,8 +13,10 @@ from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Array, Multiplier, reduced16, wrap32
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.conditions import Site, condition
 from tflreplay.ops.base.ledger import Staged, Stages, wrapped
 from tflreplay.ops.base.predicates import constant_axes
+from tflreplay.ops.base.raw_codes import another_scale, raw_codes
 from tflreplay.ops.base.reduction import (
     OPTIMIZED_REDUCE,
     REFERENCE_REDUCE,
@@ -133,8 +135,16 @@ def _optimized_stages(call: Call, arrays: Arrays, index: Index, shape: Index) ->
     return Staged((), (copied,), zero_point=call.output.zero_point)
 
 
+@condition
+def another_scale_in_xnnpack(site: Site) -> bool:
+    """an input of the output's type, of another scale or zero point, in XNNPACK"""
+    # The other kernels refuse it (``tflite/kernels/reduce.cc``).
+    return site.engine.name == "xnnpack" and another_scale(site)
+
+
 def _extreme(op: str, position: Callable[..., Array], what: str) -> Card:
     """REDUCE_MAX or REDUCE_MIN; ``what`` is the word for it."""
+    first = extreme(position)
     return Card(
         op,
         {
@@ -153,7 +163,13 @@ def _extreme(op: str, position: Callable[..., Array], what: str) -> Card:
                 finished(FLOAT, extreme(position, last=True), f"last {what}", OPTIMIZED_REDUCE),
             ),
             "reference": (
-                finished(RAW, extreme(position), f"first {what} of raw codes", "reduce.cc"),
+                Row(
+                    RAW,
+                    first,
+                    algorithm=f"first {what} of raw codes",
+                    source="reduce.cc",
+                    defects=(raw_codes(first, when=another_scale_in_xnnpack),),
+                ),
             ),
         },
     )

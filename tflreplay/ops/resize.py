@@ -21,6 +21,7 @@ from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.ledger import Factor, Staged, Stages, Sum, Term
 from tflreplay.ops.base.ported import others as ported
 from tflreplay.ops.base.predicates import one_scale
+from tflreplay.ops.base.raw_codes import COMPUTES, raw_codes
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.step import (
     AWAY,
@@ -35,7 +36,7 @@ from tflreplay.ops.base.step import (
 )
 from tflreplay.ops.base.terms import Arrays, Index, sum_of_terms
 from tflreplay.ops.base.types import BOOL, EIGHT_BITS, FLOAT, SIGNED, UINT8
-from tflreplay.ops.base.words import OPTIMIZED_HEADER, OPTIMIZED_OPS, REFERENCE_OPS, finished
+from tflreplay.ops.base.words import OPTIMIZED_HEADER, OPTIMIZED_OPS, REFERENCE_OPS
 
 _SHORT = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "float16", "float32", "bool")
 
@@ -418,6 +419,7 @@ CARDS = (
                     "uint8: half up",
                     source=f"{OPTIMIZED_OPS}resize_bilinear.h",
                     ledger=_real_stages("a(yx", "b(yX", "c(Yx", "d(YX"),
+                    defects=(raw_codes(optimized_resize_bilinear, COMPUTES),),
                 ),
             ),
             "reference": (
@@ -428,6 +430,7 @@ CARDS = (
                     algorithm="float32; uint8: half up",
                     source=f"{REFERENCE_OPS}resize_bilinear.h",
                     ledger=_real_stages("ayx", "cYx", "byX", "dYX"),
+                    defects=(raw_codes(resize_bilinear, COMPUTES),),
                 ),
                 Row(
                     SIGNED,
@@ -435,6 +438,7 @@ CARDS = (
                     algorithm="10-bit fixed point, half away",
                     source=f"{REFERENCE_OPS}resize_bilinear.h",
                     ledger=Stages(_fixed_stages),
+                    defects=(raw_codes(resize_bilinear_fixed, COMPUTES),),
                 ),
             ),
         },
@@ -449,19 +453,21 @@ CARDS = (
         "RESIZE_NEAREST_NEIGHBOR",
         {
             "optimized": (
-                finished(
+                Row(
                     (*EIGHT_BITS, *BOOL),
                     optimized_resize_nearest_neighbor,
-                    "16-bit fixed-point position; with an option set: float32",
-                    OPTIMIZED_HEADER,
+                    algorithm="16-bit fixed-point position; with an option set: float32",
+                    source=OPTIMIZED_HEADER,
+                    defects=(raw_codes(optimized_resize_nearest_neighbor),),
                 ),
             ),
             "reference": (
-                finished(
+                Row(
                     _SHORT,
                     resize_nearest_neighbor,
-                    "float32 position",
-                    f"{REFERENCE_OPS}resize_nearest_neighbor.h",
+                    algorithm="float32 position",
+                    source=f"{REFERENCE_OPS}resize_nearest_neighbor.h",
+                    defects=(raw_codes(resize_nearest_neighbor),),
                 ),
             ),
         },

@@ -7,17 +7,24 @@ import numpy as np
 from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call
-from tflreplay.ops.base.conditions import Site, condition
+from tflreplay.ops.base.conditions import Condition, Site, condition
 from tflreplay.ops.base.row import Defect, Kernel
+
+COMPUTES = "computes with raw codes, whatever the scale and the zero point of the output"
 
 
 def raw_codes(
     kernel: Kernel,
     words: str = "copies codes as they are, whatever the scale and the zero point of the output",
     report: str = "",
+    when: Condition | None = None,
 ) -> Defect:
-    """That of a kernel which takes input codes for codes of the output, as they are."""
-    return Defect(words, another_scale, right=_on_output_scale(kernel), report=report)
+    """That of a kernel which takes input codes for codes of the output, as they are.
+
+    ``when`` restricts it to some of the operators that have codes of another scale.
+    """
+    right = _on_output_scale(kernel)
+    return Defect(words, when or another_scale, right=right, report=report)
 
 
 @condition
