@@ -226,9 +226,14 @@ def test_what_fits_no_tensor_is_not_left_out_as_if_it_were_not_dumped(
     held = replace(seven_captured, tensors=dict(seven_captured.tensors))
     held.tensors[wrong] = held.tensors[wrong][..., 1:]
     result = against(seven_ops, seven_inputs, held, FOUR, tmp_path)
-    (layer,) = result.comparison.not_replayed
+    assert not result.comparison.not_replayed
+    (layer,) = result.comparison.not_read
     assert layer.op_index == 13
     assert "left out: shape" in layer.reason
+    text = " ".join(table.render(result).split())
+    assert "Not read from the dump: #13: " in text
+    assert "Not replayed" not in text
+    assert "1 of 20 layers not read" in result.headline
     assert (result.verdict, result.exit_code) == ("incomplete", 2)
 
 

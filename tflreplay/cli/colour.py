@@ -13,6 +13,7 @@ _COLOURS = {
     "within tolerance": "green",
     "mismatch": "red",
     "not replayed": "yellow",
+    "not read": "yellow",
     "not dumped": "yellow",
     "incomplete": "yellow",
 }

@@ -5,7 +5,7 @@ A difference is ours minus theirs: +1 means the replay gave one code more than t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -86,8 +86,9 @@ class LayerDiff:
     it. Else ``stretch`` is what the replay gives from the last tensors that were seen: made in one
     or more of the ``suspects``, of which it is the last.
     ``reason`` says why there is nothing to compare: the op was not replayed, or there is no tensor
-    on the other side. ``dumped`` is False where a device's dump does not hold it. ``origin`` says
-    how the runtime's tensor was obtained.
+    on the other side. ``absent`` says so of a device's dump: it is ``not dumped``, or ``not read``
+    where an array was there that could not be taken for it. ``origin`` says how the runtime's
+    tensor was obtained.
     """
 
     op_index: int
@@ -102,7 +103,7 @@ class LayerDiff:
     origin: str = ""
     stretch: Difference | None = None
     suspects: Suspects = NOBODY
-    dumped: bool = True
+    absent: str = ""
 
     @property
     def alone(self) -> bool:
@@ -121,10 +122,11 @@ class LayerDiff:
 
     @property
     def status(self) -> str:
-        """``exact``, ``within tolerance``, ``mismatch``, ``not dumped`` or ``not replayed``."""
+        """``exact``, ``within tolerance``, ``mismatch``, ``not dumped``, ``not read`` or
+        ``not replayed``."""
         found = [d for d in (self.isolated, self.stretch, self.chained) if d is not None]
         if not found:
-            return "not replayed" if self.dumped else "not dumped"
+            return self.absent or "not replayed"
         if not all(diff.exact for diff in found):
             return "mismatch"
         return "within tolerance" if any(diff.close for diff in found) else "exact"
@@ -162,6 +164,10 @@ class Comparison:
         return tuple(layer for layer in self.layers if layer.status == "not dumped")
 
     @cached_property
+    def not_read(self) -> tuple[LayerDiff, ...]:
+        return tuple(layer for layer in self.layers if layer.status == "not read")
+
+    @cached_property
     def within_tolerance(self) -> tuple[LayerDiff, ...]:
         return tuple(layer for layer in self.layers if layer.status == "within tolerance")
 
@@ -177,7 +183,7 @@ class Comparison:
         What a dump does not hold is not there.
         """
         compared = len(self.layers) - len(self.not_dumped)
-        return compared > 0 and not self.mismatched and not self.not_replayed
+        return compared > 0 and not (self.mismatched or self.not_replayed or self.not_read)
 
     def __repr__(self) -> str:
         return (
@@ -187,7 +193,8 @@ class Comparison:
 
     @property
     def _undumped(self) -> str:
-        return f", {len(self.not_dumped)} not dumped" if self.not_dumped else ""
+        parts = ("not dumped", self.not_dumped), ("not read", self.not_read)
+        return "".join(f", {len(layers)} {name}" for name, layers in parts if layers)
 
     def _repr_html_(self) -> str:
         return notebook.paragraph(repr(self)) + self.table_html()
@@ -225,7 +232,7 @@ def compare(
     isolated: Replay | None = None,
     missing: Mapping[int, str] | None = None,
     origin: Mapping[int, str] | None = None,
-    not_dumped: Collection[int] = (),
+    absent: Mapping[int, str] | None = None,
 ) -> Comparison:
     """Compare replays of the main subgraph with captured tensors, a layer for each op output.
 
@@ -236,9 +243,10 @@ def compare(
         captured: the runtime's tensors by index.
         missing: why the runtime gave no tensor, by index.
         origin: how each of the runtime's tensors was obtained, by index.
-        not_dumped: the tensors that a device's dump does not hold, by index.
+        absent: of the tensors that a device's dump lacks, whether they are ``not dumped`` or
+            ``not read``, by index.
     """
-    missing, origin = missing or {}, origin or {}
+    missing, origin, absent = missing or {}, origin or {}, absent or {}
     replays = [run for run in (isolated, chained) if run is not None]
     seen = Seen(model, captured)
     layers = []
@@ -264,7 +272,7 @@ def compare(
                 next(filter(None, reasons), ""),
                 origin.get(index, ""),
                 suspects=behind,
-                dumped=index not in not_dumped,
+                absent=absent.get(index, ""),
             )
             if index in captured:
                 ours = [_tensor(run, op.index, index) for run in (isolated, chained)]

@@ -217,7 +217,7 @@ class Run:
         What a dump does not hold was not asked for.
         """
         if self.asked.expectations is None:
-            return self.comparison.not_replayed
+            return (*self.comparison.not_replayed, *self.comparison.not_read)
         return tuple(
             layer
             for layer in self.comparison.layers
@@ -304,7 +304,8 @@ class Run:
         """The verdict on one line."""
         layers = self.comparison.layers
         skipped, undumped = len(self.comparison.not_replayed), len(self.comparison.not_dumped)
-        compared = len(layers) - skipped - undumped
+        unread = len(self.comparison.not_read)
+        compared = len(layers) - skipped - undumped - unread
         how = series(self.modes[::-1])
         number, of = self.inference
         absent = [f"{undumped} of {len(layers)} layers not dumped"] if undumped else []
@@ -321,6 +322,7 @@ class Run:
                 f"against {self.against}"
             )
         untold = [f"{skipped} of {len(layers)} layers not replayed"] if skipped else []
+        untold += [f"{unread} of {len(layers)} layers not read"] if unread else []
         untold += absent
         if self.capture.failure:
             untold.append("the runtime failed")

@@ -68,10 +68,12 @@ def document(run: Run) -> dict[str, Any]:
             "exact": len(comparison.layers)
             - len(comparison.mismatched)
             - len(comparison.not_replayed)
-            - len(comparison.not_dumped),
+            - len(comparison.not_dumped)
+            - len(comparison.not_read),
             "mismatched": len(comparison.mismatched),
             "not_replayed": len(comparison.not_replayed),
             "not_dumped": len(comparison.not_dumped),
+            "not_read": len(comparison.not_read),
             "elements": run.elements,
             "isolated_mismatches": run.mismatches("isolated"),
             "stretch_mismatches": run.mismatches("stretch"),

@@ -1,7 +1,7 @@
 """``junit.xml``: a test case for each layer, for what shows test results.
 
 Exact is passed, and so is within tolerance or as expected, with a note; a mismatch is a failure;
-not replayed is skipped. A runtime that failed is an error of its own.
+not replayed, read or dumped is skipped. A runtime that failed is an error of its own.
 """
 
 from __future__ import annotations

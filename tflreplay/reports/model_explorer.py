@@ -26,6 +26,7 @@ _STATUS = {
     "inherited": "#fbe4b3",
     "at or before": "#f2b661",
     "not replayed": "#ddd3da",
+    "not read": "#ddd3da",
     "not dumped": "#eeeeee",
 }
 # One for each answer in turn: a group of nodes counts those of a colour together.

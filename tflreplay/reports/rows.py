@@ -8,7 +8,8 @@ never 0.
 **Layers**, a row for each op output:
 
 - ``op_index, op, tensor, tensor_name, shape, dtype, elements``: which tensor
-- ``status``: ``exact``, ``within tolerance``, ``mismatch``, ``not dumped`` or ``not replayed``
+- ``status``: ``exact``, ``within tolerance``, ``mismatch``, ``not dumped``, ``not read`` or
+  ``not replayed``
 - ``isolated_mismatches``: elements that differ when the op is fed the captured inputs
 - ``stretch_mismatches``: where its inputs were not seen, elements that differ when the ops since
   the last tensors seen are replayed on those

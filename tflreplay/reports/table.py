@@ -70,11 +70,15 @@ def render(run: Run, paint: Paint = lambda text, status: text) -> str:
         absent = ranges([layer.op_index for layer in comparison.not_dumped])
         parts.append(_wrapped(f"Not dumped: op {short(absent, _REASON_WIDTH)}"))
     reasons = defaultdict(list)
-    for layer in comparison.not_replayed:
-        reasons[short(layer.reason, _REASON_WIDTH)].append(f"#{layer.op_index}")
+    for what, layers in (
+        ("Not replayed", comparison.not_replayed),
+        ("Not read from the dump", comparison.not_read),
+    ):
+        for layer in layers:
+            reasons[what, short(layer.reason, _REASON_WIDTH)].append(f"#{layer.op_index}")
     parts.extend(
-        _wrapped(f"Not replayed: {', '.join(ops[:8])}{', ...' if len(ops) > 8 else ''}: {reason}")
-        for reason, ops in reasons.items()
+        _wrapped(f"{what}: {', '.join(ops[:8])}{', ...' if len(ops) > 8 else ''}: {reason}")
+        for (what, reason), ops in reasons.items()
     )
     parts.extend(_wrapped(step.text) for step in run.input_steps)
     parts.extend(_wrapped(text) for text in _explanations(run))

@@ -74,7 +74,10 @@ def dump(
         missing={index: why for index, why in missing.items() if index in absent},
         origin=dict.fromkeys(tensors, "file"),
         problems=tuple(problems),
-        not_dumped=frozenset(absent - matched.keys() - unsure.keys()),
+        absent={
+            index: "not read" if index in matched or index in unsure else "not dumped"
+            for index in absent
+        },
     )
 
 

@@ -59,10 +59,10 @@ class Capture:
     that op. ``origin`` says how each tensor was obtained: ``input``, ``preserved`` (an op's own
     kernel wrote it), ``delegate partition`` (XNNPACK took the op) or ``unpacked constant`` (XNNPACK
     decoded it beforehand; it was computed here). ``problems`` are what was
-    wrong with a file that the tensors were read from, and ``not_dumped`` the tensors that a
-    device's dump does not hold. ``earlier`` holds the tensors of the
-    inferences before the one that ``tensors`` are from, the first one first. ``machine`` is the
-    one that the interpreter ran on.
+    wrong with a file that the tensors were read from. ``absent`` says of the tensors that a
+    device's dump lacks whether they were ``not dumped`` at all or, left out, ``not read``.
+    ``earlier`` holds the tensors of the inferences before the one that ``tensors`` are from, the
+    first one first. ``machine`` is the one that the interpreter ran on.
     """
 
     tensors: dict[int, Array] = field(repr=False)
@@ -75,7 +75,7 @@ class Capture:
     failure: str = ""
     origin: dict[int, str] = field(default_factory=dict, repr=False)
     problems: tuple[str, ...] = ()
-    not_dumped: frozenset[int] = frozenset()
+    absent: dict[int, str] = field(default_factory=dict, repr=False)
     earlier: tuple[dict[int, Array], ...] = field(default=(), repr=False)
     machine: Machine = UNKNOWN
 

@@ -117,9 +117,9 @@ def load_source(
     Returns:
         A capture. ``problems`` name the arrays of a dump that were left out, or what was done to
         take them; ``missing`` says it of the tensors. Of a file that tflreplay did not write,
-        ``runtime`` is the file's name, version, engine and machine are empty, and ``not_dumped``
-        holds the tensors that no array is called like. The machine is empty also of a file written
-        before it was recorded.
+        ``runtime`` is the file's name, version, engine and machine are empty, and ``absent`` tells
+        the tensors that no array is called like from those whose array was left out. The machine
+        is empty also of a file written before it was recorded.
 
     Raises:
         InputError: the file cannot be read, belongs to another model or other inputs, or none of

@@ -215,7 +215,7 @@ class _Sides:
                     isolated,
                     captured.missing,
                     captured.origin,
-                    captured.not_dumped,
+                    captured.absent,
                 )
             if comparison.mismatched:
                 break

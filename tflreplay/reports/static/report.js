@@ -46,7 +46,7 @@ async function drawOverview() {
       },
     };
   };
-  const missing = layers.flatMap((layer, place) => (layer.status === "not replayed" ? [place] : []));
+  const missing = layers.flatMap((layer, place) => (["not replayed", "not read"].includes(layer.status) ? [place] : []));
   const chart = await draw(byId("overview"), make);
   chart.on("plotly_click", (event) => choose(keys[event.points[0].x]));
   byId("measure").addEventListener("change", () => drawn.get(chart)());
