@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.cli.test_replay import run as command
+from tests.reports.test_schema import SCHEMA, problems
 from tests.single_op import Spec, build
 from tflreplay.ground.errors import InputError
 from tflreplay.judgement.input_steps import InputStep, input_steps
@@ -177,6 +178,48 @@ def test_other_values_are_said_to_be_perhaps_others(values: Array) -> None:
     assert step.text.endswith("Or these are not the values that it was fed.")
 
 
+OTHERWISE: dict[str, Callable[[Array], Array]] = {
+    "another scale and zero point": lambda x: nearest(x, 0.0213, 5),
+    "another mean and deviation": lambda x: nearest(x * np.float32(1.3) + np.float32(0.21)),
+    "another scale, and cut": lambda x: each(lambda v: int(v / 0.04) + 100, np.abs(x)),
+}
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_what_is_not_listed_is_told_as_a_straight_line(name: str, values: Array) -> None:
+    x = np.abs(values) if name.endswith("cut") else values
+    step = step_of(OTHERWISE[name](x), x)
+    assert step.status == "mismatch"
+    (line,) = step.lines
+    slope, offset = {
+        "another scale and zero point": (1 / 0.0213, 5),
+        "another mean and deviation": (1.3 / SCALE, 0.21 / SCALE + Z),
+        "another scale, and cut": (25, 99.5),
+    }[name]
+    assert line.slope == pytest.approx(slope, rel=0.01)
+    assert line.offset == pytest.approx(offset, abs=0.5)
+    assert "by a straight line: all 324 codes are round(" in step.text
+    assert "right is round(53.595 * x - 14)" in step.text
+
+
+def test_a_mean_and_deviation_by_channel(values: Array) -> None:
+    made = nearest(values * np.float32([1.3, 1.4, 1.2]) + np.float32([0.2, -0.1, 0.3]))
+    step = step_of(made, values)
+    assert len(step.lines) == 3
+    assert "all 324 codes are by channel round(" in step.text
+
+
+def test_what_is_no_straight_line_is_not_said_to_be_one(values: Array) -> None:
+    rng = np.random.default_rng(5)
+    for made in (
+        nearest(np.sign(values) * np.abs(values) ** 1.1),
+        nearest(values * np.float32(1.3)) + rng.integers(0, 2, SHAPE).astype(np.int8),
+        nearest(values * np.float32(1.3))[:, ::-1],
+        np.full(SHAPE, 7, np.int8),
+    ):
+        assert not step_of(made, values).lines
+
+
 # ---- nobody is accused ------------------------------------------------------------------------
 
 ROUNDED: dict[str, Callable[[Array, Any, int], Array]] = {
@@ -266,7 +309,9 @@ def test_the_step_is_in_every_report(result: Any) -> None:
     assert case.get("name") == "input 0 (t0), before the graph"
     assert case.find("failure") is not None
     assert "You cut x" in github.render(result)
-    (found,) = json_report.document(result)["input_steps"]
+    document = json.loads(json_report.dumps(result))
+    assert list(problems(document, SCHEMA)) == []
+    (found,) = document["input_steps"]
     assert found["status"] == "mismatch"
     assert found["difference"]["mismatches"] == wrong
     assert found["verdict"]["fits"][0]["mistakes"] == ["code cut toward zero"]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.reports.pages import assert_fits, number, panel_numbers, rows_of
 from tests.reports.synthetic import efficientnet_like, few_layers, make_run
+from tflreplay.judgement.comparison import difference
+from tflreplay.judgement.input_steps import InputStep
 from tflreplay.reports.write import write
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -248,3 +252,17 @@ def test_an_exact_report_does_not_unpack_the_chart_library(page, reports):
     page.locator("#table tbody tr").first.click()
     page.locator("#panel .story").wait_for()
     assert page.evaluate("typeof window.Plotly") == "undefined"
+
+
+def test_the_step_before_the_graph_stands_above_the_layers(page, tmp_path):
+    run = make_run(few_layers())
+    codes = np.arange(192, dtype=np.int8).reshape(1, 8, 8, 3)
+    diff = difference(codes, codes + np.int8(codes < 90), 3)
+    step = InputStep(run.model.main.tensors[0], diff, None, "<script>alert(1)</script>")
+    write(replace(run, input_steps=(step,)), tmp_path)
+    page.goto((tmp_path / "report.html").as_uri())
+    box = page.locator(".first", has_text="Before the graph")
+    playwright.expect(box).to_contain_text(f"{diff.mismatches} of 192 codes differ")
+    playwright.expect(box).to_contain_text("The graph was replayed on the other side's codes.")
+    playwright.expect(page.locator(".sentence")).to_contain_text("before the graph")
+    assert_fits(page)

@@ -15,6 +15,7 @@ from tflreplay.ground.rounding import Array
 from tflreplay.ground.words import printable
 from tflreplay.judgement.comparison import Difference, LayerDiff, channel_axis, difference
 from tflreplay.judgement.diagnosis import Verdict, diagnose_all
+from tflreplay.judgement.straight_line import Line, lines
 from tflreplay.model import Model, Tensor
 from tflreplay.ops.quantize import codes_of_reals
 
@@ -29,13 +30,15 @@ class InputStep:
     """The codes of one input: ours of the real numbers given, rounded to nearest, minus theirs.
 
     ``verdict`` says what gives theirs; None where that could not be found out, which ``failure``
-    says.
+    says. ``lines`` are the straight lines that give theirs, of one or of each channel, where no
+    mistake does.
     """
 
     tensor: Tensor
     difference: Difference
     verdict: Verdict | None
     failure: str = ""
+    lines: tuple[Line, ...] = ()
 
     @property
     def rounds(self) -> bool:
@@ -74,8 +77,26 @@ class InputStep:
             return f"{where}{counted}, and only as rounding to nearest may ({by}). {_RULES}."
         if self.verdict is None:
             return f"{where}{counted}; {self.failure or 'nothing was tried'}."
+        if self.lines:
+            return f"{where}{counted}. {self._line}"
         unlike = " Or these are not the values that it was fed." if not self.verdict.fits else ""
         return f"{where}{counted}. {self.verdict.text}{unlike}"
+
+    @property
+    def _line(self) -> str:
+        right = Line(1 / self.tensor.scale, self.tensor.zero_point)
+        if len(self.lines) == 1:
+            told = f"round({self.lines[0]})"
+        else:
+            each = ", ".join(f"round({line}) in {c}" for c, line in enumerate(self.lines))
+            told = f"by channel {each}"
+        return (
+            "Not explained by any mistake that was tried, but by a straight line: all "
+            f"{self.difference.elements:,} codes are {told}, clamped; right is round({right}). "
+            "Another scale or zero point was used, or the values were prepared with another mean "
+            "or standard deviation. Fix: prepare them as the model wants them, and divide by its "
+            f"own scale, {self.tensor.scale:.6g}."
+        )
 
 
 def input_steps(
@@ -109,4 +130,7 @@ def _step(model: Model, tensor: Tensor, reals: Array, ours: Array, theirs: Array
     with np.errstate(over="ignore"):
         narrow = reals.astype(np.float32)
     verdicts, failures = diagnose_all(before, {given: narrow}, Engine(), {made: theirs})
-    return InputStep(tensor, found, verdicts.get(0), printable(failures.get(0, "")))
+    verdict = verdicts.get(0)
+    explained = verdict is not None and bool(verdict.fits)
+    straight = () if explained else lines(reals, theirs, *tensor.code_range)
+    return InputStep(tensor, found, verdict, printable(failures.get(0, "")), straight)

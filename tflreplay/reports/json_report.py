@@ -231,6 +231,7 @@ def _input_step(step: InputStep) -> dict[str, Any]:
         "elements": step.difference.elements,
         "difference": _difference(step.difference),
         "verdict": _verdict(step.verdict) if step.verdict is not None else None,
+        "lines": [{"slope": line.slope, "offset": line.offset} for line in step.lines],
     }
 
 
