@@ -263,6 +263,6 @@ def test_the_step_before_the_graph_stands_above_the_layers(page, tmp_path):
     page.goto((tmp_path / "report.html").as_uri())
     box = page.locator(".first", has_text="Before the graph")
     playwright.expect(box).to_contain_text(f"{diff.mismatches} of 192 codes differ")
-    playwright.expect(box).to_contain_text("The graph was replayed on the other side's codes.")
+    playwright.expect(box).to_contain_text("The graph was replayed on theirs.")
     playwright.expect(page.locator(".sentence")).to_contain_text("before the graph")
     assert_fits(page)

@@ -71,16 +71,18 @@ class InputStep:
         if diff.exact:
             return f"{where}all {diff.elements:,} codes are the given values, rounded to nearest."
         counted = f"{diff.mismatches:,} of {diff.elements:,} codes differ"
-        if self.rounds:
-            assert self.verdict is not None
-            by = self.verdict.fits[0].term
-            return f"{where}{counted}, and only as rounding to nearest may ({by}). {_RULES}."
+        return f"{where}{counted}{self._why} The graph was replayed on theirs."
+
+    @property
+    def _why(self) -> str:
         if self.verdict is None:
-            return f"{where}{counted}; {self.failure or 'nothing was tried'}."
+            return f"; {self.failure or 'nothing was tried'}."
+        if self.rounds:
+            return f", and only as rounding to nearest may ({self.verdict.fits[0].term}). {_RULES}."
         if self.lines:
-            return f"{where}{counted}. {self._line}"
-        unlike = " Or these are not the values that it was fed." if not self.verdict.fits else ""
-        return f"{where}{counted}. {self.verdict.text}{unlike}"
+            return f". {self._line}"
+        unlike = "" if self.verdict.fits else " Or these are not the values that it was fed."
+        return f". {self.verdict.text}{unlike}"
 
     @property
     def _line(self) -> str:
