@@ -49,11 +49,7 @@ def made(layer: Layer, rule: str, slips: Sequence[str]) -> Array | None:
 
 def judged(verdict: Verdict, slips: Sequence[str], produced: Array) -> str:
     """One of KINDS: of two, "by fewer" where fewer mistakes give the very same output."""
-    if np.unique(produced).size < _TELLING:
-        return "hidden"
     wanted = {SLIPS[slip] for slip in slips}
-    if not verdict.fits:
-        return "unexplained"
     found = [
         {said.name for said in fit.mistakes}
         | {_SAME_AS[rule] for rule in [fit.rule] if rule in _SAME_AS}
@@ -61,6 +57,10 @@ def judged(verdict: Verdict, slips: Sequence[str], produced: Array) -> str:
     ]
     if wanted in found:
         return "named" if all(names == wanted for names in found) else "ambiguous"
+    if np.unique(produced).size < _TELLING:
+        return "hidden"
+    if not found:
+        return "unexplained"
     return "by fewer" if min(map(len, found)) < len(wanted) else "another"
 
 

@@ -131,15 +131,30 @@ def test_what_cannot_be_diagnosed(models: Models) -> None:
 def test_all_ops_of_a_model(models: Models) -> None:
     chosen = models["seven_ops"]
     model, tensors = chosen[0].model, chosen[0].tensors
-    seen: list[int] = []
-    found, failed = diagnose_all(model, tensors, REFERENCE, tensors, progress=seen.append)
-    assert seen == [op.index for op in model.main.operators]
-    assert list(found) == seen
+    seen: list[tuple[int, str]] = []
+    found, failed = diagnose_all(
+        model, tensors, REFERENCE, tensors, progress=lambda *step: seen.append(step)
+    )
+    assert seen == [(op.index, "") for op in model.main.operators]
+    assert list(found) == [op.index for op in model.main.operators]
     assert not failed
     assert all(verdict.op_index == index for index, verdict in found.items())
     (output,) = model.main.operators[4].outputs
     one, _ = diagnose_all(model, tensors, REFERENCE, {output: tensors[output]})
     assert list(one) == [4]
+
+
+def test_progress_within_a_layer(models: Models) -> None:
+    layer = models["int8"][1]
+    told: list[str] = []
+    noise = np.random.default_rng(0).integers(
+        -128, 128, layer.computed(Port("double")).shape, np.int8
+    )
+    graph, op = layer.model.main, layer.op
+    diagnose(graph, op, layer.tensors, noise, REFERENCE, doing=told.append)
+    assert told[0] == "one mistake"
+    assert told[1].startswith("two mistakes, 0 of ")
+    assert any(what.startswith("two mistakes, 256 of ") for what in told)
 
 
 def test_a_diagnosis_that_fails_is_told(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,9 @@ def run(
         captured,
         comparison,
         Asked(inputs.notes, command, explain_command, expectations),
-        sides.findings(comparison, tensors, of_chain, isolated, by_users, against is not None),
+        sides.findings(
+            comparison, tensors, of_chain, isolated, by_users, against is not None, number
+        ),
         by_users,
         (number + 1, len(sides.fed)),
         sides.seconds,
@@ -148,11 +150,13 @@ class _Sides:
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
-    def _step(self, stage: str) -> Callable[[int], None]:
+    def _step(self, stage: str) -> Callable[..., None]:
+        """To be called with an op's index, and perhaps with what is done with it."""
         operators = self.model.main.operators
 
-        def before(op_index: int) -> None:
+        def before(op_index: int, doing: str = "") -> None:
             running = f"op {op_index} {operators[op_index].name}"
+            running += f", {doing}" if doing else ""
             self.progress(stage, running, op_index, len(operators))
 
         return before
@@ -229,10 +233,12 @@ class _Sides:
         isolated: Replay | None,
         by_users: Mapping[int, str],
         dumped: bool,
+        number: int,
     ) -> Findings:
         """What explains the differences, and the layers that differ from near.
 
         Where nothing differs, what that proves of the user's kernels, or of what was ``dumped``.
+        ``number`` is that of the inference.
         """
         defects, unknown = self._defects(tensors, chained)
         if not comparison.mismatched:
@@ -247,7 +253,13 @@ class _Sides:
                 produced.update({i: made[i] for i in outputs if i in made})
         with self.timed("verdicts"):
             verdicts, undiagnosed = diagnose_all(
-                model, tensors, self.ours, produced, self._step("Explaining"), self.halves
+                model,
+                tensors,
+                self.ours,
+                produced,
+                self._step("Explaining"),
+                self.halves,
+                self._known(number - 1) if number else None,
             )
         with self.timed("details"):
             near, missing = details(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from tflreplay.judgement.diagnosis.place import Box, place
 from tflreplay.judgement.diagnosis.reals import NAME as REAL
 from tflreplay.judgement.diagnosis.reals import Reals, in_reals, real_kernel, real_row
 from tflreplay.judgement.diagnosis.said import Said, there
-from tflreplay.judgement.diagnosis.trials import Setting, Trial, View, several, singles
+from tflreplay.judgement.diagnosis.trials import Doing, Setting, Trial, View, several, singles
 from tflreplay.judgement.diagnosis.verdict import Fit, Rival, Verdict
 from tflreplay.model import Model, Operator, Subgraph
 from tflreplay.ops import card, row_of
@@ -51,20 +51,26 @@ def diagnose(
     produced: Array,
     engine: Engine,
     halves: FirstHalves | None = None,
+    before: Tensors | None = None,
+    doing: Doing = lambda what: None,
 ) -> Verdict | None:
     """The verdict on ``produced``, the first output of ``op`` on the inputs in ``tensors``.
 
     Mistakes are looked for only where the engine's own arithmetic does not explain everything.
-    ``halves`` knows accumulators that were made before.
+    ``halves`` knows accumulators that were made before. ``before`` are the tensors of the inference
+    before, None in the first one. ``doing`` is told what is tried.
 
     Returns:
         None for an op that has one arithmetic only, which is right, or only moves data, which no
-        mistake explains; for one that cannot be replayed on these tensors, and for floating-point
-        outputs, but of an op that makes real numbers of codes.
+        mistake explains; for one with a state that an inference before has made; for one that
+        cannot be replayed on these tensors; and for floating-point outputs, but of an op that makes
+        real numbers of codes.
 
     Raises:
         NotReplayed: the engine's tables have no row for this op.
     """
+    if before is not None and any(graph.tensors[i].is_variable for i in op.inputs if i >= 0):
+        return None
     tried = candidates(engine, graph, op) or _alone(engine, graph, op)
     if not tried or (produced.dtype.kind == "f" and not card(op.name).gives_reals):
         return None
@@ -95,11 +101,11 @@ def diagnose(
             (kernel_in_order(op.name, c.row.kernel), c.row.rule, c.row.multiplier) for c in tried
         }
         in_real_numbers = reals is not None and not reals.wrong(produced).any()
-        found = _Search(settings, produced, others, halves, known, counted, in_real_numbers)
+        found = _Search(settings, produced, others, halves, known, counted, in_real_numbers, doing)
         fits += found.alone()
         fits += [
             Fit("no arithmetic", produced.size, (said,), elements=produced.size)
-            for said in copies(graph, op, tensors, produced)
+            for said in copies(graph, op, tensors, produced, before or {})
         ]
         if not any(fit.explained == produced.size and not fit.mistakes for fit in fits):
             rivals += found.rivals()
@@ -265,8 +271,9 @@ def diagnose_all(
     tensors: Tensors,
     engine: Engine,
     produced: Tensors,
-    progress: Callable[[int], None] = lambda op_index: None,
+    progress: Callable[[int, str], None] = lambda op_index, doing: None,
     halves: FirstHalves | None = None,
+    before: Tensors | None = None,
 ) -> tuple[dict[int, Verdict], dict[int, str]]:
     """The verdicts on all ops of the main subgraph that have rival arithmetic, by op index.
 
@@ -276,17 +283,27 @@ def diagnose_all(
         tensors: the inputs of every op, by tensor index.
         engine: whose arithmetic is expected.
         produced: the outputs to explain, by tensor index.
-        progress: called with the index of each op before it.
+        progress: called with the index of each op before it, and then with what is tried on it.
         halves: knows accumulators that were made before.
+        before: the tensors of the inference before, where there was one.
     """
     verdicts: dict[int, Verdict] = {}
     failures: dict[int, str] = {}
     for op in model.main.operators:
-        progress(op.index)
+        progress(op.index, "")
         if not op.outputs or op.outputs[0] not in produced:
             continue
         try:
-            found = diagnose(model.main, op, tensors, produced[op.outputs[0]], engine, halves)
+            found = diagnose(
+                model.main,
+                op,
+                tensors,
+                produced[op.outputs[0]],
+                engine,
+                halves,
+                before,
+                partial(progress, op.index),
+            )
         except NotReplayed:
             continue
         except Exception as error:
@@ -354,6 +371,7 @@ class _Search:
     evidence: Evidence
     channels: bool
     real: bool
+    doing: Doing
 
     def alone(self) -> list[Fit]:
         """The mistakes that explain everything; where nothing does, the nearest few."""
@@ -375,7 +393,9 @@ class _Search:
         found = {
             (frozenset(fit.mistakes), fit.arithmetic): fit
             for setting, view in self._views
-            for trial in several(view, [one for its, one in self._ranked if its is setting])
+            for trial in several(
+                view, self.doing, [one for its, one in self._ranked if its is setting]
+            )
             for fit in self._of(setting, trial, trial.right)
             if fit.explained == self.produced.size
         }
@@ -399,6 +419,7 @@ class _Search:
             Fit("no arithmetic", size, (said,), elements=size)
             for said in copied_there(self.produced, box)
         ]
+        self.doing(f"mistakes in {box.text}")
         inside = box.mask
         for setting in self.settings:
             right = [r for r in setting.rules if not (setting.wrong[r] & ~inside).any()]
@@ -480,6 +501,7 @@ class _Search:
     @cached_property
     def _ranked(self) -> list[tuple[Setting, Trial]]:
         """Every mistake alone; the generated ones where no arithmetic alone explains all."""
+        self.doing("one mistake")
         found = [
             (setting, trial)
             for setting, view in self._views

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -39,7 +39,10 @@ _BEAM = 10
 _RULES = 3  # in which a pair is tried, of a mistake that is near
 _PAIRS, _WORK = 8000, 1 << 24
 _CELL = 32  # times the work of another op, of one that computes step by step
+_TOLD = 256  # pairs, between two reports of what is done
 _DEEPER = 3  # pairs that are tried with a third
+
+Doing = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -219,7 +222,7 @@ def singles(view: View, further: bool, skipped: Callable[[Made, str], bool]) -> 
                 yield trial
 
 
-def several(view: View, alone: Sequence[Trial]) -> list[Trial]:
+def several(view: View, doing: Doing, alone: Sequence[Trial]) -> list[Trial]:
     """Pairs that give the whole sample, or else three together; each part of them is needed.
 
     The mistakes that come nearest are tried with all others, those that are listed with one
@@ -239,12 +242,13 @@ def several(view: View, alone: Sequence[Trial]) -> list[Trial]:
         if merged(setting.call, setting.arrays, one.made, other.made) is not None
     ]
     pairs = pairs[: view.few.most_pairs]
-    right, near = _joined(view.few, pairs)
+    right, near = _joined(view.few, pairs, partial(_counted, doing, "two mistakes"))
     found = _confirmed(view, right, alone)
     if found:
         return found
     deeper = [(pair, other) for pair in near for other in ranked]
-    right, _ = _joined(view.few, deeper[: view.few.most_pairs // 2])
+    deeper = deeper[: view.few.most_pairs // 2]
+    right, _ = _joined(view.few, deeper, partial(_counted, doing, "three mistakes"))
     return _confirmed(view, right, alone)
 
 
@@ -252,12 +256,20 @@ def _badness(trial: Trial) -> tuple[float, int]:
     return trial.error, trial.fewest
 
 
-def _joined(few: View, pairs: Sequence[tuple[Trial, Trial]]) -> tuple[list[Trial], list[Trial]]:
+def _counted(doing: Doing, what: str, done: int, total: int) -> None:
+    if done % _TOLD == 0:
+        doing(f"{what}, {done:,} of {total:,}")
+
+
+def _joined(
+    few: View, pairs: Sequence[tuple[Trial, Trial]], tell: Callable[[int, int], None]
+) -> tuple[list[Trial], list[Trial]]:
     """Pairs that are right on few lines, and the others that come nearest."""
     seen: set[frozenset[Said]] = set()
     right: list[Trial] = []
     near: list[Trial] = []
-    for one, other in pairs:
+    for number, (one, other) in enumerate(pairs):
+        tell(number, len(pairs))
         said = (*one.said, *other.said)
         key = frozenset(said)
         if len({part.named for part in said}) < len(said) or key in seen:

@@ -1,4 +1,4 @@
-"""Outputs that were never computed: one value, a copy of an input or of another tensor."""
+"""Outputs that were never computed: one value, a copy of an input, of another tensor, of before."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ _COVERED = "see that the loops run over the whole output, what is left after who
 _BUFFERS = "see that this tensor's buffer is not that one's, and that the op runs before it is read"
 
 
-def copies(graph: Subgraph, op: Operator, tensors: Tensors, produced: Array) -> Iterator[Said]:
-    """What the whole output is, where it is no function of the op."""
+def copies(
+    graph: Subgraph, op: Operator, tensors: Tensors, produced: Array, before: Tensors
+) -> Iterator[Said]:
+    """What the whole output is, where it is no function of the op.
+
+    ``before`` are tensors of the inference before.
+    """
     codes = produced.reshape(-1)
     if codes.size < 2:
         return
@@ -28,6 +33,10 @@ def copies(graph: Subgraph, op: Operator, tensors: Tensors, produced: Array) -> 
         named = " (the zero point)" if to.quantization and code == to.zero_point else ""
         yield Said("constant output", f"give the code {code}{named} everywhere", _COMPUTED)
         return
+    earlier = before.get(op.outputs[0])
+    if earlier is not None and np.array_equal(earlier, produced):
+        you = "give the output of the inference before"
+        yield Said("output of the inference before", you, _COMPUTED)
     for index, array in sorted(tensors.items()):
         same = array.size == codes.size and array.dtype == codes.dtype
         if index in op.outputs or not same or not np.array_equal(array.reshape(-1), codes):
