@@ -33,6 +33,7 @@ from tflreplay.ops.base.row import Kernel
 from tflreplay.ops.seam import FirstHalves, Tensors, call_of, run_op
 
 _NEAREST = 4
+_SETTINGS = 4  # in which mistakes are tried together: those in which one alone comes nearest
 # Real arithmetic, by what it does with ties.
 REAL_RULES = {
     f"{REAL}, ties to even": RULES["float-even64"],
@@ -179,14 +180,25 @@ def _settings(
     if not by_rule and own.name in wrong:
         found.append(Setting(call, arrays, {own.name: None}, wrong))
     if arrays[0] is not None and arrays[0].dtype.kind == "f":
-        ways = [replace(call, row=replace(call.row, kernel=way)) for way in TO_NEAREST]
         alone = {own.name: None}
+        ways = _to_nearest(call, arrays)
         return found + [made for way in ways for made in _also(way, arrays, produced, alone)]
     kernel = None if card(call.op.name).weighted else real_kernel(call)
     if kernel is not None:
         real = replace(call, row=real_row(call.row, kernel))
         found += _also(real, arrays, produced, REAL_RULES)
     return found
+
+
+def _to_nearest(call: Call, arrays: Arrays) -> Iterator[Call]:
+    """Real numbers rounded in every way to nearest that makes other codes of them."""
+    seen: set[bytes] = set()
+    for kernel in TO_NEAREST:
+        way = replace(call, row=replace(call.row, kernel=kernel))
+        for _, codes in Part(way, arrays, FirstHalves(0)).codes(Made(way, arrays), {"": None}):
+            if (key := codes.tobytes()) not in seen:
+                seen.add(key)
+                yield way
 
 
 def _also(
@@ -390,9 +402,11 @@ class _Search:
 
     def together(self) -> list[Fit]:
         """Several mistakes that explain everything, each of which is needed."""
+        nearest = list(dict.fromkeys(id(setting) for setting, _ in self._ranked))[:_SETTINGS]
         found = {
             (frozenset(fit.mistakes), fit.arithmetic): fit
             for setting, view in self._views
+            if id(setting) in nearest
             for trial in several(
                 view, self.doing, [one for its, one in self._ranked if its is setting]
             )

@@ -15,10 +15,8 @@ from tflreplay.model import Tensor
 from tflreplay.ops import card
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Slip
-from tflreplay.ops.base.ported.quantizing import Quantizer
+from tflreplay.ops.base.ported.quantizing import NUMBERS, Quantizer
 
-# How a quotient is computed: what is cut at an integer depends on it.
-_NUMBERS = (Quantizer(), Quantizer(inverse=True), Quantizer(number=np.float64))
 _SCALES = {"1/255": 1 / 255, "1/256": 1 / 256, "2/255": 2 / 255, "1/128": 1 / 128, "1/127": 1 / 127}
 _ROUND = "round to nearest, and clamp: round(x / scale) + zero_point"
 _ADD = "add the input's own zero point once, after the division"
@@ -68,7 +66,7 @@ _ROUNDINGS: tuple[tuple[str, str, Callable[[Array], Array], bool], ...] = (
 def _roundings() -> Iterator[Change]:
     for title, you, rounded, first in _ROUNDINGS:
         said = Said("real number not rounded to nearest", you, _ROUND, title)
-        for number in _NUMBERS:
+        for number in NUMBERS:
             kernel = replace(number, rounded=rounded, zero_point_first=first)
             yield Change(said, _kernel(_clamped_alike(kernel)))
     said = Said(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,14 +44,18 @@ def _half_up(x: Array) -> Array:
     return np.asarray(np.floor(x + x.dtype.type(0.5)))
 
 
-# Ways to round to nearest. They differ at ties, and in what a rounding to float32 makes one.
-TO_NEAREST = (
-    Quantizer(np.rint),
-    Quantizer(np.rint, zero_point_first=True),
-    Quantizer(np.rint, number=np.float64),
-    Quantizer(np.rint, inverse=True),
-    Quantizer(round_half_away, zero_point_first=True),
-    Quantizer(round_half_away, number=np.float64),
-    Quantizer(_half_up),
-    Quantizer(_half_up, zero_point_first=True),
+# How a quotient is computed: what lies at a tie, or is cut at an integer, depends on it.
+NUMBERS = (
+    Quantizer(),
+    Quantizer(inverse=True),
+    Quantizer(number=np.float64),
+    Quantizer(number=np.float64, inverse=True),
+)
+_ROUNDED: tuple[Callable[[Array], Array], ...] = (np.rint, round_half_away, _half_up)
+# Ways to round to nearest. They differ at ties, and in what is one after a rounding to float32.
+TO_NEAREST = tuple(
+    replace(number, rounded=rounded, zero_point_first=first)
+    for rounded in _ROUNDED
+    for number in NUMBERS
+    for first in (False, True)
 )
