@@ -211,10 +211,12 @@ def test_a_mean_and_deviation_by_channel(values: Array) -> None:
 
 def test_what_is_no_straight_line_is_not_said_to_be_one(values: Array) -> None:
     rng = np.random.default_rng(5)
+    half = values * np.float32(0.4)  # none of them clamped
     for made in (
-        nearest(np.sign(values) * np.abs(values) ** 1.1),
-        nearest(values * np.float32(1.3)) + rng.integers(0, 2, SHAPE).astype(np.int8),
-        nearest(values * np.float32(1.3))[:, ::-1],
+        nearest(np.sign(half) * np.abs(half) ** 1.1),
+        nearest(half) + rng.integers(0, 2, SHAPE).astype(np.int8),
+        nearest(half)[:, ::-1],
+        np.where(values > 2, 127, nearest(half)).astype(np.int8),  # clamped where it need not be
         np.full(SHAPE, 7, np.int8),
     ):
         assert not step_of(made, values).lines
