@@ -147,6 +147,7 @@ SLIPS: dict[str, dict[str, str | tuple[str, ...]]] = {
         "output offset left out": "zero point of the output left out",
         "cut": "product not rounded",
         "beta left out": "beta left out",
+        "differences of the wrong sign": "sign of the exponent",
     },
     "QUANTIZE": {
         "cut": "product not rounded",
@@ -229,6 +230,7 @@ SLIPS: dict[str, dict[str, str | tuple[str, ...]]] = {
         "recurrent weights transposed": "recurrent weights transposed",
         "time reversed": "time in reverse",
         "output gate left out": "output gate left out",
+        "hidden offset subtracted": "zero point of the hidden state subtracted instead of added",
     },
     "SVDF": {
         "newest value first": "newest value first",
@@ -578,6 +580,8 @@ def table(function: Callable[[Array], Array]) -> Kernel:
 
 def softmax(call: Call, slip: Slip, x: Array) -> Array:
     r = real(call, slip, x) * (1 if slip("beta left out") else float(call.option("beta")))
+    if slip("differences of the wrong sign"):
+        r = -r
     axis = tuple(range(r.ndim)) if slip("over all values") else (-1,)
     e = np.exp(r - r.max(axis, keepdims=True))
     return quantized(call, slip, e / e.sum(axis, keepdims=True))
@@ -812,7 +816,8 @@ def lstm(call: Call, slip: Slip, *given: Array | None) -> Array:
         shown = c if slip("tanh of the cell left out") else fixed_point.tanh(c, 15 + exponent, 15)
         product = shown * (32767 if slip("output gate left out") else o)
         codes = rescaled(call, product, 2.0**-15 / float(hidden.scale) * 2.0**-15)
-        h = (codes + hidden.zero_point).clip(-128, 127)
+        offset = -hidden.zero_point if slip("hidden offset subtracted") else hidden.zero_point
+        h = (codes + offset).clip(-128, 127)
         result[:, t] = h
         if slip("state not kept"):
             h, c = np.full_like(h, output.zero_point), np.zeros_like(c)

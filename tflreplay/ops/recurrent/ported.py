@@ -164,6 +164,17 @@ def _no_tanh(right: Cells) -> Cells:
     return replace(right, hidden=replace(right.hidden, tanh=every_code(np.dtype(np.int16))))
 
 
+def _zero_point(change: Callable[[int], int]) -> Callable[[Cells], Cells]:
+    """Another zero point added to the hidden state."""
+
+    def changed(right: Cells) -> Cells:
+        assert isinstance(right.hidden, Hidden)
+        zero_point = change(right.hidden.zero_point)
+        return replace(right, hidden=replace(right.hidden, zero_point=zero_point))
+
+    return changed
+
+
 def _state_before(right: Cells) -> Cells:
     """The output gate applied to the cell state before this step."""
     before: list[Array] = []
@@ -200,6 +211,22 @@ LSTM = (
         "multiply the output gate by the cell state of the step before",
         _STEP,
         _cells(_state_before),
+    ),
+    *(
+        Ported(
+            f"zero point of the hidden state {how}",
+            you,
+            "add the hidden state's zero point after o * tanh(c) is rescaled",
+            _cells(_zero_point(change)),
+        )
+        for how, you, change in (
+            ("left out", "do not add the hidden state's zero point", lambda z: 0),
+            (
+                "subtracted instead of added",
+                "subtract the hidden state's zero point, with the wrong sign",
+                lambda z: -z,
+            ),
+        )
     ),
     *(
         Ported(

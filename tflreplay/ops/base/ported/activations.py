@@ -377,6 +377,13 @@ SOFTMAX = (
         real=True,
     ),
     Ported("base 2", "take powers of 2", _SOFTMAX, _softmax(_last, 2.0, True), real=True),
+    Ported(
+        "sign of the exponent",
+        "take exp(max - x) in place of exp(x - max)",
+        _SOFTMAX,
+        lambda call, x: _softmax(_last, np.e, True)(call, -x),
+        real=True,
+    ),
     Ported("beta left out", "leave out beta", _SOFTMAX, _softmax(_last, np.e, False), real=True),
     Ported(
         "division by the sum left out",
