@@ -8,16 +8,13 @@ import numpy as np
 import pytest
 from packaging.version import Version
 
+from tests.machines import runs_here
 from tests.recorded.case import Case, agree, either_side, engine_of, parsed, read, replayed
 from tests.recorded.cases import CASES
 from tests.recorded.record import outputs
 from tests.selected_rows import CONFIRMED
-from tflreplay.ground.engine import NEWEST, Engine
-from tflreplay.ground.errors import CaptureError
-from tflreplay.ground.machine import this_machine
+from tflreplay.ground.engine import NEWEST
 from tflreplay.ops import CARDS, Row, row_of
-from tflreplay.runtimes import emulated
-from tflreplay.runtimes.packages import installed
 from tflreplay.tools.explain import Layer
 
 RECORDED = read()
@@ -55,16 +52,6 @@ def test_replay_equals_the_recording(case: Case, text: str) -> None:
             assert not agree(replayed(*made, engine, other), theirs)
     if runs_here(engine):
         assert agree(outputs(case, made, text), theirs)
-
-
-def runs_here(engine: Engine) -> bool:
-    """True where nothing has to be downloaded for it."""
-    if engine.machine == this_machine():
-        return installed(engine.runtime) == engine.version
-    try:
-        return not emulated.downloads(engine)
-    except CaptureError:
-        return False
 
 
 @pytest.mark.parametrize(

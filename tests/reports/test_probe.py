@@ -73,6 +73,7 @@ def test_csv() -> None:
         "runtime": "litert",
         "version": "2.3.0",
         "engine": "reference",
+        "machine": "x86-64",
         "op": "ADD",
         "outputs": "90",
         "discriminating": "12",
@@ -82,7 +83,7 @@ def test_csv() -> None:
         "wrong": "4",
     }
     (left_out,) = (row for row in rows if row["op"] == "RELU6")
-    assert set(left_out.values()) == {"litert", "2.3.0", "reference", "RELU6", ""}
+    assert set(left_out.values()) == {"litert", "2.3.0", "reference", "x86-64", "RELU6", ""}
 
 
 def test_json() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SEVEN_OPS
-from tests.recorded.test_recorded import runs_here
+from tests.machines import runs_here
 from tflreplay.ground.engine import NEWEST, Engine
 from tflreplay.ground.errors import CaptureError
 from tflreplay.ground.machine import asked, this_machine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import product
 from pathlib import Path
 
 import click
@@ -35,13 +36,20 @@ from tflreplay.ground.errors import CaptureError
     metavar="FILE",
     help="Also write every candidate's counts there: .csv or .json.",
 )
-@options.machine
+@click.option(
+    "--machine",
+    "machines",
+    multiple=True,
+    metavar="NAME[:CPU]",
+    help="What to run it on: x86-64, aarch64, or with a CPU aarch64:cortex-a72. Repeat it for "
+    "several.  [default: this computer]",
+)
 @options.force
 def probe(
     runtimes: tuple[str, ...],
     engines: tuple[str, ...],
     output: Path | None,
-    machine: str | None,
+    machines: tuple[str, ...],
     force: bool,
 ) -> None:
     """Find out which rounding rule each op of an engine uses, from its outputs alone.
@@ -59,7 +67,7 @@ def probe(
     if output is not None:
         report.check(output, force)
     probes = []
-    for engine in asked(runtimes, engines):
+    for engine, machine in product(asked(runtimes, engines), machines or (None,)):
         runtime = f"{engine.runtime}=={engine.version}"
         options.announce_environment(runtime, engine.name, machine)
         probes.append(run(runtime, engine.name, machine))

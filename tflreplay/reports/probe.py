@@ -24,6 +24,7 @@ COLUMNS = (
     "runtime",
     "version",
     "engine",
+    "machine",
     "op",
     "outputs",
     "discriminating",
@@ -133,11 +134,9 @@ def csv_text(probes: Sequence[Probe]) -> str:
     writer.writerow(COLUMNS)
     for probe in probes:
         engine = probe.engine
+        asked = (engine.runtime, engine.version, engine.name, str(engine.machine))
         for found in probe.findings:
-            writer.writerows(
-                (engine.runtime, engine.version, engine.name, found.op, *row)
-                for row in _scores(found)
-            )
+            writer.writerows((*asked, found.op, *row) for row in _scores(found))
     return file.getvalue()
 
 
