@@ -13,6 +13,7 @@ from tests.diagnosis.port import Array, Port
 from tests.single_op import Op, Spec
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.judgement.diagnosis import Verdict, candidates, diagnose, diagnose_all, search
+from tflreplay.judgement.diagnosis.trials import Learned
 from tflreplay.model import Operator, Subgraph
 from tflreplay.ops.seam import run_op
 
@@ -176,3 +177,38 @@ def test_a_diagnosis_that_fails_is_told(models: Models, monkeypatch: pytest.Monk
         f"op {means[0]} MEAN has no verdict: its diagnosis failed (ZeroDivisionError: division by "
         "zero); please report this as a bug of tflreplay"
     )
+
+
+def test_what_explained_an_op_is_tried_first_on_the_next(models: Models) -> None:
+    slips = ("zero point: output's", "bias: none")
+    of_one_op = [layer for layer in models["int8"] if layer.op.name == "FULLY_CONNECTED"]
+    learned = Learned()
+    told: list[list[str]] = []
+    for layer in of_one_op[:2]:
+        doing: list[str] = []
+        produced = layer.computed(Port("double", *slips))
+        graph, op = layer.model.main, layer.op
+        verdict = diagnose(
+            graph, op, layer.tensors, produced, REFERENCE, doing=doing.append, learned=learned
+        )
+        assert verdict is not None
+        named = {said.name for fit in verdict.fits for said in fit.mistakes}
+        assert named >= {"zero point of the output left out", "bias left out"}, verdict.text
+        told.append([what for what in doing if what.startswith("two mistakes")])
+    assert told[0]
+    assert not told[1]
+
+
+def test_a_search_that_finds_nothing_makes_the_next_shorter(models: Models) -> None:
+    layer = models["int8"][5]
+    rng = np.random.default_rng(0)
+    learned = Learned()
+    tried = []
+    for _ in range(4):
+        noise = rng.integers(-128, 128, layer.computed(Port("double")).shape, np.int8)
+        doing: list[str] = []
+        graph, op = layer.model.main, layer.op
+        diagnose(graph, op, layer.tensors, noise, REFERENCE, doing=doing.append, learned=learned)
+        (first,) = [what for what in doing if what.startswith("two mistakes, 0 of ")]
+        tried.append(int(first.removeprefix("two mistakes, 0 of ").replace(",", "")))
+    assert tried[3] == 8000 >> 3 < tried[0]

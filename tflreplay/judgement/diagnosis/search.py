@@ -22,7 +22,15 @@ from tflreplay.judgement.diagnosis.place import Box, place
 from tflreplay.judgement.diagnosis.reals import NAME as REAL
 from tflreplay.judgement.diagnosis.reals import Reals, in_reals, real_kernel, real_row
 from tflreplay.judgement.diagnosis.said import Said, there
-from tflreplay.judgement.diagnosis.trials import Doing, Setting, Trial, View, several, singles
+from tflreplay.judgement.diagnosis.trials import (
+    Doing,
+    Learned,
+    Setting,
+    Trial,
+    View,
+    several,
+    singles,
+)
 from tflreplay.judgement.diagnosis.verdict import Fit, Rival, Verdict
 from tflreplay.model import Model, Operator, Subgraph
 from tflreplay.ops import card, row_of
@@ -54,12 +62,14 @@ def diagnose(
     halves: FirstHalves | None = None,
     before: Tensors | None = None,
     doing: Doing = lambda what: None,
+    learned: Learned | None = None,
 ) -> Verdict | None:
     """The verdict on ``produced``, the first output of ``op`` on the inputs in ``tensors``.
 
     Mistakes are looked for only where the engine's own arithmetic does not explain everything.
     ``halves`` knows accumulators that were made before. ``before`` are the tensors of the inference
-    before, None in the first one. ``doing`` is told what is tried.
+    before, None in the first one. ``doing`` is told what is tried, and ``learned`` is of
+    other ops of the model.
 
     Returns:
         None for an op that has one arithmetic only, which is right, or only moves data, which no
@@ -102,7 +112,17 @@ def diagnose(
             (kernel_in_order(op.name, c.row.kernel), c.row.rule, c.row.multiplier) for c in tried
         }
         in_real_numbers = reals is not None and not reals.wrong(produced).any()
-        found = _Search(settings, produced, others, halves, known, counted, in_real_numbers, doing)
+        found = _Search(
+            settings,
+            produced,
+            others,
+            halves,
+            known,
+            counted,
+            in_real_numbers,
+            doing,
+            learned or Learned(),
+        )
         fits += found.alone()
         fits += [
             Fit("no arithmetic", produced.size, (said,), elements=produced.size)
@@ -301,6 +321,7 @@ def diagnose_all(
     """
     verdicts: dict[int, Verdict] = {}
     failures: dict[int, str] = {}
+    learned = Learned()
     for op in model.main.operators:
         progress(op.index, "")
         if not op.outputs or op.outputs[0] not in produced:
@@ -315,6 +336,7 @@ def diagnose_all(
                 halves,
                 before,
                 partial(progress, op.index),
+                learned,
             )
         except NotReplayed:
             continue
@@ -384,6 +406,7 @@ class _Search:
     channels: bool
     real: bool
     doing: Doing
+    learned: Learned
 
     def alone(self) -> list[Fit]:
         """The mistakes that explain everything; where nothing does, the nearest few."""
@@ -408,7 +431,7 @@ class _Search:
             for setting, view in self._views
             if id(setting) in nearest
             for trial in several(
-                view, self.doing, [one for its, one in self._ranked if its is setting]
+                view, self.doing, self.learned, [one for its, one in self._ranked if its is setting]
             )
             for fit in self._of(setting, trial, trial.right)
             if fit.explained == self.produced.size

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import combinations
 
 import numpy as np
 
@@ -43,6 +45,18 @@ _TOLD = 256  # pairs, between two reports of what is done
 _DEEPER = 3  # pairs that are tried with a third
 
 Doing = Callable[[str], None]
+
+
+@dataclass
+class Learned:
+    """What searches for two mistakes came to in a model's ops of one name, and arithmetic.
+
+    A port has its mistakes in all of them: what was ``found`` in one is tried first on the next,
+    and each time that nothing was found, the next search is half as long.
+    """
+
+    found: dict[str, set[frozenset[str]]] = field(default_factory=lambda: defaultdict(set))
+    failed: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -222,13 +236,37 @@ def singles(view: View, further: bool, skipped: Callable[[Made, str], bool]) -> 
                 yield trial
 
 
-def several(view: View, doing: Doing, alone: Sequence[Trial]) -> list[Trial]:
+def several(view: View, doing: Doing, learned: Learned, alone: Sequence[Trial]) -> list[Trial]:
     """Pairs that give the whole sample, or else three together; each part of them is needed.
 
     The mistakes that come nearest are tried with all others, those that are listed with one
     another, and those that put elements elsewhere, of which one alone shows nothing, with both.
     """
     ranked = sorted(alone, key=_badness)
+    call = view.setting.call
+    key = f"{call.op.name} {call.row.algorithm}"
+    found = _again(view, ranked, learned.found[key])
+    if not found:
+        found = _searched(view, doing, ranked, learned.failed[key])
+        learned.found[key] |= {frozenset(said.named for said in trial.said) for trial in found}
+        learned.failed[key] += not found
+    return found
+
+
+def _again(view: View, ranked: Sequence[Trial], known: Set[frozenset[str]]) -> list[Trial]:
+    """Pairs of these names."""
+    named = set().union(*known)
+    meant = [trial for trial in ranked if trial.said[0].named in named]
+    pairs = [
+        (one, other)
+        for one, other in combinations(meant, 2)
+        if {one.said[0].named, other.said[0].named} in known
+    ]
+    right, _ = _joined(view.few, pairs, lambda done, total: None)
+    return _confirmed(view, right, ranked)
+
+
+def _searched(view: View, doing: Doing, ranked: Sequence[Trial], failed: int) -> list[Trial]:
     beam = ranked[:_BEAM]
     pairs = [(one, other) for one in beam for other in ranked]
     noise = [trial for trial in ranked if trial.scrambles]
@@ -241,15 +279,16 @@ def several(view: View, doing: Doing, alone: Sequence[Trial]) -> list[Trial]:
         for other in noise[:number]
         if merged(setting.call, setting.arrays, one.made, other.made) is not None
     ]
-    pairs = pairs[: view.few.most_pairs]
+    most = view.few.most_pairs >> failed
+    pairs = pairs[:most]
     right, near = _joined(view.few, pairs, partial(_counted, doing, "two mistakes"))
-    found = _confirmed(view, right, alone)
+    found = _confirmed(view, right, ranked)
     if found:
         return found
     deeper = [(pair, other) for pair in near for other in ranked]
-    deeper = deeper[: view.few.most_pairs // 2]
+    deeper = deeper[: most // 2]
     right, _ = _joined(view.few, deeper, partial(_counted, doing, "three mistakes"))
-    return _confirmed(view, right, alone)
+    return _confirmed(view, right, ranked)
 
 
 def _badness(trial: Trial) -> tuple[float, int]:
