@@ -50,13 +50,13 @@ def made(layer: Layer, rule: str, slips: Sequence[str]) -> Array | None:
 def judged(verdict: Verdict, slips: Sequence[str], produced: Array) -> str:
     """One of KINDS: of two, "by fewer" where fewer mistakes give the very same output."""
     wanted = {SLIPS[slip] for slip in slips}
-    found = [
-        {said.name for said in fit.mistakes}
-        | {_SAME_AS[rule] for rule in [fit.rule] if rule in _SAME_AS}
-        for fit in verdict.fits
+    found = [{said.name for said in fit.mistakes} for fit in verdict.fits]
+    right = [
+        names <= wanted <= {*names, _SAME_AS.get(fit.rule)}
+        for names, fit in zip(found, verdict.fits, strict=True)
     ]
-    if wanted in found:
-        return "named" if all(names == wanted for names in found) else "ambiguous"
+    if any(right):
+        return "named" if all(right) else "ambiguous"
     if np.unique(produced).size < _TELLING:
         return "hidden"
     if not found:
