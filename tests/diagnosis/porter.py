@@ -158,9 +158,9 @@ SLIPS: dict[str, dict[str, str | tuple[str, ...]]] = {
         "offset of the input": "zero point of the input instead of the output's",
     },
     "QUANTIZE float": {
-        "cut": "product not rounded",
-        "wraps": "clamp left out",
-        "scale multiplied": "scale multiplied instead of divided",
+        "cut": "quotient cut toward zero",
+        "wraps": "code not clamped",
+        "scale multiplied": "multiplied by the scale",
         "offset left out": "zero point of the output left out",
         "int8 as uint8": "codes clamped and stored as uint8",
     },

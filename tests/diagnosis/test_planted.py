@@ -108,7 +108,7 @@ def test_every_mistake_is_planted() -> None:
 def test_a_planted_mistake_is_named(models: Models, name: str) -> None:
     found: dict[str, set[int]] = defaultdict(set)
     slips = [slip for slip, mistake in SLIPS.items() if mistake == name]
-    layers = {1: 3, 2: 2, 3: 2}.get(len(slips), 1)  # of each of two models, for every slip
+    layers = 3 if len(slips) == 1 else 2  # of each of two models, for every slip
     for slip in slips:
         shown = {key: list(islice(planted(model, slip), layers)) for key, model in models.items()}
         best = sorted(shown, key=lambda key: -len(shown[key]))[:2]

@@ -13,12 +13,15 @@ from tests.kernels.test_svdf import telling_svdf
 from tests.recorded import models
 from tests.recorded.case import Case, Made, case, either_side
 from tests.single_op import Spec, build
-from tflreplay.ground.engine import NEWEST
 from tflreplay.ops import CARDS, Row, card
-from tflreplay.ops.base.words import CONVOLUTION_FLOAT64, LITERT_FLOAT64
+from tflreplay.ops.base.words import (
+    CONVOLUTION_FLOAT64,
+    LITERT_FLOAT64,
+    LITERT_FLOAT64_ON_AARCH64,
+)
 from tflreplay.ops.fully_connected.floating import hybrid_four_bit, hybrid_four_bit_from_8
 
-_FLOAT64 = (LITERT_FLOAT64, CONVOLUTION_FLOAT64)
+_FLOAT64 = (LITERT_FLOAT64, LITERT_FLOAT64_ON_AARCH64, CONVOLUTION_FLOAT64)
 _LEAST_OUTPUTS = 64
 
 
@@ -30,14 +33,8 @@ def cases() -> list[Case]:
             rows = one.rows(table)
             for since in (row for row in rows if row.since in _FLOAT64):
                 before = next(row for row in rows if _replaced(row, since))
-                engine, sides = table, either_side(table, since.since, before, since)
-                if since.on:
-                    # Its nightly builds are of other commits than those for x86-64 of the same day.
-                    engine, first = f"{table}@{since.on}", since.since["litert"]
-                    sides = {
-                        f"{engine} litert=={version}": row
-                        for version, row in ((NEWEST["litert"], before), (first, since))
-                    }
+                engine = f"{table}@{since.on}" if since.on else table
+                sides = either_side(engine, since.since, before, since)
                 dtype = since.types[0]
                 make = partial(MODELS.get(f"{op} {table}") or MODELS[op], dtype=dtype)
                 found.append(case(f"{op} {dtype} by precision, {engine}", make, sides))
@@ -45,8 +42,9 @@ def cases() -> list[Case]:
 
 
 def _replaced(row: Row, since: Row) -> bool:
-    same = (row.types, row.when, row.on) == (since.types, since.when, since.on)
-    return same and row.since != since.since
+    return (row.types, row.when, row.on) == (since.types, since.when, since.on) and (
+        row.since != since.since
+    )
 
 
 def product(rng: np.random.Generator, dtype: str) -> Made:
@@ -71,8 +69,10 @@ def quotient(rng: np.random.Generator, dtype: str) -> Made:
     return build("DIV", [a, b], [y], {}, "DivOptions", version=2), made
 
 
-def convolution(rng: np.random.Generator, op: str, dtype: str, size: int = 1) -> Made:
-    """Biases alone, on which the two precisions differ; image and filter have this size."""
+def convolution(
+    rng: np.random.Generator, op: str, dtype: str, size: int = 1, kernel: int = 1
+) -> Made:
+    """Biases alone, on which the two precisions differ."""
     bias = np.empty(0, np.int32)
     while bias.size < _LEAST_OUTPUTS:
         s1, s2, so = (np.float32(s) for s in rng.uniform([1e-3, 1e-4, 1.0], [0.1, 1e-2, 30.0]))
@@ -80,7 +80,7 @@ def convolution(rng: np.random.Generator, op: str, dtype: str, size: int = 1) ->
         bias = telling_accumulators(*reals)[:_LEAST_OUTPUTS]
     channels = bias.size
     depthwise, transposed = op == "DEPTHWISE_CONV_2D", op == "TRANSPOSE_CONV"
-    shape = (1, size, size, channels) if depthwise else (channels, size, size, 1)
+    shape = (1, kernel, kernel, channels) if depthwise else (channels, kernel, kernel, 1)
     x = Spec((1, size, size, channels if depthwise else 1), dtype, s1, 128)
     w = Spec(shape, dtype, s2, 128, np.ones(shape, dtype))
     b = Spec((channels,), "int32", s1 * s2, 0, bias.astype(np.int32))
@@ -131,7 +131,8 @@ MODELS: Mapping[str, Callable[..., Made]] = {
     "SVDF": svdf,
     "FULLY_CONNECTED": connected,
     "BATCH_MATMUL": matrices,
-    "DEPTHWISE_CONV_2D optimized": partial(convolution, op="DEPTHWISE_CONV_2D", size=3),
+    # aarch64's, by 3x3.
+    "DEPTHWISE_CONV_2D optimized": partial(convolution, op="DEPTHWISE_CONV_2D", size=4, kernel=3),
     **{
         op: partial(convolution, op=op) for op in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV")
     },

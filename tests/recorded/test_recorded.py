@@ -14,6 +14,7 @@ from tests.recorded.cases import CASES
 from tests.recorded.record import outputs
 from tests.selected_rows import CONFIRMED
 from tflreplay.ground.engine import NEWEST
+from tflreplay.ground.machine import AARCH64
 from tflreplay.ops import CARDS, Row, row_of
 from tflreplay.tools.explain import Layer
 
@@ -102,8 +103,14 @@ def test_both_sides_of_a_change_are_recorded(change: tuple[str, str, str, str]) 
     op, table, runtime, version = change
     if (runtime, version) in ASSUMED:
         return
-    before, since = either_side(table, {runtime: version}, None, None)
-    assert any(case.name.split()[0] == op and _differ(case.rows, before, since) for case in CASES)
+    sides = [
+        tuple(either_side(name, {runtime: version}, None, None))
+        for name in (table, f"{table}@{AARCH64}")
+    ]
+    assert any(
+        case.name.split()[0] == op and any(_differ(case.rows, *each) for each in sides)
+        for case in CASES
+    )
 
 
 def _differ(rows: dict[str, Row | None], before: str, since: str) -> bool:

@@ -23,7 +23,6 @@ from tflreplay.ops.base.card import Card, Slip, Worst
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.ledger import Sum, Terms
 from tflreplay.ops.base.loops import vector_body
-from tflreplay.ops.base.ported import others as ported
 from tflreplay.ops.base.predicates import (
     few_dimensions,
     one_scale,
@@ -341,7 +340,6 @@ CARDS = (
         worst=Worst.AT_ENDS,
         function=("real", float),
         real=lambda call, x: x,
-        ported=ported.QUANTIZE,
     ),
     Card(
         "DEQUANTIZE",

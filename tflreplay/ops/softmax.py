@@ -403,7 +403,7 @@ def _stages_by_16_bits(call: Call, arrays: Arrays, index: Index, shape: Index) -
         *(scaled, one),
         *doubled("", own, int(m.mantissa), int(m.shift), UP),
     )
-    return Staged(((str(call.row.multiplier), m),), steps)
+    return Staged((("float32 1/(sum*so)", m),), steps)
 
 
 # ---- XNNPACK ----------------------------------------------------------------------------------
@@ -434,7 +434,6 @@ CARDS = (
                 Row(
                     EIGHT_BITS,
                     optimized_softmax_by_16_bits,
-                    multiplier="float32 1/(sum*so)",
                     algorithm="16-bit table, sum of integers, double-up",
                     source=OPTIMIZED_HEADER,
                     when=to_eight_bits,

@@ -13,7 +13,12 @@ from tflreplay.ops.base.row import Clamp, Defect, Kernel, NotModelled, Row, Vers
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT8, INT16, UINT8
 from tflreplay.ops.base.weight_defects import WRAPPING, wraps
 from tflreplay.ops.base.weights import lowest_weights
-from tflreplay.ops.base.words import UNORDERED_SUMS, finished
+from tflreplay.ops.base.words import (
+    LITERT_FLOAT64,
+    LITERT_FLOAT64_ON_AARCH64,
+    UNORDERED_SUMS,
+    finished,
+)
 
 # Of the largest value of a layer. Float32 sums are off by less, even where a fused activation cuts
 # most of them away.
@@ -112,6 +117,7 @@ def by_ruy(row: Row, when: Condition | None = None) -> Row:
         rule="single" if wide else "ruy-neon",
         source="ruy/apply_multiplier.cc" if wide else "ruy/kernel_arm64.cc",
         when=when or row.when,
+        since=LITERT_FLOAT64_ON_AARCH64 if row.since == LITERT_FLOAT64 else row.since,
         on=AARCH64,
     )
 

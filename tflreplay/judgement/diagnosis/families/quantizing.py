@@ -19,6 +19,7 @@ from tflreplay.ops.base.ported.quantizing import NUMBERS, Quantizer
 
 _SCALES = {"1/255": 1 / 255, "1/256": 1 / 256, "2/255": 2 / 255, "1/128": 1 / 128, "1/127": 1 / 127}
 _ROUND = "round to nearest, and clamp: round(x / scale) + zero_point"
+_OTHER = {"int8": ("uint8", (0, 255)), "uint8": ("int8", (-128, 127))}
 _ADD = "add the input's own zero point once, after the division"
 _OWN = "divide by the input tensor's own scale"
 
@@ -29,7 +30,7 @@ def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
         return
     if not quantized(call.output):
         return
-    yield from _roundings()
+    yield from _roundings(call.output)
     yield from _parameters(call.output)
     yield from _pixels(call.output, x)
 
@@ -63,7 +64,7 @@ _ROUNDINGS: tuple[tuple[str, str, Callable[[Array], Array], bool], ...] = (
 )
 
 
-def _roundings() -> Iterator[Change]:
+def _roundings(to: Tensor) -> Iterator[Change]:
     for title, you, rounded, first in _ROUNDINGS:
         said = Said("real number not rounded to nearest", you, _ROUND, title)
         for number in NUMBERS:
@@ -75,10 +76,19 @@ def _roundings() -> Iterator[Change]:
         "clamp to the type's range before the conversion",
     )
     yield Change(said, _kernel(lambda q: replace(q, clamps=False)))
+    other = _OTHER.get(to.dtype)
+    if other is not None:
+        name, bounds = other
+        said = Said(
+            f"codes clamped and stored as {name}",
+            f"clamp to the range of {name} and store the bytes",
+            f"store {to.dtype}, clamped to its own range",
+        )
+        yield Change(said, _kernel(lambda q: replace(q, bounds=bounds)))
 
 
 def _clamped_alike(kernel: Quantizer) -> Callable[[Quantizer], Quantizer]:
-    return lambda other: replace(kernel, clamps=other.clamps)
+    return lambda other: replace(kernel, clamps=other.clamps, bounds=other.bounds)
 
 
 def _kernel(changed: Callable[[Quantizer], Quantizer]) -> Form:

@@ -395,25 +395,6 @@ PAD = (
 )
 
 
-def _scale_multiplied(call: Call, x: Array) -> Array:
-    """The real number times the output's scale, half away."""
-    source, to = call.input(0), call.output
-    real = x if source.quantization is None else (x - np.int64(source.zero_point)) * source.scale
-    steps = np.asarray(real, np.float64) * to.scale
-    whole = np.sign(steps) * np.floor(np.abs(steps) + 0.5)
-    return (whole + to.zero_point).clip(*to.code_range).astype(to.numpy_dtype)
-
-
-QUANTIZE = (
-    Ported(
-        "scale multiplied instead of divided",
-        "multiply by the output's scale",
-        "divide by the output's scale",
-        _scale_multiplied,
-    ),
-)
-
-
 def _untransposed(call: Call, x: Array, permutation: Array) -> Array:
     return x.reshape([x.shape[axis] for axis in permutation.tolist()])
 

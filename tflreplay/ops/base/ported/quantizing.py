@@ -17,7 +17,7 @@ class Quantizer:
 
     x: floating point of any shape; the output has one scale. All is computed in ``number``, with
     the quotient as a product by ``1 / so`` where ``inverse``. Without ``clamps``, what does not fit
-    the type wraps around, as a conversion from int32 does.
+    the type wraps around, as a conversion from int32 does. ``bounds`` are those of another type.
     """
 
     rounded: Callable[[Array], Array] = round_half_away
@@ -25,6 +25,7 @@ class Quantizer:
     clamps: bool = True
     number: type[np.float32 | np.float64] = np.float32
     inverse: bool = False
+    bounds: tuple[int, int] | None = None
 
     def __call__(self, call: Call, x: Array) -> Array:
         to = call.output
@@ -36,7 +37,7 @@ class Quantizer:
             codes = self.rounded(steps + zero_point) if first else self.rounded(steps) + zero_point
             whole = np.nan_to_num(codes).clip(-(2.0**31), 2.0**31 - 1).astype(np.int64)
         if self.clamps:
-            whole = whole.clip(*to.code_range)
+            whole = whole.clip(*(self.bounds or to.code_range))
         return np.asarray(whole.astype(to.numpy_dtype))
 
 
