@@ -12,6 +12,7 @@ from tests.kernels.test_lstm import cancelling, of_tflm, with_input
 from tests.kernels.test_svdf import random_svdf
 from tests.recorded import models
 from tests.recorded.case import Case, Made, by_rule, case, either_side, row, unlike
+from tests.recorded.precision import matrices
 from tests.single_op import Spec, build, build_side_by_side, random_codes
 from tflreplay.ground.engine import NEWEST
 from tflreplay.ground.rounding import round_half_away
@@ -114,6 +115,8 @@ def by_version() -> list[Case]:
         ("SUB", "int8", "tflm", partial(subtracted, dtype="int8")),
         ("SUB", "int16", "tflm", partial(subtracted, dtype="int16")),
         ("UNIDIRECTIONAL_SEQUENCE_LSTM", "int8", "tflm", lstm),
+        ("BATCH_MATMUL", "int8", "reference", partial(matrices, dtype="int8")),
+        ("BATCH_MATMUL", "int16", "reference", partial(matrices, dtype="int16")),
     ):
         since = row(op, "tflm", takes=dtype, since=MICRO_FLOAT64)
         older = row(op, before, takes=dtype, since={})

@@ -33,7 +33,13 @@ from tflreplay.ops.base.weights import (
     per_channel,
     per_tensor,
 )
-from tflreplay.ops.base.words import OPTIMIZED_OPS, REFERENCE_OPS, in_both_precisions
+from tflreplay.ops.base.words import (
+    MICRO,
+    MICRO_FLOAT64,
+    OPTIMIZED_OPS,
+    REFERENCE_OPS,
+    in_both_precisions,
+)
 
 _TYPES = (("int8", "int8"), ("int16", "int16"), ("int16", "int8"))
 
@@ -206,6 +212,14 @@ def _row(types: tuple[str, ...], rule: str, since: Versions | None = None) -> Ro
     )
 
 
+def _micro(types: tuple[str, ...], rule: str) -> Row:
+    return replace(
+        _row(types, rule, MICRO_FLOAT64),
+        multiplier=Precision.FLOAT64,
+        source=f"{MICRO}batch_matmul.cc",
+    )
+
+
 _NO_SCALE = Defect(
     "reads none of the scales of a right matrix with several: its multiplier is 0, and every "
     "output is the zero point",
@@ -272,6 +286,12 @@ CARDS = (
                 _row(INT8, "double"),
                 _row(INT16, "reduced16"),
                 floating_row(batch_matmul_float, f"{REFERENCE_OPS}batch_matmul.h", _float_terms),
+            ),
+            "tflm": (
+                NotModelled(INT8, _mixed_up, when=scrambled, defects=(_MIXES_UP,)),
+                NotModelled(INT16, _mixed_up, when=scrambled, defects=(_MIXES_UP,)),
+                _micro(INT8, "double"),
+                _micro(INT16, "reduced16"),
             ),
         },
         Roles(weights=1),
