@@ -426,6 +426,8 @@ def test_the_command(tmp_path: Path) -> None:
         "runtime": "litert",
         "version": "2.3.0",
         "machine": "x86-64",
+        "profile": None,
+        "assumed": [],
     }
     assert len(document["layers"]) == 20
     layer = document["layers"][3]

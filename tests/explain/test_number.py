@@ -178,4 +178,4 @@ def test_an_op_of_two_multipliers_is_told_with_its_types() -> None:
     assert "CONV_2D (int8, uint8 by version, int16)" in users["double"]
     product = next(note for name, note in users.items() if "(float32 s1*s2)/so" in name)
     assert "CONV_2D (uint8)" in product
-    assert "tflm FULLY_CONNECTED (by version), MUL, " in users["double"]
+    assert "tflm BATCH_MATMUL (by version), FULLY_CONNECTED (by version), MUL, " in users["double"]

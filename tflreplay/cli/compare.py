@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     metavar="A,B,...",
     help="What to compare: an engine (reference, optimized, xnnpack, tflm), one of a runtime or "
     "version (tensorflow:xnnpack, litert==2.0.3:reference), our replay (replay:reference), also "
-    "another machine's (replay:optimized@aarch64), or a file or folder of saved tensors.",
+    "another machine's (replay:optimized@aarch64) or a device's by its profile "
+    "(replay:my_npu.toml), or a file or folder of saved tensors.",
 )
 @options.threads
+@options.probe
 @click.option(
     "--out",
     type=options.DIRECTORY,
@@ -47,6 +49,7 @@ def compare(
     shapes: tuple[str, ...],
     names: str,
     threads: int,
+    probe: bool,
     out: Path | None,
     force: bool,
     as_json: bool,
@@ -66,7 +69,7 @@ def compare(
     loaded = load(model)
     inputs = read_inputs(loaded, sources, seed, shapes=shapes, hints=hints)
     result = compare_sources(
-        loaded, inputs, names.split(","), threads, options.command_line(), hints
+        loaded, inputs, names.split(","), threads, options.command_line(), hints, probe
     )
     if out is not None:
         reports.write(result, out, overwrite=force)

@@ -26,6 +26,7 @@ from tflreplay.cli.streams import echo
     metavar="FILE.npz",
     help="Save the inputs, accumulators and what each candidate makes of them as test vectors.",
 )
+@options.probe
 @options.force
 def discriminate(
     model: Path,
@@ -35,11 +36,13 @@ def discriminate(
     runtime: str | None,
     machine: str | None,
     output: Path | None,
+    probe: bool,
     force: bool,
 ) -> None:
     """Find inputs of one layer of MODEL on which the candidate rules and algorithms differ, run the
     layer on them in the engine, and say which candidate is left.
     """
+    from tflreplay.judgement.measured import profile_notes
     from tflreplay.model import load
     from tflreplay.reports import discriminate as report
     from tflreplay.tools.discriminate import answers
@@ -50,7 +53,11 @@ def discriminate(
         report.check(output, force)
     loaded = load(model)
     options.announce_environment(runtime, engine, machine)
-    found = search(loaded, layer, engine_of(runtime, engine, machine=machine), seed)
+    options.announce_probe(runtime, engine, machine, probe)
+    ours = engine_of(runtime, engine, machine=machine, probe=probe)
+    for note in profile_notes(loaded, ours, layer):
+        echo(f"note: {note}")
+    found = search(loaded, layer, ours, seed)
     text = report.render(found, answers(loaded, found))
     if output is not None:
         report.write(found, output, overwrite=force)

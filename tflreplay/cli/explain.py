@@ -48,6 +48,7 @@ _OF_A_NUMBER = {
 @options.runtime
 @options.machine
 @options.threads
+@options.probe
 @click.option(
     "--against",
     type=click.Path(path_type=Path),
@@ -116,6 +117,7 @@ def _element(model: Path, given: dict[str, Any]) -> Any:
         given["runtime"],
         given["engine"],
         threads=given["threads"],
+        probe=given["probe"],
         against=None
         if against is None
         else load_source(against, loaded, inputs.arrays, given["hints"], inputs.reals),

@@ -57,6 +57,7 @@ def extract(
     captured inputs and outputs as .npy, a C header, $readmemh hex files, and a README with the
     numbers.
     """
+    from tflreplay.judgement.measured import unmeasured_note
     from tflreplay.model import load
     from tflreplay.reports import extract as report
     from tflreplay.runtimes.inputs import read_inputs
@@ -71,6 +72,8 @@ def extract(
     written = report.write(kit, directory, overwrite=force)
     for note in inputs.notes:
         echo(f"input: {note}")
+    if note := unmeasured_note(kit.engine):
+        echo(f"note: {note}")
     click.echo(report.summary(kit))
     echo(f"port kit: {directory} ({', '.join(path.name for path in written)})")
     sys.exit(0 if kit.reproduces else 1)

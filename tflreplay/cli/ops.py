@@ -20,11 +20,14 @@ def ops(model: Path | None, runtime: str | None, machine: str | None) -> None:
     arithmetic replays it, with the reason where it does not: what a run will say. No runtime runs;
     each op is tried on random inputs.
     """
+    from tflreplay.judgement.measured import unmeasured_note
     from tflreplay.reports import ops as report
     from tflreplay.tools.ops import citizens, of_model
     from tflreplay.tools.sources import engine_of
 
-    engine = engine_of(runtime, machine=machine)
+    engine = engine_of(runtime, machine=machine, probe=False)
+    if note := unmeasured_note(engine):
+        click.echo(f"note: {note}\n")
     if model is None:
         click.echo(report.render(citizens(engine), engine))
         return

@@ -104,7 +104,8 @@ engine = click.option(
     "--engine",
     metavar="NAME",
     help="The kernels to capture and to replay: reference, optimized, xnnpack (LiteRT's and "
-    "TensorFlow's default) or tflm.  [default: reference]",
+    "TensorFlow's default) or tflm.  [default: reference] With --against, and where nothing is "
+    "run, also a device's profile, NAME.toml.",
 )
 machine = click.option(
     "--machine",
@@ -116,7 +117,25 @@ machine = click.option(
 threads = click.option(
     "--threads", default=1, show_default=True, type=click.IntRange(1), help="The runtime's threads."
 )
+probe = click.option(
+    "--no-probe",
+    "probe",
+    flag_value=False,
+    default=True,
+    help="Leave a version or machine that the tables were not measured with unasked. Else it is "
+    "probed, once, and what was found is kept.",
+)
 force = click.option("--force", is_flag=True, help="Replace what is already there.")
+
+
+def announce_probe(runtime: str | None, engine: str | None, named: str | None, probe: bool) -> None:
+    """Say that a version is about to be probed, which takes a few seconds."""
+    from tflreplay.tools.measure import to_be_probed
+    from tflreplay.tools.sources import engine_of
+
+    asked = engine_of(runtime, engine, machine=named, probe=False)
+    if probe and to_be_probed(asked):
+        click.echo(f"{asked.unmeasured}: probing it, once ...", err=True)
 
 
 def announce_environment(runtime: str | None, engine: str | None, named: str | None = None) -> None:

@@ -30,11 +30,24 @@ from tflreplay.ground.errors import CaptureError
     "[default: all that a runtime has]",
 )
 @click.option(
+    "--kit",
+    type=options.DIRECTORY,
+    metavar="DIR",
+    help="Write what to run on a device there: models, inputs, a program for TFLM, a README.",
+)
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Say what a device computes that gave these outputs of the kit.",
+)
+@click.option(
     "--output",
     "-o",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Also write every candidate's counts there: .csv or .json.",
+    help="Also write every candidate's counts there: .csv or .json. Of a device, its profile: "
+    ".toml, which --engine and --replay-as take.",
 )
 @click.option(
     "--machine",
@@ -48,6 +61,8 @@ from tflreplay.ground.errors import CaptureError
 def probe(
     runtimes: tuple[str, ...],
     engines: tuple[str, ...],
+    kit: Path | None,
+    results: Path | None,
     output: Path | None,
     machines: tuple[str, ...],
     force: bool,
@@ -57,9 +72,21 @@ def probe(
     Runs int8 ops whose scales and inputs make the rules differ on thousands of outputs, and tries
     every rule and algorithm known on each. Several engines end in one matrix.
 
+    A device that cannot be run from here is asked by way of files: --kit writes what to run there,
+    --results reads what it gave.
+
     Exit code 0 when all outputs are explained, and by the arithmetic that `tflreplay rules` prints;
-    1 when some are not; 2 when an op could not be probed.
+    1 when some are not; 2 when an op could not be probed. Of a device: 0 when all is explained, 1
+    when something is not.
     """
+    if kit is not None or results is not None:
+        if runtimes or engines or (kit is not None and results is not None):
+            raise click.UsageError("--kit, --results and engines to run: give one of them.")
+        if kit is not None:
+            _write_kit(kit)
+        elif results is not None:
+            _read_results(results, output, force)
+        return
     from tflreplay.reports import probe as report
     from tflreplay.tools.probe import asked
     from tflreplay.tools.probe import probe as run
@@ -83,3 +110,27 @@ def probe(
     if not all(done.complete for done in probes):
         sys.exit(2)
     sys.exit(0 if all(done.as_expected for done in probes) else 1)
+
+
+def _write_kit(directory: Path) -> None:
+    from tflreplay.reports import kit as report
+    from tflreplay.tools.probe import kit
+
+    report.write(kit(), directory)
+    click.echo(f"kit: {directory} ({len(kit())} pieces; README.md says how to run them)")
+
+
+def _read_results(directory: Path, output: Path | None, force: bool) -> None:
+    from tflreplay.reports import fingerprint as report
+    from tflreplay.tools.probe import fingerprint_of
+
+    if output is not None:
+        report.check(output, force)
+    found, notes = fingerprint_of(directory)
+    for note in notes:
+        click.echo(f"note: {note}")
+    click.echo(report.render(found, directory.name))
+    if output is not None:
+        written = report.write(found, output, overwrite=force)
+        click.echo(f"profile: {', '.join(map(str, written))}")
+    sys.exit(1 if found.unexplained else 0)

@@ -46,8 +46,9 @@ What a dump given to --against does not hold does not count.
 @click.option(
     "--replay-as",
     metavar="NAME[@MACHINE]",
-    help="Replay other arithmetic than is captured: another engine, or double or single rounding "
-    "as ports to CMSIS-NN know them; or another machine's (optimized@aarch64).",
+    help="Replay other arithmetic than is captured: another engine, another machine's "
+    "(optimized@aarch64), a device's profile (tflreplay probe), or double or single rounding as "
+    "ports to CMSIS-NN know them.",
 )
 @options.runtime
 @options.machine
@@ -85,6 +86,7 @@ What a dump given to --against does not hold does not count.
     help="What decides the exit code: exact, conditions such as max_abs<=1,rate<=0.01, or a .toml "
     "file that holds such for each op or layer.  [default: exact]",
 )
+@options.probe
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, not as a table.")
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing but errors.")
 def replay(
@@ -105,6 +107,7 @@ def replay(
     kernel: Path | None,
     mode: str | None,
     expect: str | None,
+    probe: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -124,6 +127,8 @@ def replay(
     inputs = read_inputs(loaded, sources, seed, steps, shapes, hints)
     if not quiet:
         options.announce_environment(runtime, engine, machine)
+        if against is None:
+            options.announce_probe(runtime, engine, machine, probe)
     with (
         ProgressBar(hidden=quiet) as progress,
         ThreadPoolExecutor(1) as background,
@@ -148,6 +153,7 @@ def replay(
             # It explains the first inference, on inputs of the model's own shapes.
             explain_command="" if shapes or inputs.earlier else options.explain_command(),
             progress=progress.update,
+            probe=probe,
         )
         directory = out if out is not None else _new_directory(Path("reports"), model.stem)
         report(result, directory, overwrite=force)

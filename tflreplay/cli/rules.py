@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @options.engine
 @options.runtime
 @options.machine
+@options.probe
 @options.inputs
 @options.seed
 @click.option(
@@ -34,6 +35,7 @@ def rules(
     engine: str | None,
     runtime: str | None,
     machine: str | None,
+    probe: bool,
     sources: tuple[str, ...],
     hints: Hints,
     seed: int,
@@ -51,7 +53,8 @@ def rules(
     """
     from tflreplay.tools.sources import engine_of
 
-    ours = engine_of(runtime, engine, machine=machine)
+    options.announce_probe(runtime, engine, machine, probe)
+    ours = engine_of(runtime, engine, machine=machine, probe=probe)
     if model is None:
         from tflreplay.reports.rules import table
 
@@ -60,6 +63,7 @@ def rules(
         click.echo(table.render(ours))
         return
 
+    from tflreplay.judgement.measured import profile_notes
     from tflreplay.model import load
     from tflreplay.reports.rules import sheet as report
     from tflreplay.runtimes.inputs import read_inputs
@@ -74,6 +78,8 @@ def rules(
         report.write(report.document(loaded, layers, ours, inputs.notes), output, overwrite=force)
     for note in inputs.notes:
         echo(f"input: {note}")
+    for note in profile_notes(loaded, ours):
+        echo(f"note: {note}")
     click.echo(report.render(layers))
     if output is not None:
         echo(f"rule sheet: {output}")

@@ -9,11 +9,18 @@ from types import MappingProxyType
 from packaging.version import InvalidVersion, Version
 
 from tflreplay.ground.errors import NotReplayed
-from tflreplay.ground.machine import MEASURED_ON, Machine
+from tflreplay.ground.machine import AARCH64, MEASURED_ON, X86_64, Machine
+from tflreplay.ground.profile import Profile
 
 # The newest version of a runtime that the tables were measured with.
 NEWEST: Mapping[str, str] = MappingProxyType(
     {"litert": "2.3.0", "tensorflow": "2.21.0", "tflm": "0.dev20261023182759"}
+)
+# The newest version, released or not, whose outputs were compared with the tables.
+_MEASURED: Mapping[str, str] = MappingProxyType({**NEWEST, "litert": "2.4.0.dev20261026"})
+# The oldest version of a runtime that rows are known for.
+OLDEST: Mapping[str, str] = MappingProxyType(
+    {"litert": "1.0.1", "tensorflow": "2.13.0", "tflm": "0.dev20250101000000"}
 )
 
 
@@ -25,7 +32,8 @@ class Engine:
     (BUILTIN_WITHOUT_DEFAULT_DELEGATES) or ``xnnpack`` (the default resolver). ``threads`` matters
     where a kernel's result depends on how its work was split, and ``machine`` where it was compiled
     from other code elsewhere. ``left`` are ops of the main subgraph, by index, that a delegate was
-    seen to leave to the runtime's own kernels.
+    seen to leave to the runtime's own kernels. ``profile`` says of which ops something else was
+    measured.
     """
 
     name: str = "reference"
@@ -34,9 +42,10 @@ class Engine:
     threads: int = 1
     machine: Machine = MEASURED_ON
     left: tuple[int, ...] = ()
+    profile: Profile | None = None
 
     def __str__(self) -> str:
-        return self.name
+        return self.profile.name if self.profile is not None else self.name
 
     def at_least(self, first: Mapping[str, str]) -> bool:
         """True where ``first`` names the runtime, with this version or an earlier one.
@@ -53,3 +62,19 @@ class Engine:
                 f"its arithmetic depends on the version of {self.runtime}, "
                 f"and {self.version!r} is not one"
             ) from None
+
+    @property
+    def unmeasured(self) -> str:
+        """Why the tables may not be what it computes, in words; empty where they were measured."""
+        if str(self.machine) and self.machine not in X86_64 and self.machine not in AARCH64:
+            return f"the tables were measured on {X86_64} and {AARCH64}, not on {self.machine}"
+        try:
+            newer = Version(self.version) > Version(_MEASURED[self.runtime])
+        except InvalidVersion:
+            newer = True
+        if not newer:
+            return ""
+        return (
+            f"{self.runtime} {self.version} is newer than {_MEASURED[self.runtime]}, the newest "
+            "that the tables were measured with"
+        )

@@ -1,8 +1,9 @@
-"""The fields of a JSON object from a file, which may hold anything."""
+"""The fields of a JSON object, or a TOML table, from a file, which may hold anything."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from math import inf
 from typing import Any, TypeVar
 
@@ -60,6 +61,17 @@ class Fields:
     def object_or_none(self, name: str) -> Fields | None:
         """None for null."""
         return None if self._value(name) is None else self.object(name)
+
+    def objects(self, name: str) -> list[Fields]:
+        """A list of objects; empty where there is none."""
+        found = self.get_or(name, list[Any]())
+        return [Fields(each, f"{self._place(name)} {i}") for i, each in enumerate(found, 1)]
+
+    def only(self, names: Collection[str]) -> None:
+        """Refuse every other field."""
+        for name in self._fields:
+            if name not in names:
+                raise WrongField(f"{self._place(name)} is unknown: use {', '.join(names)}")
 
     def texts(self, name: str) -> list[str]:
         found = self.get(name, list)

@@ -19,6 +19,7 @@ from tflreplay.judgement.detail import Detail
 from tflreplay.judgement.diagnosis import Verdict, summarize
 from tflreplay.judgement.expectations import Expectations
 from tflreplay.judgement.input_steps import InputStep
+from tflreplay.judgement.measured import profile_notes
 from tflreplay.judgement.proof import Proof
 from tflreplay.judgement.stretch import StretchVerdict
 from tflreplay.judgement.suspects import ranges
@@ -61,6 +62,13 @@ def whose(runtime: str, version: str, engine: str) -> str:
     """Whose kernels, in words: ``LiteRT 2.3.0 reference kernels``; each part may be empty."""
     name = RUNTIMES[runtime].title if runtime in RUNTIMES else runtime
     return " ".join(filter(None, [name, version, engine and f"{engine} kernels"]))
+
+
+def whose_arithmetic(engine: Engine) -> str:
+    """As :func:`whose`; of a profile its name."""
+    if engine.profile is not None:
+        return str(engine)
+    return whose(engine.runtime, engine.version, engine.name)
 
 
 @dataclass(frozen=True)
@@ -153,8 +161,8 @@ class Run:
         """The other side, in words: ``LiteRT 2.3.0 reference kernels``."""
         capture = self.capture
         theirs = whose(capture.runtime, capture.version, capture.engine)
-        if self.engine.name != capture.engine:
-            theirs += f", replayed as {self.engine.name}"
+        if str(self.engine) != capture.engine:
+            theirs += f", replayed as {self.engine}"
         return theirs
 
     @property
@@ -174,6 +182,7 @@ class Run:
             )
         told = [
             *replay_notes(self.capture.machine, self.engine.machine),
+            *profile_notes(self.model, self.engine),
             self.capture.note,
             *self.capture.problems,
             *computed,

@@ -10,10 +10,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.profile import Measured
 from tflreplay.model import Operator, Subgraph
 from tflreplay.ops.base.card import BY_ONE_RULE, Card
 from tflreplay.ops.base.conditions import Site
@@ -26,10 +28,14 @@ __all__ = [
     "Card",
     "Row",
     "Site",
+    "assumed",
     "card",
     "defects_of",
     "delegated",
     "home",
+    "kernels_of",
+    "kind_of",
+    "measured",
     "row_of",
     "rows",
     "site",
@@ -100,8 +106,43 @@ def _taking(engine: Engine, graph: Subgraph, op: Operator) -> Row | NotModelled 
     return None
 
 
+def kind_of(graph: Subgraph, op: Operator) -> str:
+    """The op's name, and the kind of it that its card tells apart: ``MEAN, other axes``."""
+    place = site(Engine(), graph, op)
+    kinds = card(op.name).kinds
+    kind = next((name for name, when in kinds if when is None or when(place)), "")
+    return f"{op.name}, {kind}" if kind else op.name
+
+
+def measured(engine: Engine, graph: Subgraph, op: Operator) -> Measured | None:
+    """What the engine's profile says of an operator."""
+    if engine.profile is None:
+        return None
+    dtype = site(engine, graph, op).dtype
+    return engine.profile.of(dtype, kind_of(graph, op), op.name)
+
+
+def kernels_of(engine: Engine, graph: Subgraph, op: Operator) -> Engine:
+    """Whose kernels compute an operator: the engine's own, or those that its profile names."""
+    found = measured(engine, graph, op)
+    if found is None or found.kernels is None:
+        return engine
+    return replace(found.kernels, threads=engine.threads, left=engine.left)
+
+
+def assumed(engine: Engine, graph: Subgraph, op: Operator) -> bool:
+    """True where the engine has a profile that does not say how this operator computes."""
+    if engine.profile is None or measured(engine, graph, op) is not None:
+        return False
+    try:
+        return not row_of(engine, graph, op).moves
+    except NotReplayed:
+        return False
+
+
 def _entry(engine: Engine, graph: Subgraph, op: Operator) -> Row | NotModelled | None:
     """What the engine's tables say of an operator: the first that fits."""
+    engine = kernels_of(engine, graph, op)
     place = site(engine, graph, op)
     return _taking(engine, graph, op) or next(
         (
@@ -132,8 +173,27 @@ def row_of(engine: Engine, graph: Subgraph, op: Operator) -> Row:
     """The engine's row for an operator, by the type of its activation.
 
     Raises:
-        NotReplayed: the engine's tables have no row for this op and type.
+        NotReplayed: the engine's tables have no row for this op and type, or its profile says that
+            nothing known computes it.
     """
+    found = measured(engine, graph, op)
+    if found is None:
+        return _row(engine, graph, op)
+    if found.kernels is None:
+        raise NotReplayed(f"nothing known computes {found.op} on {found.dtype} as {engine} does")
+    row = _row(kernels_of(engine, graph, op), graph, op)
+    if not found.rule:
+        return row
+    if not row.rule:
+        raise NotReplayed(
+            f"{engine} names a rule for {found.op} on {found.dtype}, and the {found.kernels} "
+            "kernels do not requantize it by one here"
+        )
+    return replace(row, rule=found.rule)
+
+
+def _row(engine: Engine, graph: Subgraph, op: Operator) -> Row:
+    """What the engine's tables say, whatever its profile does; raises as :func:`row_of`."""
     place = site(engine, graph, op)
     known = [entry for layer in LAYERS[engine.name] for entry in card(op.name).entries(layer)]
     entry = _entry(engine, graph, op)

@@ -217,7 +217,12 @@ def _micro(types: tuple[str, ...], rule: str) -> Row:
         _row(types, rule, MICRO_FLOAT64),
         multiplier=Precision.FLOAT64,
         source=f"{MICRO}batch_matmul.cc",
+        defects=(),
     )
+
+
+def _several_scales(site: Site) -> str:
+    return f"{site.op.name} by a matrix of several scales in TFLM"
 
 
 _NO_SCALE = Defect(
@@ -290,6 +295,7 @@ CARDS = (
             "tflm": (
                 NotModelled(INT8, _mixed_up, when=scrambled, defects=(_MIXES_UP,)),
                 NotModelled(INT16, _mixed_up, when=scrambled, defects=(_MIXES_UP,)),
+                NotModelled((*INT8, *INT16), _several_scales, when=per_channel),
                 _micro(INT8, "double"),
                 _micro(INT16, "reduced16"),
             ),

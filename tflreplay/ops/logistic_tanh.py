@@ -408,6 +408,11 @@ CARDS = (
             ),
             "tflm": (finished(INT8, tflm_tanh, "fixed point", f"{MICRO}tanh.cc"),),
         },
+        # The zero point is 0, and 1 / so is a power of two.
+        alike=(
+            frozenset({tanh, xnnpack_tanh_half_away}),
+            frozenset({xnnpack_tanh, xnnpack_tanh_before_zero_point}),
+        ),
         unary=True,
         function=("tanh(real)", math.tanh),
         ported=ported.TANH,

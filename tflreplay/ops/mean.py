@@ -447,6 +447,11 @@ CARDS = (
                 ),
             ),
         },
+        kinds=(
+            ("axes 1 and 2", spatial),
+            ("axis 2, or 1 and 2 dropped", spatial_axes),
+            ("other axes", None),
+        ),
         sums_once=True,
         slips=frozenset({Slip.QUOTIENT, Slip.SUM}),
         worst=Worst.AT_ENDS,

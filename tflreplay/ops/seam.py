@@ -16,7 +16,7 @@ from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import RULES, Accumulation, Array, Rule, requantize
 from tflreplay.model import Operator, Subgraph, Tensor, as_run
-from tflreplay.ops import card
+from tflreplay.ops import card, kernels_of
 from tflreplay.ops.base.call import Call, with_options
 from tflreplay.ops.base.ledger import Terms
 from tflreplay.ops.base.lookup import look_up_pairs, pair_codes
@@ -132,6 +132,7 @@ def call_of(
     ]
     rule = RULES[row.rule or "double"]
     intermediates = tuple(graph.tensors[index] for index in op.intermediates)
+    engine = kernels_of(engine, graph, op)
     call = Call(
         op, inputs, outputs, engine, row, rule, session, graph.index, intermediates=intermediates
     )

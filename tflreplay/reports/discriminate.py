@@ -10,9 +10,9 @@ import numpy as np
 from tabulate import tabulate
 
 from tflreplay.ground.files import check_files, write_files
-from tflreplay.ground.machine import on
 from tflreplay.ground.rounding import Array
 from tflreplay.ground.words import shape_text
+from tflreplay.judgement.measured import arithmetic
 from tflreplay.tools.discriminate import Separation
 
 _WIDTH = 96
@@ -27,9 +27,8 @@ def render(found: Separation, answers: Array) -> str:
     own, *others = found.names
     engine = found.engine
     head = (
-        f"op {found.op.index} {found.op.name}, {engine} kernels of {engine.runtime} "
-        f"{engine.version}{on(engine.machine)}: {len(answers)} inputs on which the candidates "
-        "give different codes in "
+        f"op {found.op.index} {found.op.name}, {arithmetic(engine)}: "
+        f"{len(answers)} inputs on which the candidates give different codes in "
         f"{found.discriminating:,} of {answers.size:,} outputs "
         f"({shape_text(answers.shape[1:])} each)"
     )

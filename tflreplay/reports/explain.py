@@ -17,8 +17,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from tflreplay.ground.machine import on
 from tflreplay.ground.words import printable
+from tflreplay.judgement.measured import arithmetic
 from tflreplay.ops.base.ledger import Factor, Sum, Term, wrapped
 from tflreplay.ops.base.step import TIES, Step
 from tflreplay.tools.explain.records import (
@@ -63,10 +63,7 @@ def _title(e: Explanation) -> str:
         f"{list(place.shape)}, channel {place.channel}"
     )
     if e.engine is not None:
-        lines.append(
-            f"{e.engine.name} kernels of {e.engine.runtime} "
-            f"{e.engine.version}{on(e.engine.machine)}, on the captured inputs of this op"
-        )
+        lines.append(f"{arithmetic(e.engine)}, on the captured inputs of this op")
     lines += e.notes
     return "\n".join(_fill(line) for line in lines)
 

@@ -20,6 +20,7 @@ from tflreplay.judgement.defects import Met
 from tflreplay.judgement.detail import Detail, Element
 from tflreplay.judgement.diagnosis import Fit, OpVerdict, Verdict, summarize
 from tflreplay.judgement.input_steps import InputStep
+from tflreplay.judgement.measured import assumed_ops
 from tflreplay.judgement.proof import Proof
 from tflreplay.judgement.run import Run, story
 from tflreplay.judgement.stretch import StretchVerdict
@@ -47,6 +48,8 @@ def document(run: Run) -> dict[str, Any]:
             "version": run.engine.version,
             "threads": run.engine.threads,
             "machine": str(run.engine.machine),
+            "profile": None if run.engine.profile is None else run.engine.profile.name,
+            "assumed": [op.index for op in assumed_ops(run.model, run.engine)],
         },
         "capture": {
             "runtime": capture.runtime,

@@ -42,7 +42,7 @@ _HEADERS = (
     "unexplained",
     "table",
 )
-_WIDTH = 100
+WIDTH = 100
 _ANSWER_WIDTH = 36
 _CELL_WIDTH = 22
 
@@ -74,7 +74,7 @@ def render(probe: Probe) -> str:
     )
     sentences = (
         textwrap.fill(
-            f"{found.op}: {found.text}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False
+            f"{found.op}: {found.text}", WIDTH, subsequent_indent="  ", break_on_hyphens=False
         )
         for found in probe.findings
     )
@@ -104,10 +104,10 @@ def answer(found: Finding) -> str:
     """What an op computes, as a table has room for it."""
     if found.reason:
         return "not probed"
-    if not found.discriminating:
-        return "not told apart"
-    if not found.computes:
+    if found.unexplained:
         return "UNEXPLAINED"
+    if not found.computes:
+        return "not told apart"
     first, *others = found.computes
     return f"{first} (or {len(others)} more)" if others else first
 

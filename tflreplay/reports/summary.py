@@ -5,6 +5,7 @@ from __future__ import annotations
 from tflreplay import __version__
 from tflreplay.ground.words import shape_text, short
 from tflreplay.judgement.comparison import Difference, LayerDiff
+from tflreplay.judgement.measured import arithmetic
 from tflreplay.judgement.run import Run
 from tflreplay.judgement.suspects import ranges
 from tflreplay.reports import amplification, expected
@@ -22,9 +23,8 @@ def render(run: Run) -> str:
         ("model", f"{code(run.model.path.name)}, sha256 {code(run.model.sha256)}"),
         ("compared with", text(run.against)),
         ("captured on", text(str(run.capture.machine)) or "a machine that is not known"),
-        ("replayed by", f"tflreplay {text(__version__)}, {text(str(run.engine))} "
-         f"arithmetic of {text(run.engine.runtime)} {text(run.engine.version)} "
-         f"on {text(str(run.engine.machine))}"),
+        ("replayed by", f"tflreplay {text(__version__)}, "
+         f"{text(arithmetic(run.engine, 'arithmetic'))} on {text(str(run.engine.machine))}"),
         *(("input", text(note)) for note in run.asked.inputs),
         *(("note", text(note)) for note in run.notes),
     ]  # fmt: skip

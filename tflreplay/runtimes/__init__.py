@@ -6,7 +6,8 @@ never be loaded into one process.
 
 from __future__ import annotations
 
-from tflreplay.runtimes.packages import ENGINES, RUNTIMES, Runtime, installed, resolve
+from tflreplay.runtimes.packages import ENGINES, RUNTIMES, Runtime, installed
+from tflreplay.runtimes.profiles import resolve
 from tflreplay.runtimes.running import Capture, Running, capture, start_capture
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from tflreplay.ground.engine import Engine
@@ -67,33 +67,21 @@ RUNTIMES = {
 }
 ENGINES = tuple(dict.fromkeys(name for row in RUNTIMES.values() for name in row.engines))
 
+PROFILE_SUFFIX = ".toml"
 _VERSION = re.compile(r"[0-9][0-9A-Za-z.+!_]*")
 
 
-def resolve(runtime: str | None = None, engine: str | None = None, threads: int = 1) -> Engine:
-    """The engine meant, with the version that a capture would run.
-
-    Args:
-        runtime: a name in :data:`RUNTIMES`, alone or with a version: ``litert==2.0.3``. Without it,
-            the first runtime that has the engine.
-        engine: a name in :data:`ENGINES`. Without it, the runtime's first one.
-        threads: the interpreter's threads; TFLM has one.
+def parse(runtime: str | None, engine: str | None, threads: int) -> Engine:
+    """The engine to run; its version is empty where none is named.
 
     Raises:
-        CaptureError: there is no such runtime or engine, the runtime does not have the engine, or
-            it is not installed and no version is named.
+        CaptureError: as :func:`tflreplay.runtimes.profiles.resolve`, and of a profile.
     """
-    asked = parse(runtime, engine, threads)
-    if asked.version:
-        return asked
-    version = installed(asked.runtime)
-    if not version:
-        raise CaptureError(RUNTIMES[asked.runtime].not_installed)
-    return replace(asked, version=version)
-
-
-def parse(runtime: str | None, engine: str | None, threads: int) -> Engine:
-    """As :func:`resolve`, but the version is empty where none is named."""
+    if is_profile(engine):
+        raise CaptureError(
+            f"{engine} is a profile, of which nothing can be captured here: give the tensors of "
+            f"its device (--against), or compare with its replay (--replay-as, replay:{engine})"
+        )
     if engine is not None and engine not in ENGINES:
         raise CaptureError(
             f"{engine!r} is unknown here: use one of {', '.join(ENGINES)}; for --sources also "
@@ -114,6 +102,11 @@ def parse(runtime: str | None, engine: str | None, threads: int) -> Engine:
             f"{row.title} has no {engine} kernels: use one of {', '.join(row.engines)}"
         )
     return Engine(engine, name, version, 1 if name == "tflm" else threads)
+
+
+def is_profile(name: str | None) -> bool:
+    """True of what can only be the file of a profile, not the name of an engine."""
+    return name is not None and name.endswith(PROFILE_SUFFIX)
 
 
 def installed(runtime: str) -> str:

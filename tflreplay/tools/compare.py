@@ -9,7 +9,8 @@ from tflreplay.ground.errors import InputError
 from tflreplay.ground.machine import Machine, sources_note, tables_note
 from tflreplay.ground.rounding import Array
 from tflreplay.judgement.agreement import Agreement, agree
-from tflreplay.judgement.run import whose
+from tflreplay.judgement.measured import profile_notes
+from tflreplay.judgement.run import whose, whose_arithmetic
 from tflreplay.model import Model
 from tflreplay.runtimes import Capture
 from tflreplay.runtimes.hints import NO_HINTS, Hints
@@ -24,6 +25,7 @@ def compare_sources(
     threads: int = 1,
     command: str = "",
     hints: Hints = NO_HINTS,
+    probe: bool = True,
 ) -> Agreement:
     """Compare several sources of a model's tensors with each other.
 
@@ -35,6 +37,7 @@ def compare_sources(
         threads: the runtimes' threads.
         command: what to type to do the same again, for the report.
         hints: what is known of the arrays in files.
+        probe: have an engine that is replayed, and was not measured, probed.
 
     Raises:
         CaptureError, InputError: a source is unknown, or gives nothing.
@@ -49,16 +52,18 @@ def compare_sources(
             raise InputError("--sources: a name is empty; name each source once, between commas")
         if source in found:
             raise InputError(f"--sources: {source} is given twice")
-        obtained = obtain(model, inputs, source, threads, hints)
+        obtained = obtain(model, inputs, source, threads, hints, probe)
         if isinstance(obtained, Capture):
             told = filter(None, (obtained.note, *obtained.problems))
             notes += [f"{source}: {note}" for note in told]
             failures += [f"{source}: {obtained.failure}"] if obtained.failure else []
             words = whose(obtained.runtime, obtained.version, obtained.engine)
-            obtained = obtained.written, words, obtained.machine
-        elif note := tables_note(obtained[2]):
-            notes.append(f"{source}: {note}")
-        found[source] = obtained
+            found[source] = obtained.written, words, obtained.machine
+            continue
+        tensors, ours = obtained
+        said = filter(None, (tables_note(ours.machine), *profile_notes(model, ours)))
+        notes += [f"{source}: {note}" for note in said]
+        found[source] = tensors, f"replay of {whose_arithmetic(ours)}", ours.machine
     machines = {source: machine for source, (_, _, machine) in found.items()}
     if note := sources_note(machines):
         notes.append(note)

@@ -54,6 +54,7 @@ def run(
     command: str = "",
     explain_command: str = "",
     progress: Progress = lambda stage, op, done, total: None,
+    probe: bool = True,
 ) -> Run:
     """Replay ``model`` and compare it with a runtime's kernels.
 
@@ -85,6 +86,8 @@ def run(
             element of it; empty where there is no such command.
         progress: called before each op with the stage and the op in words, the ops done and their
             total.
+        probe: have an engine whose version or machine the tables were not measured with probed,
+            once, and follow what was found.
 
     Raises:
         CaptureError: nothing could be captured.
@@ -95,7 +98,7 @@ def run(
     rows = user_kernels.rows(kernels, model)
     modes = modes or (("isolated",) if rows else MODES)
     against = on_machine(against, machine)
-    ours = engine_of(runtime, engine, replay_as, threads, against, machine)
+    ours = engine_of(runtime, engine, replay_as, threads, against, machine, probe)
     expectations = read_expectations(expect, model) if expect is not None else None
     before: tuple[InputStep, ...] = ()
     if against is not None:

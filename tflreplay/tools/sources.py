@@ -8,32 +8,33 @@ from pathlib import Path
 
 from tflreplay.ground.engine import NEWEST, Engine
 from tflreplay.ground.errors import InputError
-from tflreplay.ground.machine import UNKNOWN, Machine, asked, machine_of
+from tflreplay.ground.machine import UNKNOWN, asked, machine_of
 from tflreplay.ground.rounding import Array
-from tflreplay.judgement.run import whose
 from tflreplay.model import Model
 from tflreplay.ops import LAYERS
 from tflreplay.replayer.loop import replay
 from tflreplay.runtimes import ENGINES, Capture, capture, installed, resolve, start_capture
 from tflreplay.runtimes.hints import Hints
 from tflreplay.runtimes.inputs import Inputs
+from tflreplay.runtimes.packages import is_profile
 from tflreplay.runtimes.saved import load_source
+from tflreplay.tools.measure import measured
 
 
 def obtain(
-    model: Model, inputs: Inputs, source: str, threads: int, hints: Hints
-) -> Capture | tuple[Mapping[int, Array], str, Machine]:
-    """What was captured; or what a replay computed, in which arithmetic, and of which machine.
+    model: Model, inputs: Inputs, source: str, threads: int, hints: Hints, probe: bool
+) -> Capture | tuple[Mapping[int, Array], Engine]:
+    """What was captured; or what a replay computed, and in which arithmetic.
 
     ``source`` is a path, or ``[RUNTIME[==VERSION]|replay]:ENGINE[@MACHINE]``, the first part
-    optional.
+    optional; beside ``replay`` also a profile.
     """
     if Path(source).exists():
         return load_source(source, model, inputs.arrays, hints)
     named, at, machine = source.partition("@")
     runtime, _, engine = named.rpartition(":")
     if runtime == "replay":
-        ours = engine_of(None, None, f"{engine}{at}{machine}", threads)
+        ours = engine_of(None, None, f"{engine}{at}{machine}", threads, probe=probe)
         result = replay(model, inputs.arrays, ours)
         computed = {
             index: result.tensors[index]
@@ -41,8 +42,7 @@ def obtain(
             if op.index in result.rules
             for index in op.outputs
         }
-        words = f"replay of {whose(ours.runtime, ours.version, ours.name)}"
-        return computed, words, ours.machine
+        return computed, ours
     there = machine if at else None
     return capture(model, inputs.arrays, runtime or None, engine, threads, machine=there)
 
@@ -92,21 +92,41 @@ def engine_of(
     threads: int = 1,
     against: Capture | None = None,
     machine: str | None = None,
+    probe: bool = True,
 ) -> Engine:
-    """Whose arithmetic the replay follows; ``replay_as`` is ``ENGINE[@MACHINE]``.
+    """Whose arithmetic the replay follows; ``replay_as`` is ``ENGINE[@MACHINE]`` or a profile.
 
     The machine is the one that ``replay_as`` names, else ``machine``, else that of the tensors, as
-    far as it is known, else this computer.
+    far as it is known, else this computer; of a profile, the one that it names. With ``probe``, an
+    engine that is not measured is probed; see :func:`measured`.
     """
+    return measured(_named(runtime, engine, replay_as, threads, against, machine), probe)
+
+
+def _named(
+    runtime: str | None,
+    engine: str | None,
+    replay_as: str | None,
+    threads: int,
+    against: Capture | None,
+    machine: str | None,
+) -> Engine:
+    if replay_as is not None and is_profile(replay_as):
+        return resolve(None, replay_as, threads)
     name, _, there = (replay_as or "").partition("@")
     if replay_as is not None and name not in LAYERS:
-        raise InputError(f"no arithmetic is called {name!r}: use one of {', '.join(LAYERS)}")
+        raise InputError(
+            f"no arithmetic is called {name!r}: use one of {', '.join(LAYERS)}, or the file "
+            "of a profile, which ends in .toml"
+        )
     if against is not None and runtime is None and engine is None and against.engine in LAYERS:
         ours = Engine(against.engine, against.runtime, against.version, against.threads)
     elif replay_as is not None and engine is None:
         ours = resolve(runtime, None, threads)
     else:
         ours = resolve(runtime, engine, threads)
+    if ours.profile is not None and machine is None:
+        return ours
     if replay_as is not None and "@" in replay_as:
         machine = there
     if machine is None and against is not None and against.machine != UNKNOWN:
@@ -124,6 +144,6 @@ def renamed(engine: Engine, name: str) -> Engine:
     elif runtime == "tflm" and name in ENGINES:
         runtime = "litert"
     if runtime == engine.runtime:
-        return replace(engine, name=name)
+        return replace(engine, name=name, profile=None)
     version = installed(runtime) or NEWEST[runtime]
-    return replace(engine, name=name, runtime=runtime, version=version)
+    return replace(engine, name=name, runtime=runtime, version=version, profile=None)

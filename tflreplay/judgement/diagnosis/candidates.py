@@ -45,13 +45,13 @@ def candidates(engine: Engine, graph: Subgraph, op: Operator) -> tuple[Candidate
     """
     own = row_of(engine, graph, op)
     base = base_row(engine, graph, op)
-    found = {_key(own): Candidate(own.rule or own.algorithm, own)}
+    found = {row_key(own): Candidate(own.rule or own.algorithm, own)}
     for name, row in _rows(engine, graph, op):
-        found.setdefault(_key(row), Candidate(_name(name, row, base, engine.runtime), row))
+        found.setdefault(row_key(row), Candidate(_name(name, row, base, engine.runtime), row))
     if base is not None:
         for rule in RULES_TRIED:
             row = replace(base, rule=rule)
-            found.setdefault(_key(row), Candidate(rule, row))
+            found.setdefault(row_key(row), Candidate(rule, row))
     return tuple(found.values()) if len(found) > 1 else ()
 
 
@@ -82,15 +82,15 @@ def _rows(engine: Engine, graph: Subgraph, op: Operator) -> Iterator[tuple[str, 
                 yield name, row
 
 
-def _key(row: Row) -> tuple[object, ...]:
-    """Two rows of one key compute the same."""
+def row_key(row: Row) -> tuple[object, ...]:
+    """A key: two rows that share it compute the same."""
     return row.kernel, row.rule, row.multiplier, row.algorithm, row.clamp
 
 
 def _name(engine: str, row: Row, base: Row | None, runtime: str) -> str:
     how = ", ".join(filter(None, (row.algorithm, row.rule)))
     if base is not None:
-        if _key(replace(base, rule=row.rule)) == _key(row):
+        if row_key(replace(base, rule=row.rule)) == row_key(row):
             return row.rule
         if row.rule and row.kernel == base.kernel and row.multiplier != base.multiplier:
             how += f", multiplier {row.multiplier}"

@@ -11,6 +11,7 @@ from tflreplay.ground.rounding import RULES, Array
 from tflreplay.ground.window import Window
 from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.conditions import Condition
 from tflreplay.ops.base.fields import Fields
 from tflreplay.ops.base.layouts import Reread
 from tflreplay.ops.base.ported import Ported
@@ -54,6 +55,9 @@ class Card:
 
     The rest are traits, which tools ask for:
 
+    - ``kinds``: its operators that engines compute each in their own way; the last kind has no
+      condition where it is all the rest.
+    - ``alike``: kernels that are one function of 8-bit codes, by algebra.
     - ``sums_once``: what is summed does not depend on the rule.
     - ``operands``: what its inputs are called, and how their scales and zero points are numbered in
       formulas, of an op without weights; ``sign`` says with which sign it adds the second one,
@@ -83,6 +87,8 @@ class Card:
     op: str
     tables: Mapping[str, Entries] = field(default_factory=dict)
     roles: Roles = field(default_factory=Roles)
+    kinds: tuple[tuple[str, Condition | None], ...] = ()
+    alike: tuple[frozenset[Kernel], ...] = ()
     sums_once: bool = False
     operands: tuple[tuple[str, str], ...] = (("input", "i"),)
     unary: bool = False

@@ -24,6 +24,7 @@ from tflreplay.ground.engine import Engine
 from tflreplay.ground.files import check_files, write_files
 from tflreplay.ground.rounding import RULES, Array, Multiplier, Rule, VectorRule
 from tflreplay.ground.words import printable, short
+from tflreplay.judgement.measured import assumed_ops
 from tflreplay.model import Model, Tensor
 from tflreplay.ops import card
 from tflreplay.tools.rules import LayerRules, Range, Requantization
@@ -117,6 +118,8 @@ def document(
             "runtime": engine.runtime,
             "version": engine.version,
             "machine": str(engine.machine),
+            "profile": None if engine.profile is None else engine.profile.name,
+            "assumed": [op.index for op in assumed_ops(model, engine)],
         },
         "inputs": list(inputs),
         "layers": [_layer(layer) for layer in layers],

@@ -6,9 +6,10 @@ import textwrap
 from collections.abc import Iterator
 
 from tflreplay.ground.engine import Engine
-from tflreplay.ground.machine import on
+from tflreplay.judgement.measured import arithmetic, unmeasured_note
 from tflreplay.ops import LAYERS, Row, home, rows
 from tflreplay.ops.base.conditions import Condition
+from tflreplay.runtimes.profiles import spelled
 
 _WIDTH = 96
 _INDENT = 14
@@ -17,8 +18,21 @@ _INDENT = 14
 def render(engine: Engine) -> str:
     """The rows of the engine's version and machine, in the order in which they are tried."""
     layers = " over ".join(LAYERS[engine.name])
-    title = f"{engine.name} kernels of {engine.runtime} {engine.version} ({layers})"
-    return "\n\n".join([title + on(engine.machine), *_reached(engine)])
+    title = f"{arithmetic(engine)} ({layers})"
+    note = textwrap.fill(unmeasured_note(engine), _WIDTH)
+    return "\n\n".join(filter(None, [title, note, *_measured(engine), *_reached(engine)]))
+
+
+def _measured(engine: Engine) -> Iterator[str]:
+    """What its profile says, which goes before the rows."""
+    if engine.profile is None:
+        return
+    for one in engine.profile.measured:
+        kernels = "unexplained" if one.kernels is None else f"as {spelled(one.kernels)}"
+        how = f"{kernels}, rule {one.rule}" if one.rule else kernels
+        text = f"{one.op} ({one.dtype}), measured: {how}; {one.evidence or 'no evidence'}"
+        yield textwrap.fill(text, _WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+    yield "Assumed of all else:"
 
 
 def _reached(engine: Engine) -> Iterator[str]:

@@ -101,6 +101,8 @@ def answers(model: Model, found: Separation) -> Array:
         CaptureError: the engine cannot run the layer by itself.
     """
     engine = found.engine
+    if str(engine) != engine.name:
+        raise CaptureError(f"{engine} is a profile, of which nothing can be run here")
     count = len(next(iter(found.inputs.values())))
     cut = copies(model, found.op.index, count)
     flat = [codes[vector] for vector in range(count) for codes in found.inputs.values()]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tflreplay.ground.machine import replay_notes
+from tflreplay.judgement.measured import profile_notes
 from tflreplay.judgement.run import whose
 from tflreplay.model import Model
 from tflreplay.runtimes import Capture
@@ -26,6 +27,7 @@ def explain_element(
     threads: int = 1,
     against: Capture | None = None,
     machine: str | None = None,
+    probe: bool = True,
 ) -> Explanation:
     """Capture a model's tensors and explain one output element of an op; see
     :func:`tflreplay.explain`.
@@ -34,14 +36,14 @@ def explain_element(
         model: what :func:`tflreplay.load` gives.
         inputs: what :func:`tflreplay.read_inputs` gives.
         op_index: the op, and ``index``: which element of its output.
-        runtime, engine, threads, against, machine: as for :func:`tflreplay.run`.
+        runtime, engine, threads, against, machine, probe: as for :func:`tflreplay.run`.
 
     Raises:
         CaptureError, InputError, NotReplayed: nothing is captured, there is no such element, or the
             op cannot be explained.
     """
     against = on_machine(against, machine)
-    ours = engine_of(runtime, engine, None, threads, against, machine)
+    ours = engine_of(runtime, engine, None, threads, against, machine, probe)
     explained_row(model, ours, op_index)  # what cannot be explained need not be captured
     captured = captured_later(model, inputs, runtime, engine, threads, against, machine)()
     tensors = dict(inputs.arrays) | captured.tensors
@@ -49,6 +51,7 @@ def explain_element(
     notes = (
         *(f"input: {note}" for note in inputs.notes),
         *replay_notes(captured.machine, ours.machine),
+        *profile_notes(model, ours, op_index),
         captured.note,
         *captured.problems,
     )

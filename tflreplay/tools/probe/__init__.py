@@ -5,15 +5,52 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 from tflreplay.ground.engine import Engine
-from tflreplay.runtimes import ENGINES, RUNTIMES, capture, resolve
+from tflreplay.ground.errors import CaptureError
+from tflreplay.ground.profile import Measured
+from tflreplay.ground.rounding import Array
+from tflreplay.runtimes import ENGINES, RUNTIMES, Capture, capture, resolve
 from tflreplay.tools.probe.cases import Cases, cases
 from tflreplay.tools.probe.evidence import Finding, Score, findings
+from tflreplay.tools.probe.identify import Fingerprint, fingerprint
+from tflreplay.tools.probe.kit import Piece, Returned, piece, pieces, read_results
 
-__all__ = ["Cases", "Finding", "Probe", "Score", "asked", "cases", "findings", "probe"]
+__all__ = [
+    "Cases",
+    "Finding",
+    "Fingerprint",
+    "Piece",
+    "Probe",
+    "Returned",
+    "Score",
+    "asked",
+    "cases",
+    "findings",
+    "fingerprint_of",
+    "kit",
+    "measured_by",
+    "probe",
+]
 
 _cases = cache(cases)
+
+
+@cache
+def kit() -> tuple[Piece, ...]:
+    """What to run on a device: models of a few operators, and their inputs."""
+    return pieces(_cases())
+
+
+def fingerprint_of(directory: Path) -> tuple[Fingerprint, tuple[str, ...]]:
+    """What a device computes, by what it returned of the kit; and what was said of the files.
+
+    Raises:
+        InputError: nothing of the kit is in the directory, or a file cannot be read.
+    """
+    returned = read_results(directory, kit())
+    return fingerprint(_cases(), returned.tensors, returned.missing), returned.notes
 
 
 @dataclass(frozen=True)
@@ -53,12 +90,76 @@ def probe(
         InputError: nothing can be run on the machine here.
     """
     probed = _cases()
-    captured = capture(probed.model, probed.inputs, runtime, engine, machine=machine)
-    ran = Engine(
+    ran, tensors, missing, failure = ask(probed, runtime, engine, machine)
+    return Probe(ran, findings(probed, ran, tensors, missing), failure)
+
+
+def measured_by(engine: Engine) -> tuple[Measured, ...]:
+    """What an engine computes of each kind of op: as its tables say, or what else was found.
+
+    Raises:
+        CaptureError: the engine cannot be run, or its process died.
+    """
+    probed = _cases()
+    runtime = f"{engine.runtime}=={engine.version}"
+    _, tensors, missing, failure = ask(probed, runtime, engine.name)
+    if failure:
+        raise CaptureError(failure)
+    return fingerprint(probed, tensors, missing, engine).measured
+
+
+def ask(
+    probed: Cases, runtime: str | None, engine: str | None, machine: str | None = None
+) -> tuple[Engine, dict[int, Array], dict[int, str], str]:
+    """Run the operators: the engine that ran, outputs by tensor index, why others are missing, and
+    how it failed.
+
+    What refuses all of them at once is asked for one kind after another.
+
+    Raises:
+        CaptureError: the engine cannot be run, or refuses every kind.
+    """
+    try:
+        captured = capture(probed.model, probed.inputs, runtime, engine, machine=machine)
+    except CaptureError as error:
+        return _ask_by_kinds(probed, runtime, engine, machine, error)
+    return _ran(captured), captured.tensors, captured.missing, captured.failure
+
+
+def _ask_by_kinds(
+    probed: Cases,
+    runtime: str | None,
+    engine: str | None,
+    machine: str | None,
+    refusal: CaptureError,
+) -> tuple[Engine, dict[int, Array], dict[int, str], str]:
+    ran: Engine | None = None
+    tensors, missing = dict(probed.inputs), dict[int, str]()
+    failures = []
+    for kind in dict.fromkeys(probed.names):
+        pairs = zip(probed.model.main.operators, probed.names, strict=True)
+        part = piece(probed, kind, [op for op, name in pairs if name == kind])
+        try:
+            captured = capture(part.model, part.inputs, runtime, engine, machine=machine)
+        except CaptureError as error:
+            missing.update(dict.fromkeys(part.places.values(), str(error)))
+            continue
+        ran = _ran(captured)
+        failures += [captured.failure] if captured.failure else []
+        for index, place in part.places.items():
+            if index in captured.tensors:
+                tensors[place] = captured.tensors[index]
+            else:
+                missing[place] = captured.missing.get(index, captured.failure)
+    if ran is None:
+        raise refusal
+    return ran, tensors, missing, "; ".join(failures)
+
+
+def _ran(captured: Capture) -> Engine:
+    return Engine(
         captured.engine, captured.runtime, captured.version, captured.threads, captured.machine
     )
-    found = findings(probed, ran, captured.tensors, captured.missing)
-    return Probe(ran, found, captured.failure)
 
 
 def asked(runtimes: Sequence[str] = (), engines: Sequence[str] = ()) -> tuple[Engine, ...]:

@@ -29,16 +29,13 @@ class Scale:
 
 
 class Builder:
-    """Collects ops and the codes that they are to be run on.
-
-    ``names`` holds, for each op in order, the name that its evidence goes under.
-    """
+    """Collects ops and the codes that they are to be run on."""
 
     def __init__(self) -> None:
-        self.names: list[str] = []
         self.inputs: dict[int, Array] = {}
         self._tensors: list[Tensor] = []
         self._operators: list[Operator] = []
+        self._buffers = 0
 
     def codes(self, values: Array, scale: Scale) -> int:
         """An int8 activation, and its codes; the index of its tensor."""
@@ -60,9 +57,8 @@ class Builder:
         options: Mapping[str, Any] | None = None,
         table: str = "",
         version: int = 2,
-        under: str = "",
     ) -> None:
-        """An operator with one int8 output; its evidence goes ``under`` this name, or its own."""
+        """An operator with one int8 output."""
         output = self._tensor(shape, "int8", scale)
         self._operators.append(
             Operator(
@@ -75,7 +71,6 @@ class Builder:
                 options_table=table,
             )
         )
-        self.names.append(under or name)
 
     def model(self) -> Model:
         outputs = tuple(index for op in self._operators for index in op.outputs)
@@ -100,10 +95,14 @@ class Builder:
                 shape=shape,
                 shape_signature=shape,
                 dtype=dtype,
-                # A buffer for each constant, at the tensor's own index; 0 stands for no data.
-                buffer=index if raw is not None else 0,
+                # A buffer for each constant; 0 stands for no data.
+                buffer=self._buffer() if raw is not None else 0,
                 quantization=scale.record if scale is not None else None,
                 raw=raw,
             )
         )
         return index
+
+    def _buffer(self) -> int:
+        self._buffers += 1
+        return self._buffers

@@ -10,7 +10,7 @@ import numpy as np
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Accumulation, Array
-from tflreplay.judgement.diagnosis.candidates import candidates
+from tflreplay.judgement.diagnosis.candidates import Candidate, candidates
 from tflreplay.model import Operator, Subgraph
 from tflreplay.ops import row_of
 from tflreplay.ops.seam import Tensors, call_of, first_half, run_op
@@ -56,9 +56,9 @@ class Finding:
     def computes(self) -> tuple[str, ...]:
         """The candidates that explain every output: one, none, or several not told apart.
 
-        Without discriminating outputs there is no evidence for any of them, and it is empty.
+        Without discriminating outputs there is no evidence for any of several, and it is empty.
         """
-        if not self.discriminating:
+        if not self.discriminating and len(self.ranked) > 1:
             return ()
         return tuple(score.name for score in self.ranked if score.wrong == 0)
 
@@ -80,8 +80,12 @@ class Finding:
         return " ".join(filter(None, (self._claim(), self._against(), self._table())))
 
     def _claim(self) -> str:
-        if not self.discriminating:
+        if not self.computes and not self.discriminating and not self.unexplained:
             return f"Not told apart: all candidates give the same on {self.outputs:,} outputs."
+        if self.computes and len(self.ranked) == 1:
+            return (
+                f"Computes {self.computes[0]}, all that is known of it: {self.outputs:,} outputs."
+            )
         evidence = f"all {self.outputs:,} outputs, {self.discriminating:,} of them discriminating"
         if not self.computes:
             best = self.ranked[0]
@@ -110,7 +114,7 @@ class Finding:
                 f"THIS CONTRADICTS THE TABLE of tflreplay, which says {self.expected}: "
                 f"{self.contradicting:,} outputs are not what that gives."
             )
-        return f"As the table says: {self.expected}." if self.computes else ""
+        return f"As the table says: {self.expected}." if self.computes and self.expected else ""
 
 
 def findings(
@@ -159,7 +163,8 @@ def _evidence(
 ) -> Finding:
     (output,) = op.outputs
     theirs = tensors[output]
-    found = candidates(engine, graph, op)
+    own = row_of(engine, graph, op)
+    found = candidates(engine, graph, op) or (Candidate(own.rule or own.algorithm, own),)
     outputs = [run_op(graph, op, tensors, engine, each.row)[output] for each in found]
     disagree = np.zeros(theirs.shape, bool)
     for other in outputs[1:]:
