@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,10 +16,13 @@ from tests.single_op import Spec, build, random_codes, random_scale
 from tflreplay.ground.engine import NEWEST, Engine
 from tflreplay.ground.machine import AARCH64, LITTLE, NO_DOT_PRODUCT, SME, Machines, asked
 from tflreplay.ops import CARDS, Row
+from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.types import FLOAT, UNQUANTIZED
+from tflreplay.ops.fully_connected.in_16_bits import fully_connected_in_16_bits
+from tflreplay.ops.fully_connected.integer import fully_connected
 
-_ON = {AARCH64: "aarch64", LITTLE: "aarch64:cortex-a53", SME: "aarch64:sme"}
-_ON[NO_DOT_PRODUCT] = "aarch64:cortex-a72"
+ON = {AARCH64: "aarch64", LITTLE: "aarch64:cortex-a53", SME: "aarch64:sme"}
+ON[NO_DOT_PRODUCT] = "aarch64:cortex-a72"
 _TABLES = {
     "CONV_2D": "Conv2DOptions",
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
@@ -37,7 +41,7 @@ def here_and_there(
 ) -> Case:
     """The row ``on`` these machines that has the fields; ``rules`` are told from it."""
     there = row(op, engine, on=on, **fields)
-    texts = {f"{engine}@{_ON[on]} litert=={NEWEST['litert']}": there}
+    texts = {f"{engine}@{ON[on]} litert=={NEWEST['litert']}": there}
     instead = tuple(each for rule in rules for each in by_rule(there, rule))
     return case(f"{op} {name} on {on}", make, texts, instead=instead)
 
@@ -45,7 +49,7 @@ def here_and_there(
 def row(op: str, table: str, **fields: Any) -> Row:
     """The one row of the op in this table that has these fields, of the newest release."""
     on = fields.get("on")
-    engine = Engine(machine=asked(_ON[on])) if on is not None else Engine()
+    engine = Engine(machine=asked(ON[on])) if on is not None else Engine()
     (found,) = (
         each
         for each in CARDS[op].rows(table)
@@ -87,7 +91,7 @@ def weighted_cases() -> list[Case]:
             found = [
                 each
                 for each in CARDS[op].rows("optimized")
-                if each.rule == "ruy-neon" and each.types == types
+                if (each.rule, each.types, each.on) == ("ruy-neon", types, AARCH64)
             ]
             there = found[0] if several else found[-1]
             cases.append(
@@ -135,6 +139,23 @@ def weighted_cases() -> list[Case]:
     for code, rule, other in ((late, "double-up-late", "neon8"), (up, "double-up", "double")):
         cases.append(
             here_and_there(rule, code, "DEPTHWISE_CONV_2D", "optimized", AARCH64, other, rule=rule)
+        )
+    for several, multiplier in ((True, Precision.FLOAT64), (False, Precision.FLOAT32_PRODUCT)):
+        there = row(
+            "FULLY_CONNECTED",
+            "optimized",
+            on=NO_DOT_PRODUCT,
+            kernel=fully_connected_in_16_bits,
+            multiplier=multiplier,
+            since={},
+        )
+        cases.append(
+            case(
+                f"FULLY_CONNECTED by -128 on {NO_DOT_PRODUCT}, {multiplier}",
+                partial(lowest, per_channel=several),
+                {f"optimized@{ON[NO_DOT_PRODUCT]} litert=={NEWEST['litert']}": there},
+                instead=(replace(there, kernel=fully_connected),),
+            )
         )
     cases.append(
         here_and_there("above -128", matrices, "BATCH_MATMUL", "xnnpack", NO_DOT_PRODUCT, "single")
@@ -191,6 +212,37 @@ def other_cases() -> list[Case]:
 
 def tables(engine: str) -> tuple[str, ...]:
     return (engine, "reference")
+
+
+def lowest(
+    rng: np.random.Generator,
+    dtype: str = "int8",
+    per_channel: bool = False,
+    batches: int = 6,
+    units: int = 16,
+) -> Made:
+    """Most codes are -128, those of the weights and of the inputs."""
+    depth = 40
+    x, w = (
+        np.where(rng.random(shape) < 0.7, -128, rng.integers(-128, 128, shape)).astype(dtype)
+        for shape in ((batches, depth), (units, depth))
+    )
+    scales = rng.uniform(0.01, 0.02, units if per_channel else 1).astype(np.float32)
+    s, so = np.float32(rng.uniform(0.01, 0.1)), np.float32(rng.uniform(1.0, 2.0))
+    bias = rng.integers(-(2**15), 2**15, units).astype(np.int32)
+    content = build(
+        "FULLY_CONNECTED",
+        [
+            Spec(x.shape, dtype, s, int(rng.integers(-20, 20))),
+            Spec(w.shape, dtype, scales, 0, w),
+            Spec((units,), "int32", s * scales, 0, bias),
+        ],
+        [Spec((batches, units), dtype, so, 0)],
+        {},
+        "FullyConnectedOptions",
+        4,
+    )
+    return content, [x]
 
 
 def weighted(

@@ -11,6 +11,7 @@ from tests.kernels.test_hybrid import random_floats
 from tests.kernels.test_matmul import telling_accumulators
 from tests.kernels.test_svdf import telling_svdf
 from tests.recorded import models
+from tests.recorded.aarch64 import ON, lowest
 from tests.recorded.case import Case, Made, case, either_side
 from tests.single_op import Spec, build
 from tflreplay.ops import CARDS, Row, card
@@ -33,10 +34,12 @@ def cases() -> list[Case]:
             rows = one.rows(table)
             for since in (row for row in rows if row.since in _FLOAT64):
                 before = next(row for row in rows if _replaced(row, since))
-                engine = f"{table}@{since.on}" if since.on else table
+                engine = f"{table}@{ON[since.on]}" if since.on else table
                 sides = either_side(engine, since.since, before, since)
                 dtype = since.types[0]
-                make = partial(MODELS.get(f"{op} {table}") or MODELS[op], dtype=dtype)
+                names = (f"{op} {engine}", f"{op} {table}", op)
+                made = next(MODELS[name] for name in names if name in MODELS)
+                make = partial(made, dtype=dtype)
                 found.append(case(f"{op} {dtype} by precision, {engine}", make, sides))
     return found
 
@@ -131,6 +134,7 @@ MODELS: Mapping[str, Callable[..., Made]] = {
     "SVDF": svdf,
     "FULLY_CONNECTED": connected,
     "BATCH_MATMUL": matrices,
+    "FULLY_CONNECTED optimized@aarch64:cortex-a72": partial(lowest, batches=48, units=64),
     # aarch64's, by 3x3.
     "DEPTHWISE_CONV_2D optimized": partial(convolution, op="DEPTHWISE_CONV_2D", size=4, kernel=3),
     **{

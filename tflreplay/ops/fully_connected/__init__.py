@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from tflreplay.ground.machine import AARCH64
+from tflreplay.ground.machine import AARCH64, NO_DOT_PRODUCT
 from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.card import Card, Slip, Worst
 from tflreplay.ops.base.conditions import Condition, Site, condition, every
@@ -40,6 +40,7 @@ from tflreplay.ops.base.weights import (
     int8_zero_point,
     int32_sums,
     integer_weights,
+    lowest_weights,
     may_wrap,
     no_int8_zero_point,
     no_int64_bias,
@@ -69,6 +70,10 @@ from tflreplay.ops.fully_connected.floating import (
     hybrid_fully_connected,
     lowest_four_bits,
     xnnpack_hybrid_fully_connected,
+)
+from tflreplay.ops.fully_connected.in_16_bits import (
+    fully_connected_in_16_bits,
+    terms_in_16_bits,
 )
 from tflreplay.ops.fully_connected.integer import (
     connected_fields,
@@ -175,6 +180,22 @@ _IN_32_BITS = (
     _in_32_bits(Precision.FLOAT64, every(no_int64_bias, per_channel), _DECLARED_COUNTS),
     _in_32_bits(Precision.FLOAT32_PRODUCT, every(no_int64_bias, no_zero_point), _DECLARED_COUNTS),
 )
+
+
+_LOWEST = every(several_rows, lowest_weights)
+
+
+def _in_16_bits(row: Row) -> Row:
+    """The optimized row by ruy's kernels for CPUs without dot products."""
+    return replace(
+        by_ruy(row, _LOWEST if row.when is None else every(row.when, _LOWEST)),
+        kernel=fully_connected_in_16_bits,
+        algorithm="products added two by two in 16 bits",
+        ledger=Terms(terms_in_16_bits),
+        on=NO_DOT_PRODUCT,
+    )
+
+
 _ONCE = _connected(QUANTIZED, "float-away64", Precision.FLOAT64, since=_ROUNDED_ONCE)
 
 CARDS = (
@@ -243,6 +264,7 @@ CARDS = (
                 ),
             ),
             "optimized": (
+                *map(_in_16_bits, (_SEVERAL_SCALES, *_ONE_SCALE)),
                 lowest_products(EIGHT_BITS),
                 by_ruy(_SEVERAL_SCALES, every(per_channel, several_rows)),
                 *(by_ruy(row, several_rows) for row in _ONE_SCALE),
