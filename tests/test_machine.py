@@ -172,10 +172,6 @@ def test_a_capture_from_another_machine_is_said_to_be_one() -> None:
 def test_what_was_not_measured_of_a_machine_is_said() -> None:
     assert tables_note(MEASURED_ON) == ""
     assert replay_notes(ARM, PI) == (tables_note(PI),) == (BY_QEMU,)
-    other = Machine("riscv64")
-    assert replay_notes(other, other) == (
-        "the tables were measured on x86-64 and aarch64, not on riscv64",
-    )
 
 
 def test_sources_of_several_machines() -> None:
@@ -190,7 +186,7 @@ def test_sources_of_several_machines() -> None:
 def test_a_table_shows_the_rows_of_the_machine() -> None:
     there = table.render(replace(Engine("optimized"), machine=ARM))
     title, *_ = there.splitlines()
-    assert title == "optimized kernels of litert 2.3.0 (optimized over reference) on aarch64"
+    assert title == "optimized kernels of litert 2.3.0 on aarch64 (optimized over reference)"
     told = "CONV_2D (int8): ruy-neon\n  multiplier  float64 s1*s2/so\n  machine     aarch64\n"
     assert told in there
     assert "rndnu16" in table.render(replace(Engine("xnnpack"), machine=Machine.parse(A53)))

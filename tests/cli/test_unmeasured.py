@@ -90,7 +90,7 @@ def test_what_is_measured() -> None:
     assert Engine("reference", "tensorflow", "2.22.0").unmeasured
     assert Engine("reference", "litert", "a build of mine").unmeasured
     elsewhere = replace(Engine(), machine=Machine("riscv64"))
-    assert elsewhere.unmeasured == "the tables were measured on x86-64, not on riscv64"
+    assert elsewhere.unmeasured == "the tables were measured on x86-64 and aarch64, not on riscv64"
     assert measured(Engine()) == Engine()
     assert measured(NEW, probe=False) == NEW
     double = replace(NEW, name="double")

@@ -8,6 +8,7 @@ from functools import cache
 from packaging.version import Version
 
 from tflreplay.ground.engine import NEWEST, OLDEST, Engine
+from tflreplay.ground.machine import MEASURED_ON
 from tflreplay.ops import CARDS
 from tflreplay.runtimes import RUNTIMES
 
@@ -30,6 +31,7 @@ def _versions(runtime: str) -> Iterator[str]:
         for card in CARDS.values()
         for table in card.tables
         for entry in card.entries(table)
+        if entry.runs_on(MEASURED_ON)
         for version in (entry.since, entry.until)
         if runtime in version and Version(version[runtime]) > Version(OLDEST[runtime])
     }
