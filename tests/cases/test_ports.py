@@ -191,12 +191,13 @@ def test_each_op_of_the_probe_script_is_named_floor_instead_of_truncate() -> Non
     ours = replay_isolated(probed.model, tensors, kernels=rows(kernels, probed.model))
     verdicts = {}
     for op in probed.model.main.operators:
-        if op.name in kernels and op.name not in verdicts:
+        if op.name in kernels:
             produced = ours.tensors[op.outputs[0]]
             verdict = diagnose(probed.model.main, op, tensors, produced, Engine())
             assert verdict is not None
             if verdict.kind != "expected":
-                verdicts[op.name] = verdict
+                found = (verdict, verdicts.get(op.name, verdict))
+                verdicts[op.name] = max(found, key=lambda one: one.strength)
     assert set(verdicts) == set(kernels)
     for verdict in verdicts.values():
         assert verdict.answer == "floor instead of truncate in the high-mul", verdict.text
