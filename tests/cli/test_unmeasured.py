@@ -65,6 +65,9 @@ def test_it_is_left_unasked(tmp_path: Path, invented: dict[str, str]) -> None:
     assert f"note: {NEWER} with; its arithmetic is assumed to be the same" in done.stdout
     assert done.stderr == ""
     assert not (tmp_path / "cache").exists()
+    named = run(SEVEN_OPS, "--no-probe", "--machine", "x86-64", cwd=tmp_path, env=invented)
+    assert named.stderr == ""
+    assert not (tmp_path / "cache").exists()
     rules = " ".join(run("rules", "--no-probe", cwd=tmp_path, env=invented).stdout.split())
     assert f"{NEWER} with; its arithmetic is assumed to be the same" in rules
 

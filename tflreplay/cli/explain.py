@@ -107,8 +107,11 @@ def _element(model: Path, given: dict[str, Any]) -> Any:
 
     loaded = load(model)
     inputs = read_inputs(loaded, given["sources"], given["seed"], hints=given["hints"])
-    options.announce_environment(given["runtime"], given["engine"], given["machine"])
+    asked = given["runtime"], given["engine"], given["machine"]
+    options.announce_environment(*asked)
     against = given["against"]
+    if against is None:
+        options.announce_probe(*asked, given["probe"])
     return explain_element(
         loaded,
         inputs,

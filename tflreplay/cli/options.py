@@ -144,7 +144,7 @@ def announce_environment(runtime: str | None, engine: str | None, named: str | N
         from tflreplay.runtimes.launching import announcement
         from tflreplay.tools.sources import engine_of
 
-        if told := announcement(engine_of(runtime, engine, machine=named)):
+        if told := announcement(engine_of(runtime, engine, machine=named, probe=False)):
             click.echo(told, err=True)
 
 

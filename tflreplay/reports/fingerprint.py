@@ -14,47 +14,25 @@ from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import OutputError
 from tflreplay.ground.files import check_files, write_files
 from tflreplay.ground.words import series
-from tflreplay.reports.probe import WIDTH, answer
+from tflreplay.reports.probe import HEADERS, WIDTH, line
 from tflreplay.runtimes import RUNTIMES
 from tflreplay.runtimes.packages import PROFILE_SUFFIX, is_profile
 from tflreplay.runtimes.profiles import profile_text
-from tflreplay.tools.probe import Finding, Fingerprint
-
-_HEADERS = (
-    "op",
-    "computes",
-    "outputs",
-    "discriminating",
-    "nearest other\nis wrong in",
-    "unexplained",
-    "nearest engine\nis wrong in",
-)
+from tflreplay.tools.probe import Fingerprint
 
 
 def render(found: Fingerprint, device: str) -> str:
     """A line for each op, the evidence in sentences, and the known engine that is nearest."""
     asked = [finding for finding in found.findings if not finding.reason]
     table = tabulate(
-        [_line(finding, found) for finding in asked],
-        _HEADERS,
+        [(*line(finding), f"{found.differs.get(finding.op, 0):,}") for finding in asked],
+        (*HEADERS, "nearest engine\nis wrong in"),
         colalign=("left", "left", *["right"] * 5),
         maxcolwidths=[None, 44] + [None] * 5,
         disable_numparse=True,
     )
     sentences = (_wrapped(f"{finding.op}: {finding.text}") for finding in found.findings)
     return "\n\n".join([device, table, "\n".join(sentences), _wrapped(nearest(found))])
-
-
-def _line(finding: Finding, found: Fingerprint) -> tuple[str, ...]:
-    return (
-        finding.op,
-        answer(finding),
-        f"{finding.outputs:,}",
-        f"{finding.discriminating:,}",
-        f"{finding.rivals[0].wrong:,}" if finding.computes and finding.rivals else "",
-        f"{finding.unexplained:,}",
-        f"{found.differs.get(finding.op, 0):,}",
-    )
 
 
 def nearest(found: Fingerprint) -> str:

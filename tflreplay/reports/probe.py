@@ -33,14 +33,13 @@ COLUMNS = (
     "tried",
     "wrong",
 )
-_HEADERS = (
+HEADERS = (
     "op",
     "computes",
     "outputs",
     "discriminating",
     "nearest other\nis wrong in",
     "unexplained",
-    "table",
 )
 WIDTH = 100
 _ANSWER_WIDTH = 36
@@ -53,21 +52,9 @@ def title(probe: Probe) -> str:
 
 def render(probe: Probe) -> str:
     """One engine: a line for each op, then the evidence in sentences."""
-    lines = [
-        (
-            found.op,
-            answer(found),
-            f"{found.outputs:,}",
-            f"{found.discriminating:,}",
-            f"{found.rivals[0].wrong:,}" if found.computes and found.rivals else "",
-            f"{found.unexplained:,}",
-            _table(found),
-        )
-        for found in probe.findings
-    ]
     table = tabulate(
-        lines,
-        _HEADERS,
+        [(*line(found), _table(found)) for found in probe.findings],
+        (*HEADERS, "table"),
         colalign=("left", "left", "right", "right", "right", "right", "left"),
         maxcolwidths=[None, _ANSWER_WIDTH] + [None] * 5,
         disable_numparse=True,
@@ -79,6 +66,18 @@ def render(probe: Probe) -> str:
         for found in probe.findings
     )
     return "\n\n".join([title(probe), table, "\n".join(sentences)])
+
+
+def line(found: Finding) -> tuple[str, ...]:
+    """The cells below :data:`HEADERS`."""
+    return (
+        found.op,
+        answer(found),
+        f"{found.outputs:,}",
+        f"{found.discriminating:,}",
+        f"{found.rivals[0].wrong:,}" if found.computes and found.rivals else "",
+        f"{found.unexplained:,}",
+    )
 
 
 def matrix(probes: Sequence[Probe]) -> str:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tflreplay.ground.rounding import INT32_MAX, INT32_MIN, Accumulation, Array, Multiplier, Rule
-from tflreplay.ground.window import Window, window
+from tflreplay.ground.window import Window
 from tflreplay.judgement.diagnosis import broken_rules, layouts
 from tflreplay.judgement.diagnosis.made import Arrays, Made
+from tflreplay.judgement.diagnosis.windows import windows_of
 from tflreplay.model import Tensor
 from tflreplay.ops import CARDS, card
 from tflreplay.ops.base.call import Call, activation_range, with_input, with_options
@@ -134,16 +135,7 @@ def _repadded(
     x, weights = arrays[:2]
     assert x is not None
     assert weights is not None
-    rows, columns = (
-        window(
-            x.shape[axis],
-            weights.shape[axis],
-            call.option(f"stride_{letter}"),
-            call.option(f"dilation_{letter}_factor"),
-            "SAME",
-        )
-        for axis, letter in ((1, "h"), (2, "w"))
-    )
+    rows, columns = windows_of(call, x, weights)
     around = ((0, 0), widths(rows), widths(columns), (0, 0))
     if not any(map(any, around)):
         return None

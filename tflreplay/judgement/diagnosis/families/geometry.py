@@ -13,11 +13,11 @@ from tflreplay.ground.window import Window, window
 from tflreplay.judgement.diagnosis.families.change import Change, of_array, of_sums
 from tflreplay.judgement.diagnosis.made import Arrays, Made
 from tflreplay.judgement.diagnosis.said import Said
+from tflreplay.judgement.diagnosis.windows import Windows, windows_of
 from tflreplay.ops import card
 from tflreplay.ops.base.call import Call, with_options
 
 _MOST_PADDING = 4
-Windows = tuple[Window, Window]
 
 
 def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
@@ -28,7 +28,7 @@ def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
     yield from _sums(call)
     if known.window is None:
         return
-    right = _windows(call, arrays[0], arrays[1])
+    right = windows_of(call, arrays[0], arrays[1])
     yield from _padding(right)
     yield from _steps(call, right, arrays[0].shape)
     yield from _outside(call, right)
@@ -46,20 +46,6 @@ def _sums(call: Call) -> Iterator[Change]:
 
 def _carried(values: Array) -> Array:
     return np.asarray(wrap32(values.astype(np.int64).cumsum(axis=-1)))
-
-
-def _windows(call: Call, x: Array, weights: Array) -> Windows:
-    rows, columns = (
-        window(
-            x.shape[axis],
-            weights.shape[axis],
-            call.option(f"stride_{letter}"),
-            call.option(f"dilation_{letter}_factor"),
-            call.option("padding"),
-        )
-        for axis, letter in ((1, "h"), (2, "w"))
-    )
-    return rows, columns
 
 
 def _padding(right: Windows) -> Iterator[Change]:
