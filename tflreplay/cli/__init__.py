@@ -19,6 +19,7 @@ from tflreplay.cli.discriminate import discriminate
 from tflreplay.cli.dumper import dumper
 from tflreplay.cli.explain import explain
 from tflreplay.cli.extract import extract
+from tflreplay.cli.multiplier import multiplier
 from tflreplay.cli.ops import ops
 from tflreplay.cli.probe import probe
 from tflreplay.cli.replay import EXIT_CODES, replay
@@ -67,6 +68,7 @@ for subcommand in (
     dumper,
     explain,
     extract,
+    multiplier,
     ops,
     probe,
     rules,

@@ -59,9 +59,7 @@ _OF_A_NUMBER = {
 @click.option("--bias", type=int, metavar="N", help="Add this to --acc.")
 @click.option("--input-scale", type=float, metavar="S")
 @click.option("--filter-scale", type=float, metavar="S")
-@click.option(
-    "--output-scale", type=float, metavar="S", help="The scales that make the multiplier."
-)
+@options.output_scale
 @click.option(
     "--multiplier",
     type=int,
@@ -74,8 +72,8 @@ _OF_A_NUMBER = {
     metavar="N",
     help="... and its shift as TFLite has it: the exponent, negative for a right shift.",
 )
-@click.option("--real-multiplier", type=float, metavar="R", help="Or the real multiplier.")
-@click.option("--zero-point", type=int, metavar="N", help="The output's zero point.")
+@options.real_multiplier
+@options.zero_point
 @click.option("--low", type=int, metavar="N", help="The lowest code.  [default: -128]")
 @click.option("--high", type=int, metavar="N", help="The highest code.  [default: 127]")
 @click.option("--engine-value", type=int, metavar="N", help="The code to find an explanation for.")
@@ -89,7 +87,8 @@ def explain(model: Path | None, as_json: bool, **given: Any) -> None:
       tflreplay explain --acc 585 --input-scale 0.05 --filter-scale 0.02 --output-scale 0.1
                         --zero-point -126
 
-    An op is fed the captured inputs, so what is explained was made there.
+    An op is fed the captured inputs, so what is explained was made there. Without an accumulator,
+    tflreplay multiplier tells multiplier and shift of the same scales.
     """
     from tflreplay.reports import explain as report
 

@@ -125,6 +125,14 @@ probe = click.option(
     help="Leave a version or machine that the tables were not measured with unasked. Else it is "
     "probed, once, and what was found is kept.",
 )
+# Of numbers from no model, which explain and multiplier take.
+output_scale = click.option(
+    "--output-scale", type=float, metavar="S", help="The scales that make the multiplier."
+)
+real_multiplier = click.option(
+    "--real-multiplier", type=float, metavar="R", help="Or the real multiplier."
+)
+zero_point = click.option("--zero-point", type=int, metavar="N", help="The output's zero point.")
 force = click.option("--force", is_flag=True, help="Replace what is already there.")
 
 

@@ -259,9 +259,13 @@ def reduced16(acc: Array, m: Multiplier) -> Array:
     ``r = (mantissa + 2**15) >> 16``, at most 0x7FFF; ``(acc * r + 2**(14 - shift)) >> (15 -
     shift)``.
     """
-    reduced = np.where(m.mantissa < 0x7FFF0000, (m.mantissa + (1 << 15)) >> 16, 0x7FFF)
     total = 15 - m.shift
-    return np.asarray((acc * reduced + (1 << (total - 1))) >> total)
+    return np.asarray((acc * reduced_mantissa(m.mantissa) + (1 << (total - 1))) >> total)
+
+
+def reduced_mantissa(mantissa: Array) -> Array:
+    """A Q31 mantissa cut to 16 bits, as :func:`reduced16` multiplies by it."""
+    return np.where(mantissa < 0x7FFF0000, (mantissa + (1 << 15)) >> 16, 0x7FFF)
 
 
 def float_away64(acc: Array, m: Multiplier) -> Array:

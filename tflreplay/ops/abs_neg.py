@@ -12,6 +12,7 @@ from tflreplay.ops.base.plain import elementwise
 from tflreplay.ops.base.precision import Ratio
 from tflreplay.ops.base.predicates import unary_rank
 from tflreplay.ops.base.row import Defect, Row
+from tflreplay.ops.base.smallest import alone
 from tflreplay.ops.base.terms import Arrays, Index, input_code, sum_of_terms
 from tflreplay.ops.base.types import FLOAT, SIGNED, UNQUANTIZED
 from tflreplay.ops.base.words import (
@@ -101,6 +102,7 @@ CARDS = (
                 ),
             ),
         },
+        smallest=alone("AbsOptions"),
     ),
     Card(
         "NEG",

@@ -38,6 +38,7 @@ from tflreplay.ops.base.rescaling import (
     twice_largest_scale,
 )
 from tflreplay.ops.base.row import Clamp, Defect, NotModelled, Row
+from tflreplay.ops.base.smallest import pair
 from tflreplay.ops.base.step import (
     AWAY,
     DOWN,
@@ -499,6 +500,7 @@ CARDS = (
         left_shift=left_shift,
         lines=of_pair,
         ported=ported.ADD,
+        smallest=pair("AddOptions"),
     ),
     Card(
         "SUB",
@@ -564,5 +566,6 @@ CARDS = (
         left_shift=left_shift,
         lines=of_pair,
         ported=ported.SUB,
+        smallest=pair("SubOptions"),
     ),
 )

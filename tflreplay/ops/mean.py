@@ -41,6 +41,7 @@ from tflreplay.ops.base.reduction import (
     xnnpack_sums,
 )
 from tflreplay.ops.base.row import NotModelled, Row
+from tflreplay.ops.base.smallest import reduction
 from tflreplay.ops.base.step import AWAY, EVEN, over, times, to_integer
 from tflreplay.ops.base.terms import Arrays, Codes, Index, sum_of_products
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INDICES, INT16, UNQUANTIZED
@@ -457,5 +458,6 @@ CARDS = (
         worst=Worst.AT_ENDS,
         fields=Fields(_fields, _ones),
         ported=ported.MEAN,
+        smallest=reduction,
     ),
 )

@@ -20,6 +20,7 @@ from tflreplay.ops.base.plain_rows import xnnpack_flushed
 from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import binary
 from tflreplay.ops.base.row import Clamp, Row
+from tflreplay.ops.base.smallest import pair
 from tflreplay.ops.base.step import Step, doubled, saturated
 from tflreplay.ops.base.terms import Arrays, Index, operand, sum_of_terms
 from tflreplay.ops.base.types import EIGHT_BITS, INT16, SIGNED, UNQUANTIZED
@@ -212,5 +213,6 @@ CARDS = (
         worst=Worst.AT_ENDS,
         rescales=("output",),
         lines=of_pair,
+        smallest=pair("MulOptions"),
     ),
 )

@@ -31,6 +31,7 @@ from tflreplay.ops.base.predicates import (
     to_eight_bits,
 )
 from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.smallest import alone
 from tflreplay.ops.base.terms import Arrays, Index, by_eight_bits, centred, input_code
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, QUANTIZED
 from tflreplay.ops.base.words import MICRO, NOT_TFLM, OPTIMIZED_HEADER, REFERENCE_OPS
@@ -340,6 +341,7 @@ CARDS = (
         worst=Worst.AT_ENDS,
         function=("real", float),
         real=lambda call, x: x,
+        smallest=alone("QuantizeOptions"),
     ),
     Card(
         "DEQUANTIZE",

@@ -22,6 +22,7 @@ from tflreplay.ops.base.ported import activations as ported
 from tflreplay.ops.base.precision import Ratio
 from tflreplay.ops.base.raw_codes import another_scale
 from tflreplay.ops.base.row import Defect, Kernel, Row
+from tflreplay.ops.base.smallest import alone
 from tflreplay.ops.base.step import saturated
 from tflreplay.ops.base.terms import Arrays, Index, centred
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT16, SIGNED
@@ -134,6 +135,7 @@ CARDS = (
         unary=True,
         worst=Worst.AT_ENDS,
         ported=ported.RELU,
+        smallest=alone(),
     ),
     Card(
         "RELU6",
@@ -164,6 +166,7 @@ CARDS = (
         unary=True,
         worst=Worst.AT_ENDS,
         ported=ported.RELU,
+        smallest=alone(),
     ),
     Card(
         "RELU_N1_TO_1",

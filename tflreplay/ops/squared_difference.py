@@ -13,6 +13,7 @@ from tflreplay.ops.base.plain import elementwise
 from tflreplay.ops.base.plain_rows import xnnpack_flushed
 from tflreplay.ops.base.rescaling import common_scale, twice_largest_scale
 from tflreplay.ops.base.row import Row
+from tflreplay.ops.base.smallest import pair
 from tflreplay.ops.base.types import INT8
 from tflreplay.ops.base.words import finished
 
@@ -74,6 +75,8 @@ CARDS = (
         },
         operands=PAIR,
         sign=-1,
+        rescales=("input 0", "input 1"),
         left_shift=_shift,
+        smallest=pair("SquaredDifferenceOptions"),
     ),
 )

@@ -37,6 +37,7 @@ from tflreplay.ops.base.reduction import (
     xnnpack_sums,
 )
 from tflreplay.ops.base.row import Defect, NotModelled, Row
+from tflreplay.ops.base.smallest import reduction
 from tflreplay.ops.base.step import AWAY, EVEN, in_float32
 from tflreplay.ops.base.terms import Arrays, Codes, Index, sum_of_products
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT8, INT16, SIGNED, UINT8, UNQUANTIZED
@@ -268,5 +269,6 @@ CARDS = (
             ),
         },
         ported=ported.SUM,
+        smallest=reduction,
     ),
 )

@@ -36,6 +36,7 @@ from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import image, one_input, plain_activation
 from tflreplay.ops.base.roles import Roles
 from tflreplay.ops.base.row import Defect, Kernel, Row
+from tflreplay.ops.base.smallest import Smallest
 from tflreplay.ops.base.sums import Sums, accumulator_bits, centred_weights, weighted_accumulation
 from tflreplay.ops.base.terms import Arrays, Index, grid, weighted_sum
 from tflreplay.ops.base.types import FLOAT, INT8, INT16, UINT8
@@ -418,6 +419,14 @@ _PORTED = (
     ),
 )
 
+
+def _smallest(size: int) -> Smallest:
+    shape = (1, 1, 1, size)
+    options = {"padding": "VALID", "stride_h": 1, "stride_w": 1}
+    inputs = (np.array(shape, np.int32), (size, 1, 1, 2), (1, 1, 1, 2))
+    return Smallest(inputs, shape, "TransposeConvOptions", options)
+
+
 CARDS = (
     Card(
         "TRANSPOSE_CONV",
@@ -523,5 +532,6 @@ CARDS = (
         slips=frozenset({Slip.WEIGHTS, Slip.SUM}),
         rereadings=(transposed, rotated, as_hwio, as_oihw),
         ported=_PORTED,
+        smallest=_smallest,
     ),
 )

@@ -17,6 +17,7 @@ from tflreplay.ops.base.layouts import Reread
 from tflreplay.ops.base.ported import Ported
 from tflreplay.ops.base.roles import Roles
 from tflreplay.ops.base.row import Kernel, NotModelled, Row
+from tflreplay.ops.base.smallest import Sized
 
 Arrays = tuple[Array | None, ...]
 Entries = tuple[Row | NotModelled, ...]
@@ -81,6 +82,7 @@ class Card:
     - ``function``: in words, and of a real number, what the op computes; ``gives_reals`` says that
       the output is not quantized.
     - ``unexplained``: why its elements have no ledger.
+    - ``smallest``: its smallest operator, for its parameters to be asked without a model.
     - ``unpacked``: types of a constant input that XNNPACK decodes beforehand, or ``any``.
     """
 
@@ -110,6 +112,7 @@ class Card:
     function: tuple[str, Callable[[float], float]] | None = None
     gives_reals: bool = False
     unexplained: str = ""
+    smallest: Sized | None = None
     unpacked: tuple[str, ...] = ()
 
     @property

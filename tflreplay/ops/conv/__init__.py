@@ -15,6 +15,7 @@ from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import images, one_input, plain_activation
 from tflreplay.ops.base.roles import Roles
 from tflreplay.ops.base.row import Defect, Kernel, NotModelled, Row
+from tflreplay.ops.base.smallest import Smallest
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT8, INT16, UINT8
 from tflreplay.ops.base.weight_defects import (
     TFLM_BIAS,
@@ -193,6 +194,18 @@ _UINT8_DEPTHWISE = in_both_precisions(
     CONVOLUTION_FLOAT64,
 )
 
+
+def _smallest_conv(size: int) -> Smallest:
+    options = {"padding": "VALID", "stride_h": 1, "stride_w": 1}
+    return Smallest(((1, 1, 1, 2), (size, 1, 1, 2)), (1, 1, 1, size), "Conv2DOptions", options)
+
+
+def _smallest_depthwise(size: int) -> Smallest:
+    options = {"padding": "VALID", "stride_h": 1, "stride_w": 1, "depth_multiplier": 1}
+    shape = (1, 1, 1, size)
+    return Smallest((shape, shape), shape, "DepthwiseConv2DOptions", options)
+
+
 CARDS = (
     Card(
         "CONV_2D",
@@ -294,6 +307,7 @@ CARDS = (
         window=recorded_windows,
         lines=conv_lines,
         fields=Fields(conv_fields, less_zero_point),
+        smallest=_smallest_conv,
     ),
     Card(
         "DEPTHWISE_CONV_2D",
@@ -383,5 +397,6 @@ CARDS = (
         window=recorded_windows,
         lines=conv_lines,
         fields=Fields(depthwise_fields, less_zero_point),
+        smallest=_smallest_depthwise,
     ),
 )

@@ -16,6 +16,7 @@ from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.predicates import one_input, plain_activation
 from tflreplay.ops.base.roles import Roles
 from tflreplay.ops.base.row import Defect, Row, Versions
+from tflreplay.ops.base.smallest import Smallest
 from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT8, INT16, QUANTIZED
 from tflreplay.ops.base.weight_defects import WRAPPING, signs_lost
 from tflreplay.ops.base.weighted_rows import (
@@ -198,6 +199,11 @@ def _in_16_bits(row: Row) -> Row:
 
 _ONCE = _connected(QUANTIZED, "float-away64", Precision.FLOAT64, since=_ROUNDED_ONCE)
 
+
+def _smallest(size: int) -> Smallest:
+    return Smallest(((1, 1), (size, 1)), (1, size), "FullyConnectedOptions")
+
+
 CARDS = (
     Card(
         "FULLY_CONNECTED",
@@ -334,5 +340,6 @@ CARDS = (
         worst=Worst.BY_WEIGHTS,
         lines=connected_lines,
         fields=Fields(connected_fields, less_zero_point),
+        smallest=_smallest,
     ),
 )

@@ -199,9 +199,9 @@ def _rule(rule: Rule) -> dict[str, Any]:
         vector = {
             "width": rule.width,
             "loop": "the whole output" if rule.flat else "the last axis",
-            "remainder": _first_paragraph(rule.tail.apply),
+            "remainder": first_paragraph(rule.tail.apply),
         }
-    return {"name": rule.name, "words": _first_paragraph(rule.apply), "vector": vector}
+    return {"name": rule.name, "words": first_paragraph(rule.apply), "vector": vector}
 
 
 def _requantization(found: Requantization | None) -> dict[str, Any] | None:
@@ -242,7 +242,7 @@ def formula(kernel: Callable[..., Any]) -> str:
 
 
 def _tell(function: Callable[..., Any], told: dict[str, str]) -> None:
-    text = _first_paragraph(function)
+    text = first_paragraph(function)
     told[function.__name__] = _REFERENCE.sub(lambda found: f"`{found['name']}`", text)
     for found in _REFERENCE.finditer(text):
         if found["name"] not in told:
@@ -254,5 +254,6 @@ def _tell(function: Callable[..., Any], told: dict[str, str]) -> None:
 _REFERENCE = re.compile(r":func:`~?(?P<module>(?:\w+\.)*)(?P<name>\w+)`")
 
 
-def _first_paragraph(function: Callable[..., Any]) -> str:
+def first_paragraph(function: Callable[..., Any]) -> str:
+    """Of its docstring, in one line: what a rule or a kernel does, in words."""
     return " ".join((inspect.getdoc(function) or "").split("\n\n")[0].split()).replace("``", "`")

@@ -178,12 +178,8 @@ def _multipliers(
         yield "given", _fitting("--real-multiplier", real)
     else:
         assert scales is not None
-        with np.errstate(over="ignore"):
-            s1, s2, so = (np.float32(scale) for scale in scales)
         names = ("--input-scale", "--filter-scale", "--output-scale")
-        for name, scale, narrow in zip(names, scales, (s1, s2, so), strict=True):
-            if not (math.isfinite(scale) and 0 < narrow < np.inf):
-                raise InputError(f"{name} {scale!r}: give a scale, a positive float32 number")
+        s1, s2, so = map(as_scale, names, scales)
         double = np.float64(s1) * np.float64(s2) / np.float64(so)
         with np.errstate(all="ignore"):
             ways = {
@@ -193,6 +189,19 @@ def _multipliers(
             }
         for how, value in ways.items():
             yield how, _fitting(f"the scales, {how}", float(value))
+
+
+def as_scale(option: str, value: float) -> np.float32:
+    """A scale as a model stores it.
+
+    Raises:
+        InputError: it is no positive float32 number.
+    """
+    with np.errstate(over="ignore"):
+        scale = np.float32(value)
+    if not 0 < scale < np.inf:
+        raise InputError(f"{option} {value!r}: give a scale, a positive float32 number")
+    return scale
 
 
 def _doubts(
