@@ -121,7 +121,8 @@ def either_side(
     A version that is not released yet, or that stands for all of a runtime's, is no boundary.
     """
     rows: dict[str, Row | None] = {}
-    for runtime, version in at.items():
+    for runtime in (name for name in at if name in RELEASES):
+        version = replace(engine_of(name), runtime=runtime).version_in(at)
         releases = RELEASES[runtime]
         if version in releases[1:]:
             older = releases[releases.index(version) - 1]

@@ -53,15 +53,25 @@ class Engine:
         Raises:
             NotReplayed: the version is not one that can be compared.
         """
-        if self.runtime not in first:
+        version = self.version_in(first)
+        if not version:
             return False
         try:
-            return Version(self.version) >= Version(first[self.runtime])
+            return Version(self.version) >= Version(version)
         except InvalidVersion:
             raise NotReplayed(
                 f"its arithmetic depends on the version of {self.runtime}, "
                 f"and {self.version!r} is not one"
             ) from None
+
+    def version_in(self, versions: Mapping[str, str]) -> str:
+        """The version that is given for the runtime, or ''.
+
+        A name such as ``litert@aarch64`` is of the runtime's builds for that architecture: builds
+        of one date need not be of one source.
+        """
+        here = f"{self.runtime}@{self.machine.architecture}"
+        return versions.get(here) or versions.get(self.runtime, "")
 
     @property
     def unmeasured(self) -> str:

@@ -47,7 +47,7 @@ def candidates(engine: Engine, graph: Subgraph, op: Operator) -> tuple[Candidate
     base = base_row(engine, graph, op)
     found = {row_key(own): Candidate(own.rule or own.algorithm, own)}
     for name, row in _rows(engine, graph, op):
-        found.setdefault(row_key(row), Candidate(_name(name, row, base, engine.runtime), row))
+        found.setdefault(row_key(row), Candidate(_name(engine, name, row, base), row))
     if base is not None:
         for rule in RULES_TRIED:
             row = replace(base, rule=rule)
@@ -87,21 +87,22 @@ def row_key(row: Row) -> tuple[object, ...]:
     return row.kernel, row.rule, row.multiplier, row.algorithm, row.clamp
 
 
-def _name(engine: str, row: Row, base: Row | None, runtime: str) -> str:
+def _name(engine: Engine, table: str, row: Row, base: Row | None) -> str:
     how = ", ".join(filter(None, (row.algorithm, row.rule)))
     if base is not None:
         if row_key(replace(base, rule=row.rule)) == row_key(row):
             return row.rule
         if row.rule and row.kernel == base.kernel and row.multiplier != base.multiplier:
             how += f", multiplier {row.multiplier}"
-    return f"{how} ({', '.join([f'{engine} kernels', *_versions(row, runtime)])})"
+    return f"{how} ({', '.join([f'{table} kernels', *_versions(engine, row)])})"
 
 
-def _versions(row: Row, runtime: str) -> Iterator[str]:
-    """The versions of one runtime that a row is for, where it is not for all."""
-    if row.since and runtime not in row.since:
-        yield f"of {' and '.join(row.since)}"
-    elif not row.since.get(runtime, "0").startswith("0"):
-        yield f"{runtime} {row.since[runtime]} on"
-    if runtime in row.until:
-        yield f"{runtime} before {row.until[runtime]}"
+def _versions(engine: Engine, row: Row) -> Iterator[str]:
+    """The versions of the engine's runtime that a row is for, where it is not for all."""
+    since, until = engine.version_in(row.since), engine.version_in(row.until)
+    if row.since and not since:
+        yield f"of {' and '.join(name for name in row.since if '@' not in name)}"
+    elif since and not since.startswith("0"):
+        yield f"{engine.runtime} {since} on"
+    if until:
+        yield f"{engine.runtime} before {until}"

@@ -14,8 +14,6 @@ from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT8, INT16, UINT8
 from tflreplay.ops.base.weight_defects import WRAPPING, wraps
 from tflreplay.ops.base.weights import lowest_weights
 from tflreplay.ops.base.words import (
-    LITERT_FLOAT64,
-    LITERT_FLOAT64_ON_AARCH64,
     UNORDERED_SUMS,
     finished,
 )
@@ -117,7 +115,6 @@ def by_ruy(row: Row, when: Condition | None = None) -> Row:
         rule="single" if wide else "ruy-neon",
         source="ruy/apply_multiplier.cc" if wide else "ruy/kernel_arm64.cc",
         when=when or row.when,
-        since=LITERT_FLOAT64_ON_AARCH64 if row.since == LITERT_FLOAT64 else row.since,
         on=AARCH64,
     )
 

@@ -35,10 +35,9 @@ MEASURED = {"litert": "1.1.1", "tensorflow": "2.18.0"}
 # 0.dev20261012203412, does not.
 MICRO_FLOAT64 = {"tflm": "0.dev20261013214400"}
 # LiteRT's own kernels compute in float64 what was float32, or a float32 product of scales, before;
-# the nightly build before this one, 2.4.0.dev20261014, does not.
-LITERT_FLOAT64 = {"litert": "2.4.0.dev20261016"}
-# aarch64's build of the 14th has it already, that of the 13th has not.
-LITERT_FLOAT64_ON_AARCH64 = {"litert": "2.4.0.dev20261014"}
+# the nightly build before this one, 2.4.0.dev20261014, does not. aarch64's build of the 14th does,
+# that of the 13th does not.
+LITERT_FLOAT64 = {"litert": "2.4.0.dev20261016", "litert@aarch64": "2.4.0.dev20261014"}
 # Of uint8 convolutions, a few builds later; not yet in 2.4.0.dev20261018.
 CONVOLUTION_FLOAT64 = {"litert": "2.4.0.dev20261019"}
 # XNNPACK's generic quantize rounds half away, the zero point inside, from edd5da7ab5 on, and half
