@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from tflreplay.ground.engine import Engine
-from tflreplay.judgement.comparison import difference
+from tflreplay.judgement.difference import difference
 from tflreplay.model import HANDLES
 from tflreplay.ops import CARDS, Row
 from tflreplay.replayer import loop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from tflreplay.judgement.comparison import compare, difference
+from tflreplay.judgement.comparison import Comparison, LayerDiff, compare
+from tflreplay.judgement.difference import difference
+from tflreplay.judgement.suspects import Suspects
 from tflreplay.model import Model, Operator, Tensor
 from tflreplay.ops import CARDS, card
 from tflreplay.replayer.loop import replay, replay_isolated
@@ -34,7 +37,7 @@ def test_difference_counts(ours: np.ndarray, data: st.DataObject) -> None:
     assert found.exact == (ours == theirs).all()
     for channel in range(ours.shape[axis]):
         part = diff.take(channel, axis)
-        assert found.channels.elements == part.size
+        assert found.channels.elements[channel] == part.size
         assert found.channels.mismatches[channel] == np.count_nonzero(part)
         assert found.channels.plus_one[channel] == np.count_nonzero(part == 1)
         assert found.channels.minus_one[channel] == np.count_nonzero(part == -1)
@@ -173,3 +176,102 @@ def test_a_tolerance_is_counted_and_told() -> None:
     infinite = difference(np.float32([np.inf, 1]), np.float32([1, 1]), 0, tolerance=1e-5)
     assert infinite.mismatches == 1
     assert infinite.close == 0
+
+
+@given(
+    arrays(
+        np.int16, array_shapes(min_dims=2, max_dims=3, max_side=6), elements=st.integers(-999, 999)
+    ),
+    st.data(),
+)
+def test_differences_add(ours: np.ndarray, data: st.DataObject) -> None:
+    """The sum of two parts is what both together give; from 16 on in bins."""
+    theirs = ours + data.draw(arrays(np.int8, ours.shape, elements=st.integers(-20, 20)))
+    if data.draw(st.booleans()):  # exact on one side
+        theirs[: len(ours) // 2] = ours[: len(ours) // 2]
+    cut = data.draw(st.integers(0, len(ours)))
+    axis = ours.ndim - 1
+    parts = [difference(ours[s], theirs[s], axis) for s in (np.s_[:cut], np.s_[cut:])]
+    found, whole = parts[0] + parts[1], difference(ours, theirs, axis)
+    for name in ("elements", "mismatches", "plus_one", "minus_one", "max_abs", "total", "mean"):
+        assert getattr(found, name) == getattr(whole, name), name
+    for name in ("elements", "mismatches", "plus_one", "minus_one", "max_abs", "total", "mean"):
+        assert (getattr(found.channels, name) == getattr(whole.channels, name)).all(), name
+    bins = {n: n if abs(n) < 16 else int(np.sign(n)) * 16 for n in range(-20, 21)}
+    expected: dict[int, int] = {}
+    for value, count in whole.histogram.items():
+        expected[bins[value]] = expected.get(bins[value], 0) + count
+    assert found.histogram == expected
+    keys = found.channel_histogram[:, :2].tolist()
+    assert keys == sorted(keys)
+    assert len(set(map(tuple, keys))) == len(keys)
+    assert (np.abs(found.channel_histogram[:, 1]) <= 16).all()
+    counted = np.zeros(ours.shape[-1], np.int64)
+    np.add.at(counted, found.channel_histogram[:, 0], found.channel_histogram[:, 2])
+    assert (counted == whole.channels.mismatches).all()
+
+
+def test_bins_are_powers_of_two_either_way() -> None:
+    ours = np.array([[-128], [-65], [-64], [-17], [-16], [-15], [15], [31], [32], [127]], np.int8)
+    found = difference(ours, np.zeros_like(ours), 1)
+    expected = {-128: 2, -64: 4, -16: 4, -15: 2, 15: 2, 16: 2, 32: 2, 64: 2}
+    assert (found + found).histogram == expected
+    assert found.histogram == dict.fromkeys(ours[:, 0].tolist(), 1)
+
+
+def test_channels_add_where_outputs_have_not_as_many() -> None:
+    few, many = np.ones((2, 3), np.int8), np.ones((1, 4), np.int8)
+    found = difference(few, few - 1, 1) + difference(many, many, 1)
+    assert found.channels.elements.tolist() == [3, 3, 3, 1]
+    assert found.channels.mismatches.tolist() == [2, 2, 2, 0]
+    assert found.channels.mean.tolist() == [2 / 3, 2 / 3, 2 / 3, 0]
+    assert (found.elements, found.mismatches) == (10, 6)
+
+
+def layer(made: int | None, chained: int | None, **facts: Any) -> LayerDiff:
+    """One output of four elements, of which so many differ; None: not compared."""
+    zeros = np.zeros((1, 4), np.int8)
+    found = [
+        None if many is None else difference((np.arange(4) < many).astype(np.int8)[None], zeros, 1)
+        for many in (made, chained)
+    ]
+    tensor = Tensor(3, "t", (1, 4), (1, 4), "int8", 0)
+    suspects = facts.pop("suspects", Suspects((2,)))
+    near, far = (found[0], None) if len(suspects.ops) == 1 else (None, found[0])
+    return LayerDiff(
+        2, "ADD", tensor, (1, 4), 1, "", near, found[1], stretch=far, suspects=suspects, **facts
+    )
+
+
+def test_layers_add() -> None:
+    total = layer(0, 0) + layer(1, 2) + layer(0, 0)
+    assert (total.status, total.kind, total.inputs, total.elements) == ("mismatch", "own", 3, 12)
+    assert total.isolated is not None
+    assert total.chained is not None
+    assert (total.isolated.mismatches, total.chained.mismatches) == (1, 2)
+    assert (layer(0, 0) + layer(0, 0)).status == "exact"
+    assert (layer(0, 0) + layer(0, 3)).kind == "inherited"
+
+
+def test_a_layer_that_one_input_lacks_is_not_exact() -> None:
+    lacking = layer(None, None, reason="no kernel")
+    for total in (layer(0, 0) + lacking + layer(0, 0), lacking + layer(0, 0) + layer(0, 0)):
+        assert (total.status, total.lacking, total.inputs) == ("not replayed", 1, 3)
+        assert total.reason == "no kernel"
+    assert (layer(0, 0) + layer(None, None, absent="not dumped")).status == "not dumped"
+    assert (layer(1, 1) + lacking).status == "mismatch"
+
+
+def test_what_was_made_is_claimed_no_closer_than_in_the_vaguest_input() -> None:
+    vague = Suspects((1, 2))
+    total = layer(0, 0) + layer(2, 2, suspects=vague)
+    assert total.isolated is None
+    assert total.stretch is not None
+    assert (total.stretch.elements, total.stretch.mismatches) == (8, 2)
+    assert (total.kind, total.suspects.ops) == ("at or before", (1, 2))
+
+
+def test_comparisons_add_layer_by_layer() -> None:
+    one, other = layer(0, 0), replace(layer(1, 1), op_index=4)
+    total = Comparison((one, other)) + Comparison((other,))
+    assert [(found.op_index, found.inputs) for found in total.layers] == [(2, 1), (4, 2)]

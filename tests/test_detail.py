@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tflreplay.ground.rounding import RULES, Accumulation
-from tflreplay.judgement.comparison import LayerDiff, difference
+from tflreplay.judgement.comparison import LayerDiff
 from tflreplay.judgement.detail import BINS, SAMPLE, WORST, Detail, detail
+from tflreplay.judgement.difference import difference
 from tflreplay.judgement.run import Run
 from tflreplay.model import Model, Quantization, Tensor
 from tflreplay.ops import row_of

@@ -16,7 +16,7 @@ import pytest
 
 from tests.cli.test_replay import run as command
 from tests.partial_dumps import Devices, branches, judged
-from tflreplay.judgement.comparison import Difference
+from tflreplay.judgement.difference import Difference
 from tflreplay.judgement.run import Run, story
 from tflreplay.judgement.stretch import explain_stretches
 from tflreplay.judgement.suspects import Known, Seen, Suspects, ranges

@@ -11,7 +11,7 @@ import pytest
 
 from tests.single_op import Spec, assert_exact, build, random_codes, random_scale, run_engine
 from tflreplay.ground.engine import Engine
-from tflreplay.judgement.comparison import difference
+from tflreplay.judgement.difference import difference
 from tflreplay.model import parse
 from tflreplay.replayer.loop import replay
 

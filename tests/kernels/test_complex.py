@@ -10,7 +10,7 @@ import pytest
 from tests.kernels.common import OUTPUTS, assert_agrees
 from tests.single_op import Spec, assert_exact, build, run_engine, run_replay
 from tflreplay.ground.engine import Engine
-from tflreplay.judgement.comparison import difference
+from tflreplay.judgement.difference import difference
 from tflreplay.model import parse
 from tflreplay.reports import json_report
 from tflreplay.runtimes.inputs import Inputs

@@ -11,7 +11,7 @@ import numpy as np
 
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.machine import MEASURED_ON, asked
-from tflreplay.judgement.comparison import difference
+from tflreplay.judgement.difference import difference
 from tflreplay.model import Model, parse
 from tflreplay.ops import Row, card
 from tflreplay.ops.base.plain import elementwise

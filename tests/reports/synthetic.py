@@ -11,8 +11,9 @@ import numpy as np
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.machine import MEASURED_ON, Machine
 from tflreplay.ground.rounding import Accumulation, Multiplier
-from tflreplay.judgement.comparison import Channels, Comparison, Difference, LayerDiff
+from tflreplay.judgement.comparison import Comparison, LayerDiff
 from tflreplay.judgement.detail import Detail, detail
+from tflreplay.judgement.difference import Channels, Difference
 from tflreplay.judgement.run import Asked, Findings, Run
 from tflreplay.judgement.suspects import Known, Suspects
 from tflreplay.model import Model, Operator, Quantization, Subgraph, Tensor
@@ -65,15 +66,15 @@ def difference(ours: np.ndarray | None, theirs: np.ndarray | None) -> Difference
         plus_one=int((delta == 1).sum()),
         minus_one=int((delta == -1).sum()),
         max_abs=0 if empty else np.abs(delta).max().item(),
-        mean=0.0 if empty else float(delta.mean()),
+        total=delta.sum().item(),
         histogram=dict(zip(values.tolist(), totals.tolist(), strict=True)),
         channels=Channels(
-            elements=len(delta),
+            elements=np.full(channels, len(delta)),
             mismatches=(delta != 0).sum(axis=0),
             plus_one=(delta == 1).sum(axis=0),
             minus_one=(delta == -1).sum(axis=0),
             max_abs=np.abs(delta).max(axis=0, initial=0),
-            mean=delta.sum(axis=0) / max(len(delta), 1),
+            total=delta.sum(axis=0),
         ),
         channel_histogram=np.column_stack([pairs, counts]),
     )

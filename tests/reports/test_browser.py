@@ -11,7 +11,7 @@ import pytest
 
 from tests.reports.pages import assert_fits, number, panel_numbers, rows_of
 from tests.reports.synthetic import efficientnet_like, few_layers, make_run
-from tflreplay.judgement.comparison import difference
+from tflreplay.judgement.difference import difference
 from tflreplay.judgement.input_steps import InputStep
 from tflreplay.reports.write import write
 

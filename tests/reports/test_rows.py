@@ -115,16 +115,20 @@ def test_histogram_rows(tables, index):
     if layer.theirs is None or layer.theirs.dtype.kind == "f":
         assert found == []
         return
-    keys = [(int(row["channel"]), int(row["difference"])) for row in found]
+    channels = layer.theirs.shape[-1]
+    keys = [(int(row["channel"] or channels), int(row["difference"])) for row in found]
     assert keys == sorted(set(keys))
-    assert {(channel, 0) for channel in range(layer.theirs.shape[-1])} <= set(keys)
+    listed = {channel for channel, _ in keys if channel < channels}
+    assert len(listed) == min(channels, rows.LISTED)
+    assert {(channel, 0) for channel in listed} <= set(keys)
     for mode in ("isolated", "chained"):
         differences = delta(layer, mode)
         if differences is None:
             assert {row[mode] for row in found} == {""}
             continue
         expected = Counter(
-            (channel, int(value)) for (_, channel), value in np.ndenumerate(differences)
+            (channel if channel in listed else channels, int(value))
+            for (_, channel), value in np.ndenumerate(differences)
         )
         assert {
             key: int(row[mode]) for key, row in zip(keys, found, strict=True) if row[mode] != "0"
@@ -132,7 +136,22 @@ def test_histogram_rows(tables, index):
         totals = Counter()
         for (channel, _), row in zip(keys, found, strict=True):
             totals[channel] += int(row[mode])
+        rest = totals.pop(channels, 0)
+        assert rest == (channels - len(listed)) * len(differences)
         assert set(totals.values()) == {len(differences)}
+
+
+def test_the_channels_in_which_most_differs_have_histograms_of_their_own():
+    theirs = np.zeros((3, 100), np.int8)
+    ours = theirs.copy()
+    ours[:2, 40:] = 1
+    ours[:, 30:36] = -1
+    run = make_run([Layer("ADD", "wide", theirs, ours, theirs)])
+    found = [row[3:] for row in rows.histogram_rows(run)]
+    assert {row[0] for row in found} == {None, *range(30, 36), *range(40, 98)}
+    others = [row for row in found if row[0] is None]
+    assert others == [(None, 0, 34 * 3 + 2, 36 * 3), (None, 1, 4, 0)]
+    assert sum(row[2] for row in found) == sum(row[3] for row in found) == theirs.size
 
 
 def test_no_two_differences_are_merged_when_int32_codes_lie_far_apart():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tflreplay.ground.machine import Machine
-from tflreplay.judgement.comparison import same_bits
+from tflreplay.judgement.difference import same_bits
 from tflreplay.model import Model, Tensor
 
 Array = np.ndarray[Any, Any]

@@ -5,77 +5,22 @@ A difference is ours minus theirs: +1 means the replay gave one code more than t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import add
 from typing import Any
-
-import numpy as np
 
 from tflreplay.ground import notebook
 from tflreplay.ground.words import shape_text
+from tflreplay.judgement.difference import Array, Difference, difference
 from tflreplay.judgement.suspects import Seen, Suspects, ranges
 from tflreplay.model import HANDLES, Model, Tensor
 from tflreplay.replayer.loop import Replay
 from tflreplay.runtimes.xnnpack import UNPACKED
 
-Array = np.ndarray[Any, Any]
 NOBODY = Suspects()
-
-
-@dataclass(frozen=True)
-class Channels:
-    """The same counts for each channel: arrays of shape ``(channels,)``.
-
-    ``elements`` is the number of elements in each channel.
-    """
-
-    elements: int
-    mismatches: Array
-    plus_one: Array
-    minus_one: Array
-    max_abs: Array
-    mean: Array
-
-    def __len__(self) -> int:
-        return self.mismatches.size
-
-
-@dataclass(frozen=True)
-class Difference:
-    """Ours minus theirs, of one tensor.
-
-    ``mean`` is over all elements. ``close`` counts elements that are not bit-identical, but within
-    ``tolerance`` of the largest magnitude, or where ``slack`` says how far each may be off, within
-    that; they are no mismatches. Of ``signs`` of them only the sign of 0 or the bits of NaN differ;
-    ``share`` is the largest part of its slack that one of the others takes. ``histogram`` counts
-    elements by difference, 0 included; ``channel_histogram`` holds rows ``(channel, difference,
-    count)`` for differences other than 0. Both are empty for floating-point tensors.
-    """
-
-    elements: int
-    mismatches: int
-    plus_one: int
-    minus_one: int
-    max_abs: float
-    mean: float
-    histogram: Mapping[int, int] = field(repr=False)
-    channels: Channels = field(repr=False)
-    channel_histogram: Array = field(repr=False)
-    close: int = 0
-    tolerance: float = 0.0
-    signs: int = 0
-    share: float = 0.0
-    slack: Array | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def rate(self) -> float:
-        return self.mismatches / self.elements if self.elements else 0.0
-
-    @property
-    def exact(self) -> bool:
-        """True where nothing counts as a mismatch."""
-        return self.mismatches == 0
 
 
 @dataclass(frozen=True)
@@ -89,6 +34,8 @@ class LayerDiff:
     on the other side. ``absent`` says so of a device's dump: it is ``not dumped``, or ``not read``
     where an array was there that could not be taken for it. ``origin`` says how the runtime's
     tensor was obtained.
+
+    The layers of several ``inputs`` add up; of those that are ``lacking``, nothing was compared.
     """
 
     op_index: int
@@ -104,6 +51,50 @@ class LayerDiff:
     stretch: Difference | None = None
     suspects: Suspects = NOBODY
     absent: str = ""
+    inputs: int = 1
+    lacking: int = 0
+
+    def __add__(self, other: LayerDiff) -> LayerDiff:
+        """Both, of the same op output.
+
+        The shape has -1 where they differ. Where the inputs of the op were seen on one side only,
+        what is made is made in the suspects of the other.
+        """
+        near = [one.isolated for one in (self, other)]
+        far = [one.stretch for one in (self, other)]
+        if any(far):
+            near, far = [], [*near, *far]
+        same = self.isolated is self.chained and other.isolated is other.chained
+        isolated = _sum(near)
+        first = self if self.reason else other
+        return replace(
+            self,
+            shape=_common(self.shape, other.shape),
+            rule=self.rule or other.rule,
+            isolated=isolated,
+            chained=isolated if same and near else _sum([self.chained, other.chained]),
+            reason=first.reason,
+            origin=self.origin or other.origin,
+            stretch=_sum(far),
+            suspects=self.suspects | other.suspects,
+            absent=self.absent or other.absent,
+            inputs=self.inputs + other.inputs,
+            lacking=self._lacking + other._lacking,
+        )
+
+    @property
+    def _lacking(self) -> int:
+        return self.lacking if self.inputs > 1 else int(self.main is None)
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """The op's index and the tensor's."""
+        return self.op_index, self.tensor.index
+
+    @property
+    def elements(self) -> int:
+        """The elements compared; where none were, those of the tensor."""
+        return self.main.elements if self.main is not None else math.prod(self.shape)
 
     @property
     def alone(self) -> bool:
@@ -125,10 +116,10 @@ class LayerDiff:
         """``exact``, ``within tolerance``, ``mismatch``, ``not dumped``, ``not read`` or
         ``not replayed``."""
         found = [d for d in (self.isolated, self.stretch, self.chained) if d is not None]
-        if not found:
-            return self.absent or "not replayed"
         if not all(diff.exact for diff in found):
             return "mismatch"
+        if not found or self.lacking:
+            return self.absent or "not replayed"
         return "within tolerance" if any(diff.close for diff in found) else "exact"
 
     @property
@@ -145,11 +136,30 @@ class LayerDiff:
         return "own" if self.alone else "at or before"
 
 
+def _sum(found: Sequence[Difference | None]) -> Difference | None:
+    """None where there is nothing to add."""
+    there = [diff for diff in found if diff is not None]
+    return reduce(add, there) if there else None
+
+
+def _common(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
+    if len(left) != len(right):
+        return left
+    return tuple(a if a == b else -1 for a, b in zip(left, right, strict=True))
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """Every layer of one run."""
+    """Every layer of one run, or of several inputs added up."""
 
     layers: tuple[LayerDiff, ...] = field(repr=False)
+
+    def __add__(self, other: Comparison) -> Comparison:
+        """Both, of one model: each layer that is in either."""
+        found = {layer.key: layer for layer in self.layers}
+        for layer in other.layers:
+            found[layer.key] = found[layer.key] + layer if layer.key in found else layer
+        return Comparison(tuple(found[key] for key in sorted(found)))
 
     @cached_property
     def mismatched(self) -> tuple[LayerDiff, ...]:
@@ -347,165 +357,3 @@ def channel_axis(tensor: Tensor, rank: int) -> int:
     if tensor.quantization is not None and tensor.quantization.per_axis:
         return tensor.quantization.axis
     return max(rank - 1, 0)
-
-
-def difference(
-    ours: Array,
-    theirs: Array,
-    axis: int,
-    tolerance: float = 0.0,
-    slack: Callable[[], Array] | None = None,
-) -> Difference:
-    """Ours minus theirs, of two arrays of one shape and dtype; ``axis`` holds the channels.
-
-    Floating-point values match where their bits do, or are 0 or NaN on both sides, or differ by no
-    more than ``slack``, element by element. Without it, by no more than ``tolerance`` times the
-    largest finite magnitude of ``theirs``. Their largest difference counts an infinity or NaN on
-    one side only as infinite. Of complex numbers the difference is its magnitude.
-    """
-    channels = ours.shape[axis] if ours.ndim else 1
-    per_channel = ours.size // channels if channels else 0
-    if same_bits(ours, theirs).all():
-        return _identical(ours, per_channel, channels)
-    columns = (-1, channels)
-    left = np.moveaxis(np.atleast_1d(ours), axis, -1).reshape(columns)
-    right = np.moveaxis(np.atleast_1d(theirs), axis, -1).reshape(columns)
-    if np.issubdtype(ours.dtype, np.inexact):
-        if slack is None:
-            return _floating_difference(left, right, tolerance, None)
-        allowed = slack()
-        off = np.moveaxis(np.atleast_1d(allowed), axis, -1).reshape(columns)
-        return replace(_floating_difference(left, right, tolerance, off), slack=allowed)
-    diff = left.astype(np.int64) - right.astype(np.int64)
-    channel, value, count = _count(diff)
-
-    def by_channel(weights: Array) -> Array:
-        return np.bincount(channel, weights, channels).astype(np.int64)
-
-    largest = np.zeros(channels, np.int64)
-    np.maximum.at(largest, channel, np.abs(value))
-    table = Channels(
-        per_channel,
-        by_channel(count * (value != 0)),
-        by_channel(count * (value == 1)),
-        by_channel(count * (value == -1)),
-        largest,
-        by_channel(count * value) / per_channel,
-    )
-    values, place = np.unique(value, return_inverse=True)
-    totals = np.bincount(place, count).astype(np.int64)
-    histogram = dict(zip(values.tolist(), totals.tolist(), strict=True))
-    rows = np.column_stack([channel, value, count])[value != 0]
-    return _summary(diff, table, histogram, rows)
-
-
-def _count(diff: Array) -> tuple[Array, Array, Array]:
-    """Channels, differences and counts of ``diff``, of shape ``(elements, channels)``.
-
-    Sorted by channel, then difference; only pairs that occur.
-    """
-    channels = diff.shape[1]
-    low, high = int(diff.min()), int(diff.max())
-    span = high - low + 1
-    if span * channels > 4 * diff.size + 2**20:  # a table of all pairs would be mostly empty
-        order = np.stack([np.broadcast_to(np.arange(channels), diff.shape), diff], axis=-1)
-        pairs, counts = np.unique(order.reshape(-1, 2), axis=0, return_counts=True)
-        return pairs[:, 0], pairs[:, 1], counts
-    key = diff - low
-    key += np.arange(channels) * span
-    counts = np.bincount(key.reshape(-1), minlength=span * channels)
-    (found,) = np.nonzero(counts)
-    return found // span, found % span + low, counts[found]
-
-
-def _floating_difference(
-    left: Array, right: Array, tolerance: float, slack: Array | None
-) -> Difference:
-    diff, wrong = _floating(left, right, tolerance, slack)
-    table = Channels(
-        len(diff),
-        wrong.sum(axis=0),
-        (wrong & (diff == 1)).sum(axis=0),
-        (wrong & (diff == -1)).sum(axis=0),
-        np.abs(diff).max(axis=0),
-        diff.mean(axis=0),
-    )
-    found = _summary(diff, table, {}, np.empty((0, 3), np.int64))
-    close = ~same_bits(left, right) & ~wrong
-    apart = close & (diff != 0)
-    share = 0.0 if slack is None else (np.abs(diff[apart]) / slack[apart]).max(initial=0)
-    return replace(
-        found,
-        close=int(close.sum()),
-        tolerance=tolerance,
-        signs=int((close & ~apart).sum()),
-        share=float(share),
-    )
-
-
-def _floating(
-    ours: Array, theirs: Array, tolerance: float, slack: Array | None
-) -> tuple[Array, Array]:
-    unequal = ~same_bits(ours, theirs)
-    wide = np.result_type(ours.dtype, np.float64)
-    with np.errstate(invalid="ignore"):
-        diff = ours.astype(wide) - theirs.astype(wide)
-        if np.issubdtype(wide, np.complexfloating):
-            diff = np.abs(diff)
-    alike = ~unequal | (np.isnan(ours) & np.isnan(theirs))
-    diff = np.where(alike, 0.0, np.nan_to_num(diff, nan=np.inf))
-    largest = np.abs(theirs[np.isfinite(theirs)]).max(initial=0)
-    allowed = tolerance * float(largest) if slack is None else slack
-    return diff, unequal & ~(np.abs(diff) <= allowed)
-
-
-def deviations(
-    ours: Array, theirs: Array, tolerance: float = 0.0, slack: Array | None = None
-) -> tuple[Array, Array]:
-    """Ours minus theirs, and where that is a mismatch; as :func:`difference` has it.
-
-    Returns:
-        int64 or float64, and bool, both of the arrays' shape.
-    """
-    if np.issubdtype(ours.dtype, np.inexact):
-        return _floating(ours, theirs, tolerance, slack)
-    diff = ours.astype(np.int64) - theirs.astype(np.int64)
-    return diff, diff != 0
-
-
-def _summary(diff: Array, table: Channels, histogram: dict[int, int], rows: Array) -> Difference:
-    return Difference(
-        diff.size,
-        int(table.mismatches.sum()),
-        int(table.plus_one.sum()),
-        int(table.minus_one.sum()),
-        table.max_abs.max().item(),
-        float(diff.mean()),
-        histogram,
-        table,
-        rows,
-    )
-
-
-def same_bits(a: Array, b: Array) -> Array:
-    """Where two arrays of one shape and dtype are bit-identical: bool, of their shape."""
-    if np.issubdtype(a.dtype, np.complexfloating):
-        return same_bits(a.real, b.real) & same_bits(a.imag, b.imag)
-    return np.asarray(_bits(a) == _bits(b))
-
-
-def _bits(array: Array) -> Array:
-    """Floating-point values as the integers of their bits; others as they are."""
-    if np.issubdtype(array.dtype, np.floating):
-        return np.ascontiguousarray(array).view(f"u{array.dtype.itemsize}")
-    return array
-
-
-def _identical(array: Array, per_channel: int, channels: int) -> Difference:
-    zeros = np.zeros(channels, np.int64)
-    zeros.flags.writeable = False
-    table = Channels(per_channel, zeros, zeros, zeros, zeros, zeros)
-    integers = not np.issubdtype(array.dtype, np.inexact) and array.size
-    rows = np.empty((0, 3), np.int64)
-    histogram = {0: array.size} if integers else {}
-    return Difference(array.size, 0, 0, 0, 0, 0.0, histogram, table, rows)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
-from tflreplay.judgement.comparison import Array, LayerDiff
+from tflreplay.judgement.comparison import LayerDiff
+from tflreplay.judgement.difference import Array
 from tflreplay.judgement.suspects import ranges
 from tflreplay.model import Model, Operator, as_run
 from tflreplay.ops import defects_of, row_of

@@ -13,7 +13,8 @@ import numpy as np
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Accumulation, requantize
-from tflreplay.judgement.comparison import Array, Comparison, Difference, LayerDiff, deviations
+from tflreplay.judgement.comparison import Comparison, LayerDiff
+from tflreplay.judgement.difference import Array, Difference, deviations
 from tflreplay.model import Model
 from tflreplay.ops import row_of
 from tflreplay.ops.seam import FirstHalves, Tensors, call_of

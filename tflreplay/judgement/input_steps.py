@@ -13,8 +13,9 @@ import numpy as np
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.rounding import Array
 from tflreplay.ground.words import printable
-from tflreplay.judgement.comparison import Difference, LayerDiff, channel_axis, difference
+from tflreplay.judgement.comparison import LayerDiff, channel_axis
 from tflreplay.judgement.diagnosis import Verdict, diagnose_all
+from tflreplay.judgement.difference import Difference, difference
 from tflreplay.judgement.straight_line import Line, lines
 from tflreplay.model import Model, Tensor
 from tflreplay.ops.quantize import codes_of_reals

@@ -13,10 +13,11 @@ from tflreplay.ground.engine import Engine
 from tflreplay.ground.machine import Machine, replay_notes
 from tflreplay.ground.words import printable, series
 from tflreplay.judgement import proof
-from tflreplay.judgement.comparison import Comparison, Difference, LayerDiff
+from tflreplay.judgement.comparison import Comparison, LayerDiff
 from tflreplay.judgement.defects import Met, told
 from tflreplay.judgement.detail import Detail
 from tflreplay.judgement.diagnosis import Verdict, summarize
+from tflreplay.judgement.difference import Difference
 from tflreplay.judgement.expectations import Expectations
 from tflreplay.judgement.input_steps import InputStep
 from tflreplay.judgement.measured import profile_notes
@@ -419,7 +420,7 @@ def _close(diff: Difference) -> str:
         return f"Within tolerance: {apart}; only the sign of zero, or of NaN, differs."
     off = (
         f"no element is further off than {diff.tolerance:g} of the largest magnitude"
-        if diff.slack is None
+        if not diff.share
         else f"no element takes more than {diff.share:.2%} of what rounding can make of its sum"
     )
     return (

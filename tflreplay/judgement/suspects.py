@@ -31,6 +31,14 @@ class Suspects:
     ops: tuple[int, ...] = ()
     since: tuple[Known, ...] = ()
 
+    def __or__(self, other: Suspects) -> Suspects:
+        """Those of two runs of the op."""
+        if self == other:
+            return self
+        return Suspects(
+            tuple(sorted({*self.ops, *other.ops})), tuple(sorted({*self.since, *other.since}))
+        )
+
     @property
     def start(self) -> str:
         """Where the suspects start from, in words: ``the input and op 3``; empty for nothing."""

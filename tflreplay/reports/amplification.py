@@ -9,7 +9,8 @@ from typing import Any
 
 from tflreplay.ground.words import printable
 from tflreplay.judgement.amplification import Step, amplification, worst_path
-from tflreplay.judgement.comparison import Difference, LayerDiff
+from tflreplay.judgement.comparison import LayerDiff
+from tflreplay.judgement.difference import Difference
 from tflreplay.judgement.run import Run
 from tflreplay.judgement.suspects import ranges
 from tflreplay.reports.rows import Row

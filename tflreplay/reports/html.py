@@ -24,8 +24,9 @@ from tflreplay import __version__
 from tflreplay.ground.errors import OutputError
 from tflreplay.ground.words import shape_text
 from tflreplay.judgement.agreement import LayerAgreement
-from tflreplay.judgement.comparison import Difference, LayerDiff
+from tflreplay.judgement.comparison import LayerDiff
 from tflreplay.judgement.diagnosis import Verdict
+from tflreplay.judgement.difference import Difference
 from tflreplay.judgement.run import MODES, Run, story
 from tflreplay.judgement.suspects import ranges
 from tflreplay.reports import amplification, json_report

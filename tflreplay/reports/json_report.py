@@ -15,10 +15,11 @@ import math
 from typing import Any
 
 from tflreplay import __version__
-from tflreplay.judgement.comparison import Array, Difference, LayerDiff
+from tflreplay.judgement.comparison import LayerDiff
 from tflreplay.judgement.defects import Met
 from tflreplay.judgement.detail import Detail, Element
 from tflreplay.judgement.diagnosis import Fit, OpVerdict, Verdict, summarize
+from tflreplay.judgement.difference import Array, Difference
 from tflreplay.judgement.input_steps import InputStep
 from tflreplay.judgement.measured import assumed_ops
 from tflreplay.judgement.proof import Proof
@@ -212,7 +213,7 @@ def _layer(run: Run, layer: LayerDiff) -> dict[str, Any]:
         "origin": layer.origin or None,
         "output": _tensor(layer.tensor, layer.shape),
         "inputs": [_tensor(graph.tensors[index], graph.tensors[index].shape) for index in inputs],
-        "elements": math.prod(layer.shape),
+        "elements": layer.elements,
         "channel_axis": layer.channel_axis,
         "channels": len(layer.main.channels) if layer.main is not None else None,
         "suspects": list(layer.suspects.ops) if layer.main is not None else None,
@@ -295,7 +296,7 @@ def _difference(diff: Difference | None) -> dict[str, Any] | None:
     }
     if not diff.exact:
         result["by_channel"] = {
-            "elements": channels.elements,
+            "elements": int(channels.elements.max(initial=0)),
             "mismatches": channels.mismatches.tolist(),
             "plus_one": channels.plus_one.tolist(),
             "minus_one": channels.minus_one.tolist(),

@@ -35,12 +35,13 @@ never 0.
 
 **Histogram**, a row for each difference that occurs in a channel, 0 always included: ``isolated``
 and ``chained`` count the elements with this difference. The counts of a channel sum to its
-elements. Floating-point layers have no histogram.
+elements. Of a layer with more than 64 channels, those 64 in which most differs are listed, and the
+others together: ``channel`` is empty. In a dataset, a difference from 16 on, either way, stands for
+those from it up to the next power of two. Floating-point layers have no histogram.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from itertools import chain, repeat
 from typing import Any
@@ -48,11 +49,13 @@ from typing import Any
 import numpy as np
 
 from tflreplay.ground.words import shape_text
-from tflreplay.judgement.comparison import Array, Difference, LayerDiff
+from tflreplay.judgement.comparison import LayerDiff
+from tflreplay.judgement.difference import Array, Difference
 from tflreplay.judgement.run import Run
 from tflreplay.judgement.suspects import ranges
 
 Row = tuple[Any, ...]
+LISTED = 64  # channels of a layer with a histogram of their own
 
 LAYER_COLUMNS = (
     "op_index",
@@ -109,7 +112,7 @@ def layer_rows(run: Run) -> Iterator[Row]:
             layer.tensor.name,
             shape_text(layer.shape),
             layer.tensor.dtype,
-            math.prod(layer.shape),
+            layer.elements,
             layer.status,
             *(
                 side.mismatches if side is not None else None
@@ -157,17 +160,24 @@ def channel_blocks(run: Run) -> Iterator[Block]:
             yield (
                 *_key(layer),
                 range(len(channels)),
-                channels.elements,
+                _same(channels.elements),
                 *_measures(layer.isolated),
                 *_measures(layer.chained),
             )
 
 
 def histogram_blocks(run: Run) -> Iterator[Block]:
-    """A block of :data:`HISTOGRAM_COLUMNS` for each compared layer that is not floating-point."""
+    """Blocks of :data:`HISTOGRAM_COLUMNS` of each compared layer that is not floating-point."""
     for layer in run.comparison.layers:
         if layer.main is not None and not np.issubdtype(layer.tensor.numpy_dtype, np.inexact):
-            yield (*_key(layer), *_histogram(layer, layer.main))
+            for channel, *columns in _histogram(layer, layer.main):
+                yield (*_key(layer), channel, *columns)
+
+
+def _same(elements: Array) -> int | list[int]:
+    """Of all channels, or of each."""
+    same = len(elements) > 0 and (elements == elements[0]).all()
+    return int(elements[0]) if same else elements.tolist()
 
 
 def _spread(diff: Difference | None) -> Row:
@@ -190,33 +200,42 @@ def _measures(diff: Difference | None) -> Row:
     return tuple(array.tolist() for array in (*arrays, channels.max_abs, channels.mean))
 
 
-def _histogram(layer: LayerDiff, main: Difference) -> Row:
-    """Columns channel, difference, isolated, chained."""
+def _histogram(layer: LayerDiff, main: Difference) -> Iterator[Row]:
+    """Columns channel, difference, isolated, chained: of those listed, then of the others."""
     sides = (layer.isolated, layer.chained)
-    count = len(main.channels)
-    if layer.status == "exact":
-        totals = (None if side is None else side.channels.elements for side in sides)
-        return range(count), 0, *totals
-    channels, differences, counts = _merge([_with_zeros(side, count) for side in sides])
-    columns = (
-        None if side is None else column.tolist()
-        for side, column in zip(sides, counts, strict=True)
-    )
-    return channels.tolist(), differences.tolist(), *columns
+    others = len(main.channels)  # stands for the channels that are not listed
+    differ = [side.channels.mismatches for side in sides if side is not None]
+    most = np.argsort(-np.sum(differ, axis=0), kind="stable")[:LISTED]
+    label = np.full(others, others)
+    label[most] = most
+    channels, differences, counts = _merge([_with_zeros(side, label) for side in sides])
+    listed = int(np.searchsorted(channels, others))
+    for part in (slice(listed), slice(listed, None)):
+        if len(differences[part]):
+            yield (
+                channels[part].tolist() if part.start is None else None,
+                differences[part].tolist(),
+                *(
+                    None if side is None else column[part].tolist()
+                    for side, column in zip(sides, counts, strict=True)
+                ),
+            )
 
 
-def _with_zeros(diff: Difference | None, channels: int) -> Array:
-    """Rows (channel, difference, count) with difference 0 for every channel."""
-    zeros = np.zeros((channels, 3), np.int64)
-    zeros[:, 0] = np.arange(channels)
-    if diff is None:
-        return zeros
-    zeros[:, 2] = diff.channels.elements - diff.channels.mismatches
-    return np.concatenate([diff.channel_histogram.reshape(-1, 3), zeros])
+def _with_zeros(diff: Difference | None, label: Array) -> Array:
+    """Rows (label of the channel, difference, count), with difference 0 for every channel."""
+    zeros = np.zeros((len(label), 3), np.int64)
+    zeros[:, 0] = np.arange(len(label))
+    rows = zeros
+    if diff is not None:
+        zeros[:, 2] = diff.channels.elements - diff.channels.mismatches
+        rows = np.concatenate([zeros, diff.channel_histogram])
+    rows[:, 0] = label[rows[:, 0]]
+    return rows
 
 
 def _merge(sides: list[Array]) -> tuple[Array, Array, list[Array]]:
-    """Join rows (channel, difference, count) on channel and difference.
+    """Join rows (channel, difference, count) on channel and difference, and add up the counts.
 
     Returns channels, differences and, for each side, the counts: arrays of one length, sorted by
     channel and then difference, 0 where a side lacks the pair.
@@ -232,7 +251,7 @@ def _merge(sides: list[Array]) -> tuple[Array, Array, list[Array]]:
     start = 0
     for side in sides:
         column = np.zeros(int(first.sum()), np.int64)
-        column[place[start : start + len(side)]] = side[:, 2]
+        np.add.at(column, place[start : start + len(side)], side[:, 2])
         counts.append(column)
         start += len(side)
     return keys[first, 0], keys[first, 1], counts

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tflreplay import __version__
 from tflreplay.ground.words import shape_text, short
-from tflreplay.judgement.comparison import Difference, LayerDiff
+from tflreplay.judgement.comparison import LayerDiff
+from tflreplay.judgement.difference import Difference
 from tflreplay.judgement.measured import arithmetic
 from tflreplay.judgement.run import Run
 from tflreplay.judgement.suspects import ranges

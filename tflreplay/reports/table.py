@@ -11,8 +11,9 @@ from typing import Any
 from tabulate import tabulate
 
 from tflreplay.ground.words import printable, shape_text, short
-from tflreplay.judgement.comparison import Difference, LayerDiff
+from tflreplay.judgement.comparison import LayerDiff
 from tflreplay.judgement.diagnosis import summarize
+from tflreplay.judgement.difference import Difference
 from tflreplay.judgement.run import MODES, Run
 from tflreplay.judgement.suspects import ranges
 from tflreplay.reports import amplification

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import CaptureError, InputError
 from tflreplay.ground.rounding import Array
-from tflreplay.judgement.comparison import Difference, difference
+from tflreplay.judgement.difference import Difference, difference
 from tflreplay.model import HANDLES, Model, Operator, Tensor
 from tflreplay.model.extraction import copies, operator
 from tflreplay.ops import card
