@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import starmap
 from pathlib import Path
 
 from tflreplay.ops import CARDS
@@ -72,11 +73,16 @@ def page() -> str:
 def _versions(entry: Row | NotModelled) -> str:
     """Those of the entry; an entry that a newer one of the same words precedes is of all."""
     told = [
-        f"{word} {', '.join(f'{RUNTIMES[name].title} {number}' for name, number in named.items())}"
+        f"{word} {', '.join(starmap(_version, named.items()))}"
         for word, named in (("since", entry.since), ("until", entry.until))
         if named and set(named.values()) != {"0"}
     ]
     return "; ".join(told) or "all"
+
+
+def _version(name: str, number: str) -> str:
+    runtime, _, machine = name.partition("@")
+    return f"{RUNTIMES[runtime].title} {number}" + (f" (for {machine})" if machine else "")
 
 
 def _short(report: str) -> str:
