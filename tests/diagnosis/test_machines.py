@@ -12,6 +12,7 @@ from tests.diagnosis.port import Port
 from tests.diagnosis.test_planted import expected
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.machine import asked
+from tflreplay.judgement.diagnosis import diagnose
 from tflreplay.ops import row_of
 from tflreplay.ops.seam import call_of, compute
 
@@ -62,6 +63,24 @@ def test_what_the_machine_expects_is_told(models: Models) -> None:
             they = "they cut the high half of the product, then round once with ties up."
             told += they in verdict.text
     assert told
+
+
+def test_what_was_run_elsewhere(models: Models) -> None:
+    """Of a capture, no port is spoken of: x86-64's own row is tried, and told as such."""
+    ours, theirs = on("optimized", "aarch64"), Engine("optimized")
+    told = set()
+    for layer in (layer for found in models.values() for layer in found):
+        produced = expected(layer, theirs)
+        if np.array_equal(produced, expected(layer, ours)):
+            continue
+        verdict = diagnose(layer.model.main, layer.op, layer.tensors, produced, ours, ran=theirs)
+        assert verdict is not None
+        assert any(fit.whose for fit in verdict.fits)
+        if verdict.fits[0].whose:
+            told.add(layer.op.name)
+            assert "is what the optimized kernels on x86-64 compute, by our" in verdict.text
+            assert "port" not in verdict.text
+    assert "CONV_2D" in told
 
 
 def test_a_slip_in_single_rounding(models: Models) -> None:

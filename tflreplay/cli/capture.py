@@ -54,11 +54,12 @@ def capture(
     from tflreplay.runtimes import capture as take
     from tflreplay.runtimes.inputs import read_inputs
     from tflreplay.runtimes.saved import check, save
+    from tflreplay.tools.sources import engine_of
 
     check(output, force)
     loaded = load(model)
     inputs = read_inputs(loaded, sources, seed, shapes=shapes, hints=hints)
-    options.announce_environment(runtime, engine, machine)
+    options.announce([engine_of(runtime, engine, machine=machine, probe=False)])
     captured = take(loaded, inputs.arrays, runtime, engine, threads, machine=machine)
     save(captured, output, loaded, inputs.arrays, overwrite=force)
     for note in inputs.notes:

@@ -63,11 +63,14 @@ def compare(
     from tflreplay.reports import compare as reports
     from tflreplay.runtimes.inputs import read_inputs
     from tflreplay.tools.compare import compare_sources
+    from tflreplay.tools.sources import engines_of
 
     if out is not None:
         reports.check(out, force)
     loaded = load(model)
     inputs = read_inputs(loaded, sources, seed, shapes=shapes, hints=hints)
+    ran, replayed = engines_of(filter(None, names.split(",")))
+    options.announce(ran, replayed if probe else [])
     result = compare_sources(
         loaded, inputs, names.split(","), threads, options.command_line(), hints, probe
     )

@@ -47,14 +47,15 @@ def discriminate(
     from tflreplay.reports import discriminate as report
     from tflreplay.tools.discriminate import answers
     from tflreplay.tools.discriminate import discriminate as search
+    from tflreplay.tools.measure import measured
     from tflreplay.tools.sources import engine_of
 
     if output is not None:
         report.check(output, force)
     loaded = load(model)
-    options.announce_environment(runtime, engine, machine)
-    options.announce_probe(runtime, engine, machine, probe)
-    ours = engine_of(runtime, engine, machine=machine, probe=probe)
+    ours = engine_of(runtime, engine, machine=machine, probe=False)
+    options.announce([ours], [ours] if probe else [])
+    ours = measured(ours, probe)
     for note in profile_notes(loaded, ours, layer):
         echo(f"note: {note}")
     found = search(loaded, layer, ours, seed)

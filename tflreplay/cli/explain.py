@@ -103,27 +103,28 @@ def _element(model: Path, given: dict[str, Any]) -> Any:
     from tflreplay.runtimes.inputs import read_inputs
     from tflreplay.runtimes.saved import load_source
     from tflreplay.tools.explain.element import explain_element
+    from tflreplay.tools.sources import engine_of
 
     loaded = load(model)
     inputs = read_inputs(loaded, given["sources"], given["seed"], hints=given["hints"])
-    asked = given["runtime"], given["engine"], given["machine"]
-    options.announce_environment(*asked)
-    against = given["against"]
-    if against is None:
-        options.announce_probe(*asked, given["probe"])
+    asked, machine, path = (given["runtime"], given["engine"]), given["machine"], given["against"]
+    against = (
+        None
+        if path is None
+        else load_source(path, loaded, inputs.arrays, given["hints"], inputs.reals)
+    )
+    ours = engine_of(*asked, against=against, machine=machine, probe=False)
+    options.announce([ours] if against is None else [], [ours] if given["probe"] else [])
     return explain_element(
         loaded,
         inputs,
         given["layer"],
         _index(given["at"]),
-        given["runtime"],
-        given["engine"],
+        *asked,
         threads=given["threads"],
         probe=given["probe"],
-        against=None
-        if against is None
-        else load_source(against, loaded, inputs.arrays, given["hints"], inputs.reals),
-        machine=given["machine"],
+        against=against,
+        machine=machine,
     )
 
 

@@ -62,12 +62,13 @@ def extract(
     from tflreplay.reports import extract as report
     from tflreplay.runtimes.inputs import read_inputs
     from tflreplay.tools.extract import extract as cut
+    from tflreplay.tools.sources import engine_of
 
     directory = out if out is not None else Path(f"{model.stem}-op{layer}")
     report.check(directory, layer, force)
     loaded = load(model)
     inputs = read_inputs(loaded, sources, seed, shapes=shapes, hints=hints)
-    options.announce_environment(runtime, engine, machine)
+    options.announce([engine_of(runtime, engine, machine=machine, probe=False)])
     kit = cut(loaded, inputs, layer, runtime, engine, machine=machine)
     written = report.write(kit, directory, overwrite=force)
     for note in inputs.notes:

@@ -6,7 +6,7 @@ import functools
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    from tflreplay.ground.engine import Engine
     from tflreplay.runtimes.hints import Hints
 
 
@@ -136,24 +137,19 @@ zero_point = click.option("--zero-point", type=int, metavar="N", help="The outpu
 force = click.option("--force", is_flag=True, help="Replace what is already there.")
 
 
-def announce_probe(runtime: str | None, engine: str | None, named: str | None, probe: bool) -> None:
-    """Say that a version is about to be probed, which takes a few seconds."""
+def announce(runs: Iterable[Engine], replays: Iterable[Engine] = ()) -> None:
+    """Say what takes a while: what is downloaded to run engines, and which are probed first.
+
+    ``replays`` are engines that are probed where they are not measured. A profile is never run.
+    """
+    from tflreplay.runtimes.launching import announcement
     from tflreplay.tools.measure import to_be_probed
-    from tflreplay.tools.sources import engine_of
 
-    asked = engine_of(runtime, engine, machine=named, probe=False)
-    if probe and to_be_probed(asked):
-        click.echo(f"{asked.unmeasured}: probing it, once ...", err=True)
-
-
-def announce_environment(runtime: str | None, engine: str | None, named: str | None = None) -> None:
-    """Say that a version is about to be installed, which takes a while."""
-    if named is not None or (runtime is not None and "==" in runtime):
-        from tflreplay.runtimes.launching import announcement
-        from tflreplay.tools.sources import engine_of
-
-        if told := announcement(engine_of(runtime, engine, machine=named, probe=False)):
-            click.echo(told, err=True)
+    probed = [engine for engine in replays if to_be_probed(engine)]
+    told = [announcement(engine) for engine in (*runs, *probed) if engine.profile is None]
+    told += [f"{engine.unmeasured}: probing it, once ..." for engine in probed]
+    for line in dict.fromkeys(filter(None, told)):
+        click.echo(line, err=True)
 
 
 def command_line() -> str:

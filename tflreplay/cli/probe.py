@@ -90,13 +90,14 @@ def probe(
     from tflreplay.reports import probe as report
     from tflreplay.tools.probe import asked
     from tflreplay.tools.probe import probe as run
+    from tflreplay.tools.sources import engine_of
 
     if output is not None:
         report.check(output, force)
     probes = []
     for engine, machine in product(asked(runtimes, engines), machines or (None,)):
         runtime = f"{engine.runtime}=={engine.version}"
-        options.announce_environment(runtime, engine.name, machine)
+        options.announce([engine_of(runtime, engine.name, machine=machine, probe=False)])
         probes.append(run(runtime, engine.name, machine))
         click.echo(f"{report.render(probes[-1])}\n")
     if len(probes) > 1:

@@ -120,15 +120,23 @@ def replay(
     from tflreplay.runtimes.inputs import read_inputs
     from tflreplay.runtimes.saved import load_source
     from tflreplay.tools.replay import run
+    from tflreplay.tools.sources import engine_of
 
     if out is not None:
         check(out, force)
     loaded = load(model)
     inputs = read_inputs(loaded, sources, seed, steps, shapes, hints)
+    theirs = (
+        None
+        if against is None
+        else load_source(against, loaded, inputs.arrays, hints, inputs.reals)
+    )
     if not quiet:
-        options.announce_environment(runtime, engine, machine)
-        if against is None:
-            options.announce_probe(runtime, engine, machine, probe)
+        ran, ours = (
+            engine_of(runtime, engine, name, against=theirs, machine=machine, probe=False)
+            for name in (None, replay_as)
+        )
+        options.announce([ran] if theirs is None else [], [ours] if probe else [])
     with (
         ProgressBar(hidden=quiet) as progress,
         ThreadPoolExecutor(1) as background,
@@ -142,9 +150,7 @@ def replay(
             engine,
             replay_as=replay_as,
             threads=threads,
-            against=None
-            if against is None
-            else load_source(against, loaded, inputs.arrays, hints, inputs.reals),
+            against=theirs,
             machine=machine,
             modes=(mode,) if mode else None,
             kernels=load_kernels(kernel) if kernel is not None else {},

@@ -51,10 +51,12 @@ def rules(
     point and clamp, and the accumulator's range on the input and in the worst case. It comes from
     our replay; no runtime runs.
     """
+    from tflreplay.tools.measure import measured
     from tflreplay.tools.sources import engine_of
 
-    options.announce_probe(runtime, engine, machine, probe)
-    ours = engine_of(runtime, engine, machine=machine, probe=probe)
+    ours = engine_of(runtime, engine, machine=machine, probe=False)
+    options.announce([], [ours] if probe else [])
+    ours = measured(ours, probe)
     if model is None:
         from tflreplay.reports.rules import table
 

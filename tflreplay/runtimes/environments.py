@@ -24,6 +24,15 @@ from tflreplay.runtimes.packages import RUNTIMES, installed
 # A build under way; its directory is renamed when it is complete.
 _BUILDING = ".building-"
 
+# What pip downloads of a package of today and what it needs.
+_MEGABYTES = {
+    "ai-edge-litert": 40,
+    "ai-edge-litert-nightly": 40,
+    "tensorflow": 650,
+    "tensorflow-cpu": 320,
+    "tf-nightly": 700,
+    "tflite-micro": 20,
+}
 # Of a C library from 2.17 to 2.36, which is Debian 12's.
 _PIP_AARCH64 = ("manylinux2014_aarch64", *(f"manylinux_2_{n}_aarch64" for n in range(17, 37)))
 _UV_AARCH64 = "aarch64-manylinux_2_36"
@@ -85,6 +94,12 @@ def once(directory: Path, done: Path, make: Callable[[Path], None], what: str) -
     except OSError as error:
         if not done.exists():  # or another process was faster
             raise CaptureError(f"cannot build an environment for {what}: {error}") from None
+
+
+def megabytes(runtime: str, version: str) -> int:
+    """About how much :func:`build` downloads."""
+    package, _, _ = requirements(runtime, version)[0].partition("==")
+    return _MEGABYTES[package]
 
 
 def requirements(runtime: str, version: str) -> list[str]:

@@ -33,7 +33,9 @@ def announcement(engine: Engine) -> str:
         parts = [f"{part.name} (about {part.megabytes} MB)" for part in emulated.downloads(engine)]
         return f"downloading {series(parts)}, once ..." if parts else ""
     if environments.missing(engine):
+        size = environments.megabytes(engine.runtime, engine.version)
         return (
-            f"installing {engine.runtime}=={engine.version} in an environment of its own, once ..."
+            f"installing {engine.runtime}=={engine.version} (about {size} MB) in an environment of "
+            "its own, once ..."
         )
     return ""

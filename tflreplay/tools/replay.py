@@ -263,6 +263,7 @@ class _Sides:
                 self._step("Explaining"),
                 self.halves,
                 self._known(number - 1) if number else None,
+                None if by_users else self._elsewhere(),
             )
         with self.timed("details"):
             near, missing = details(
@@ -279,6 +280,16 @@ class _Sides:
             between, failed = self._stretches(comparison, tensors, by_users)
         notes = (*undiagnosed.values(), *missing, *failed, *unknown)
         return Findings(verdicts, notes, near, between, defects=defects)
+
+    def _elsewhere(self) -> Engine | None:
+        """The engine that was run, where that was on another machine than the one replayed."""
+        theirs = self.theirs()
+        if theirs.engine not in LAYERS or not theirs.machine.differs(self.ours.machine):
+            return None
+        known = Engine(
+            theirs.engine, theirs.runtime, theirs.version, theirs.threads, theirs.machine
+        )
+        return replace(known, left=xnnpack.left(known, self.model, theirs.origin))
 
     def _defects(
         self, tensors: Mapping[int, Array], chained: Replay | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,8 @@ from tflreplay.runtimes.packages import is_profile
 from tflreplay.runtimes.saved import load_source
 from tflreplay.tools.measure import measured
 
+_REPLAY = "replay:"
+
 
 def obtain(
     model: Model, inputs: Inputs, source: str, threads: int, hints: Hints, probe: bool
@@ -31,10 +33,8 @@ def obtain(
     """
     if Path(source).exists():
         return load_source(source, model, inputs.arrays, hints)
-    named, at, machine = source.partition("@")
-    runtime, _, engine = named.rpartition(":")
-    if runtime == "replay":
-        ours = engine_of(None, None, f"{engine}{at}{machine}", threads, probe=probe)
+    if source.startswith(_REPLAY):
+        ours = engine_of(None, None, source.removeprefix(_REPLAY), threads, probe=probe)
         result = replay(model, inputs.arrays, ours)
         computed = {
             index: result.tensors[index]
@@ -43,8 +43,33 @@ def obtain(
             for index in op.outputs
         }
         return computed, ours
-    there = machine if at else None
-    return capture(model, inputs.arrays, runtime or None, engine, threads, machine=there)
+    runtime, engine, machine = _parts(source)
+    return capture(model, inputs.arrays, runtime, engine, threads, machine=machine)
+
+
+def engines_of(sources: Iterable[str]) -> tuple[list[Engine], list[Engine]]:
+    """Of such sources, what :func:`obtain` runs and what it replays; of files neither.
+
+    Raises:
+        CaptureError, InputError: a source is unknown.
+    """
+    ran, replayed = [], []
+    for source in sources:
+        if Path(source).exists():
+            continue
+        if source.startswith(_REPLAY):
+            replayed.append(engine_of(None, None, source.removeprefix(_REPLAY), probe=False))
+        else:
+            runtime, engine, machine = _parts(source)
+            ran.append(engine_of(runtime, engine, machine=machine, probe=False))
+    return ran, replayed
+
+
+def _parts(source: str) -> tuple[str | None, str, str | None]:
+    """Runtime, engine and machine, as far as they are named."""
+    named, at, machine = source.partition("@")
+    runtime, _, engine = named.rpartition(":")
+    return runtime or None, engine, machine if at else None
 
 
 def on_machine(against: Capture | None, machine: str | None) -> Capture | None:

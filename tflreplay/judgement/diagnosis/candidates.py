@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import NotReplayed
 from tflreplay.model import Operator, Subgraph
 from tflreplay.ops import OWN_TABLES, Row, card, row_of, site
 
@@ -29,16 +31,23 @@ ROUND_ONCE = tuple(n for n in RULES_TRIED if n not in ("double", "double-up", "r
 
 @dataclass(frozen=True)
 class Candidate:
-    """One arithmetic that is tried: a table row, perhaps with another rule in it."""
+    """One arithmetic that is tried: a table row, perhaps with another rule in it.
+
+    ``of`` is the engine that was run, where this is its row for the op.
+    """
 
     name: str
     row: Row
+    of: Engine | None = None
 
 
-def candidates(engine: Engine, graph: Subgraph, op: Operator) -> tuple[Candidate, ...]:
+def candidates(
+    engine: Engine, graph: Subgraph, op: Operator, ran: Engine | None = None
+) -> tuple[Candidate, ...]:
     """What may have computed ``op``: the engine's own row first, then other engines', then rules.
 
-    Empty for an op whose row only moves data and has no rival.
+    Where another engine is known to have been ``ran``, its row is the second. Empty for an op whose
+    row only moves data and has no rival.
 
     Raises:
         NotReplayed: the engine's tables have no row for this op and type.
@@ -46,8 +55,13 @@ def candidates(engine: Engine, graph: Subgraph, op: Operator) -> tuple[Candidate
     own = row_of(engine, graph, op)
     base = base_row(engine, graph, op)
     found = {row_key(own): Candidate(own.rule or own.algorithm, own)}
+    if ran is not None:
+        with suppress(NotReplayed):
+            row = row_of(ran, graph, op)
+            name = _name(ran, f"{ran.name} kernels on {ran.machine}", row, base)
+            found.setdefault(row_key(row), Candidate(name, row, ran))
     for name, row in _rows(engine, graph, op):
-        found.setdefault(row_key(row), Candidate(_name(engine, name, row, base), row))
+        found.setdefault(row_key(row), Candidate(_name(engine, f"{name} kernels", row, base), row))
     if base is not None:
         for rule in RULES_TRIED:
             row = replace(base, rule=rule)
@@ -87,14 +101,14 @@ def row_key(row: Row) -> tuple[object, ...]:
     return row.kernel, row.rule, row.multiplier, row.algorithm, row.clamp
 
 
-def _name(engine: Engine, table: str, row: Row, base: Row | None) -> str:
+def _name(engine: Engine, kernels: str, row: Row, base: Row | None) -> str:
     how = ", ".join(filter(None, (row.algorithm, row.rule)))
     if base is not None:
         if row_key(replace(base, rule=row.rule)) == row_key(row):
             return row.rule
         if row.rule and row.kernel == base.kernel and row.multiplier != base.multiplier:
             how += f", multiplier {row.multiplier}"
-    return f"{how} ({', '.join([f'{table} kernels', *_versions(engine, row)])})"
+    return f"{how} ({', '.join([kernels, *_versions(engine, row)])})"
 
 
 def _versions(engine: Engine, row: Row) -> Iterator[str]:

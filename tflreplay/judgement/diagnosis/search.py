@@ -63,13 +63,15 @@ def diagnose(
     before: Tensors | None = None,
     doing: Doing = lambda what: None,
     learned: Learned | None = None,
+    ran: Engine | None = None,
 ) -> Verdict | None:
     """The verdict on ``produced``, the first output of ``op`` on the inputs in ``tensors``.
 
     Mistakes are looked for only where the engine's own arithmetic does not explain everything.
     ``halves`` knows accumulators that were made before. ``before`` are the tensors of the inference
     before, None in the first one. ``doing`` is told what is tried, and ``learned`` is of
-    other ops of the model.
+    other ops of the model. ``ran`` is the engine that produced it, where that is another than
+    ``engine`` and no port.
 
     Returns:
         None for an op that has one arithmetic only, which is right, or only moves data, which no
@@ -82,7 +84,7 @@ def diagnose(
     """
     if before is not None and any(graph.tensors[i].is_variable for i in op.inputs if i >= 0):
         return None
-    tried = candidates(engine, graph, op) or _alone(engine, graph, op)
+    tried = candidates(engine, graph, op, ran) or _alone(engine, graph, op)
     if not tried or (produced.dtype.kind == "f" and not card(op.name).gives_reals):
         return None
     halves = halves or FirstHalves()
@@ -98,6 +100,10 @@ def diagnose(
     known = evidence(produced, _sums(call, arrays, halves) if base is not None else None, arrays)
     counted = _channels(op, produced)
     fits = [_plain_fit(name, rules[name], where, counted) for name, where in wrong.items()]
+    if ran is not None:
+        theirs = next((candidate.name for candidate in tried if candidate.of == ran), None)
+        whose = f"the {ran.name} kernels on {ran.machine}"
+        fits = [replace(fit, whose=whose if fit.arithmetic == theirs else "") for fit in fits]
     rivals = [
         Rival(name, rules[name] or name, name, known.count(where))
         for name, where in wrong.items()
@@ -306,6 +312,7 @@ def diagnose_all(
     progress: Callable[[int, str], None] = lambda op_index, doing: None,
     halves: FirstHalves | None = None,
     before: Tensors | None = None,
+    ran: Engine | None = None,
 ) -> tuple[dict[int, Verdict], dict[int, str]]:
     """The verdicts on all ops of the main subgraph that have rival arithmetic, by op index.
 
@@ -318,6 +325,7 @@ def diagnose_all(
         progress: called with the index of each op before it, and then with what is tried on it.
         halves: knows accumulators that were made before.
         before: the tensors of the inference before, where there was one.
+        ran: the engine that produced the outputs, where that is another and no port.
     """
     verdicts: dict[int, Verdict] = {}
     failures: dict[int, str] = {}
@@ -337,6 +345,7 @@ def diagnose_all(
                 before,
                 partial(progress, op.index),
                 learned,
+                ran,
             )
         except NotReplayed:
             continue
@@ -364,7 +373,8 @@ def _wrong(
     for candidate in tried:
         row = candidate.row
         try:
-            output = run_op(graph, op, tensors, engine, row, halves=halves)[op.outputs[0]]
+            whose = candidate.of or engine
+            output = run_op(graph, op, tensors, whose, row, halves=halves)[op.outputs[0]]
         except NotReplayed:
             continue
         if output.shape == produced.shape:

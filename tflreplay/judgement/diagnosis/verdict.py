@@ -24,7 +24,7 @@ class Fit:
     in it, each of which it needs. ``explained`` counts ``elements``. ``exceptions`` holds the
     channels in which some are not explained. ``same_as`` is a mistake that comes to this very
     arithmetic. ``rule`` is the requantization rule of an arithmetic that has one: two engines'
-    algorithms may share it.
+    algorithms may share it. ``whose`` are the kernels that were run, where they compute this.
     """
 
     arithmetic: str
@@ -34,6 +34,7 @@ class Fit:
     same_as: Said | None = None
     rule: str = ""
     elements: int = 0
+    whose: str = ""
 
     @property
     def mistake(self) -> str:
@@ -91,6 +92,12 @@ class Fit:
         if self.mistake:
             return f"Fix: {self.fix}." if sure else f"If so, the fix: {self.fix}."
         rule = self.rule or self.arithmetic
+        if self.whose:
+            return (
+                f"{'That' if sure else 'It'} is what {self.whose} compute, by our tables: they "
+                f"{words.does(self.arithmetic, self.rule)}; those that are replayed "
+                f"{words.does(in_force, in_force)}."
+            )
         if self.same_as and in_force != rule:
             same = self.same_as
             return f"In a port meant to compute double, you {same.you}. Fix: {same.fix}."
