@@ -17,11 +17,12 @@ import tflreplay
 from tests.conftest import SEVEN_OPS
 from tests.single_op import Spec, build
 from tests.test_replayer import rename_op
-from tflreplay.ground.errors import InputError
+from tflreplay.ground.errors import InputError, KernelError
 from tflreplay.judgement.comparison import compare
 from tflreplay.model import Model, parse
 from tflreplay.replayer import user_kernels
 from tflreplay.replayer.loop import replay, replay_isolated
+from tflreplay.replayer.user_kernels.functions import load_functions
 from tflreplay.runtimes import Capture
 from tflreplay.runtimes.inputs import Inputs, random_inputs
 from tflreplay.tools.replay import run
@@ -105,7 +106,7 @@ def test_the_documented_example(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_cannot_be_used(tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
-    with pytest.raises(InputError) as error:
+    with pytest.raises(KernelError) as error:
         tflreplay.load_kernels(written(tmp_path, text))
     for word in words:
         assert word in str(error.value)
@@ -133,16 +134,29 @@ def test_a_file_may_import_its_neighbours_and_is_read_anew(tmp_path: Path) -> No
         "MUL", "def mul(call, a, b):\n    return ANSWER"
     )
     path = written(tmp_path, text)
-    assert tflreplay.load_kernels(path)["MUL"](None, None, None) == 1
+    assert load_functions(path)["MUL"](None, None, None) == 1
     path.write_text(text.replace("return ANSWER", "return 17    "))
-    assert tflreplay.load_kernels(path)["MUL"](None, None, None) == 17
+    assert load_functions(path)["MUL"](None, None, None) == 17
+
+
+def test_what_lies_beside_a_file_is_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "from pathlib import Path\nBESIDE = Path(__file__).with_name('lib.so')\n"
+    written(tmp_path, text + decorated("MUL", "def mul(call, a, b):\n    return BESIDE"))
+    monkeypatch.chdir(tmp_path)
+    found = load_functions(Path("my_port.py"))["MUL"](None, None, None)
+    assert found == tmp_path / "lib.so"
 
 
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
         ("    return 1 // 0", "failed at line 5: ZeroDivisionError"),
-        ("    return call.option('strde')", "failed at line 5: NotReplayed: MEAN without its opti"),
+        (
+            "    return call.option('strde')",
+            "failed at line 5: NotReplayed: MEAN has no option 'strde'; it has keep_dims",
+        ),
         ("    return x[0]", "(line 3) returned int8[23, 23, 17], expected int8[1, 1, 1, 17]"),
         ("    return np.zeros((1, 1, 1, 17))", "(line 3) returned float64, expected int8"),
         ("    return None", "(line 3) returned NoneType, expected an array of int8"),
@@ -170,12 +184,7 @@ def test_a_kernel_that_fails_takes_only_its_layers_along(
     assert reason in failed[4]
 
 
-def test_an_interrupt_is_no_failure_of_a_kernel(
-    tmp_path: Path, seven_ops: Model, seven_captured: Capture
-) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        tflreplay.load_kernels(written(tmp_path, "raise KeyboardInterrupt"))
-
+def test_an_interrupt_is_no_failure_of_a_kernel(seven_ops: Model, seven_captured: Capture) -> None:
     def interrupted(call: Any, a: np.ndarray, b: np.ndarray) -> None:
         raise KeyboardInterrupt
 

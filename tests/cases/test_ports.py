@@ -22,7 +22,8 @@ from tflreplay.ground.rounding import INT32_MAX, INT32_MIN, Array
 from tflreplay.judgement.diagnosis import diagnose
 from tflreplay.model import Model
 from tflreplay.replayer.loop import replay_isolated
-from tflreplay.replayer.user_kernels import load_kernels, rows
+from tflreplay.replayer.user_kernels import rows
+from tflreplay.replayer.user_kernels.functions import load_functions
 from tflreplay.runtimes import Capture, capture
 from tflreplay.runtimes.inputs import Inputs
 from tflreplay.tools.probe import cases
@@ -170,7 +171,7 @@ def test_nothing_but_the_rounding_is_wrong(
 ) -> None:
     """Padding, strides, dilation, zero points and activations are right."""
     monkeypatch.setenv("IMPL", impl)
-    kernels = load_kernels(path)
+    kernels = load_functions(path)
     for name, function in REPAIRS[path, impl].items():
         monkeypatch.setitem(next(iter(kernels.values())).__globals__, name, function)
     engine = Engine(impl)
@@ -187,7 +188,7 @@ def test_each_op_of_the_probe_script_is_named_floor_instead_of_truncate() -> Non
     """On inputs that tell rules apart; the port of CMSIS-NN#214 computes all the ops it probed."""
     probed = cases()
     tensors = dict(probed.inputs) | capture(probed.model, probed.inputs).tensors
-    kernels = load_kernels(CMSIS_214)
+    kernels = load_functions(CMSIS_214)
     ours = replay_isolated(probed.model, tensors, kernels=rows(kernels, probed.model))
     verdicts = {}
     for op in probed.model.main.operators:

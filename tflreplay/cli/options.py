@@ -6,7 +6,8 @@ import functools
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,50 @@ machine = click.option(
     "aarch64, or with a CPU aarch64:cortex-a72.  [default: what the tensors were captured on, else "
     "this computer]",
 )
+_kernel = click.option(
+    "--kernel",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Kernels of your own, which compute their ops in the place of ours: functions of Python, "
+    '@tflreplay.kernel("CONV_2D"), or of C, TFLREPLAY_KERNEL(CONV_2D), as .c or .so; tflreplay '
+    "kernel prints one to start from. Isolated only, unless --chained is given.",
+)
+_time_limit = click.option(
+    "--time-limit",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="What your kernel may take for a layer.",
+)
+_sanitize = click.option(
+    "--sanitize",
+    is_flag=True,
+    help="Compile your kernel in C with sanitizers, which say in which line it reads or writes out "
+    "of bounds, or is undefined.",
+)
+
+
+def kernels(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``load``: gives the kernels of the user's file by op, none where there is no file."""
+
+    @functools.wraps(command)
+    def with_kernels(kernel: Path | None, time_limit: float, sanitize: bool, **given: Any) -> Any:
+        if sanitize and kernel is None:
+            raise click.UsageError("--sanitize is for a --kernel.")
+        return command(load_kernels=partial(_load_kernels, kernel, time_limit, sanitize), **given)
+
+    return _kernel(_time_limit(_sanitize(with_kernels)))
+
+
+def _load_kernels(kernel: Path | None, time_limit: float, sanitize: bool) -> Mapping[str, Any]:
+    if kernel is None:
+        return {}
+    from tflreplay.replayer.user_kernels import load_kernels
+
+    return load_kernels(kernel, time_limit, sanitize)
+
+
 threads = click.option(
     "--threads", default=1, show_default=True, type=click.IntRange(1), help="The runtime's threads."
 )

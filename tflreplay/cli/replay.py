@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from tflreplay.cli.streams import echo, output_to_error
 from tflreplay.ground.errors import CaptureError, OutputError
 
 if TYPE_CHECKING:
+    from tflreplay.replayer.user_kernels import UserKernel
     from tflreplay.runtimes.hints import Hints
 
 EXIT_CODES = """\b
@@ -61,13 +63,7 @@ What a dump given to --against does not hold does not count.
     "folder of .npy, .npz, raw binary, CSV or text, $readmemh hex, C sources, logs, or what TFLM's "
     "layer-by-layer debugger writes; by tensor index or name, op2, 2_CONV_2D, or as --map says.",
 )
-@click.option(
-    "--kernel",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help='A Python file whose functions, decorated with @tflreplay.kernel("CONV_2D"), compute '
-    "those ops; isolated only, unless --chained is given.",
-)
+@options.kernels
 @click.option(
     "--isolated",
     "mode",
@@ -104,7 +100,7 @@ def replay(
     machine: str | None,
     threads: int,
     against: Path | None,
-    kernel: Path | None,
+    load_kernels: Callable[[], Mapping[str, UserKernel]],
     mode: str | None,
     expect: str | None,
     probe: bool,
@@ -115,7 +111,6 @@ def replay(
     interpreter, and compare them layer by layer and channel by channel.
     """
     from tflreplay.model import load
-    from tflreplay.replayer.user_kernels import load_kernels
     from tflreplay.reports import check, expected, github, json_report, prepare, report, table
     from tflreplay.runtimes.inputs import read_inputs
     from tflreplay.runtimes.saved import load_source
@@ -153,7 +148,7 @@ def replay(
             against=theirs,
             machine=machine,
             modes=(mode,) if mode else None,
-            kernels=load_kernels(kernel) if kernel is not None else {},
+            kernels=load_kernels(),
             expect=expect,
             command=options.command_line(),
             # It explains the first inference, on inputs of the model's own shapes.

@@ -37,3 +37,7 @@ class UndefinedHere(NotReplayed):
 
 class OutputError(TflreplayError):
     """A report could not be written."""
+
+
+class KernelError(TflreplayError):
+    """A user's kernel cannot be compiled or loaded, or has ended the process that it ran in."""

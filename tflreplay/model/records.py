@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,15 @@ class Tensor:
     sparsity: Sparsity | None = None
     raw: memoryview | None = field(default=None, repr=False, compare=False)
     file_shape: tuple[int, ...] | None = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """To be pickled: ``raw`` is copied, and what was made of it is made anew."""
+        state = {one.name: getattr(self, one.name) for one in fields(self)}
+        return state | {"raw": None if self.raw is None else bytes(self.raw)}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        raw = state["raw"]
+        vars(self).update(state, raw=None if raw is None else memoryview(raw))
 
     @property
     def numpy_dtype(self) -> np.dtype[Any]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
-from tflreplay.ground.rounding import RULES, Accumulation, Array, Rule, requantize
+from tflreplay.ground.rounding import RULES, Accumulation, Array, Multiplier, Rule, requantize
 from tflreplay.model import Operator, Subgraph, Tensor, as_run
 from tflreplay.ops import card, kernels_of
 from tflreplay.ops.base.call import Call, with_options
@@ -142,6 +142,21 @@ def call_of(
 def first_half(call: Call, arrays: Sequence[Array | None]) -> FirstHalf:
     """What the row's kernel gives: accumulators, and how they become codes; or finished arrays."""
     return call.row.kernel(call, *arrays)
+
+
+def recorded(
+    call: Call, arrays: Sequence[Array | None]
+) -> tuple[FirstHalf, tuple[Multiplier, ...]]:
+    """As :func:`first_half`; and the multipliers that the kernel itself handed to the rule."""
+    rescales: list[Multiplier] = []
+
+    def record(acc: Array, multiplier: Multiplier) -> Array:
+        rescales.append(multiplier)
+        return call.rule.apply(acc, multiplier)
+
+    result = first_half(replace(call, rule=replace(call.rule, apply=record)), arrays)
+    # A kernel goes on to the next loop or block, and rescales by the same again.
+    return result, tuple(rescales[: len(card(call.op.name).rescales)])
 
 
 def compute(call: Call, arrays: Sequence[Array | None]) -> tuple[Array, ...]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from tflreplay.ground import notebook
 from tflreplay.ground.engine import Engine
-from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.errors import KernelError, NotReplayed
 from tflreplay.ground.rounding import Array
 from tflreplay.model import HANDLES, Model, Operator, Subgraph, as_run
 from tflreplay.ops import Row, card, row_of
@@ -187,6 +187,8 @@ class Runner:
         self.inner_tolerance = 0.0
         try:
             row, outputs = self._op(self.model.main, op, tensors)
+        except KernelError:
+            raise
         except Exception as error:  # one broken layer must not take the others' report away
             result.not_replayed[op.index] = failure(op, error)
             return None
@@ -226,6 +228,8 @@ class Runner:
         for op in graph.operators:
             try:
                 row, outputs = self._op(graph, op, tensors)
+            except KernelError:
+                raise
             except Exception as error:
                 self.inner[index, op.index] = error
                 where = f"op {op.index} of subgraph {index}"

@@ -131,7 +131,7 @@ class Child:
             stage=status["stage"],
             version=status.get("version", ""),
             error=textwrap.shorten(status.get("error", ""), 300, placeholder=" ..."),
-            death=_death(code),
+            death=death(code),
             printed=tuple(line.strip() for line in log if line.strip()),
             steps=tuple(self._tensors(status["steps"])) if done else (),
             missing={int(key): text for key, text in status["missing"].items()} if done else {},
@@ -151,7 +151,8 @@ class Child:
             }
 
 
-def _death(code: int) -> str:
+def death(code: int) -> str:
+    """What ended a process, by its exit code: a signal's name, or nothing."""
     if code >= 0:
         return f"exit code {code}" if code else ""
     try:

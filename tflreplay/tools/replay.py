@@ -28,14 +28,14 @@ from tflreplay.ops.base.session import Session
 from tflreplay.ops.seam import FirstHalves
 from tflreplay.replayer import user_kernels
 from tflreplay.replayer.loop import Replay, replay, replay_isolated
-from tflreplay.replayer.user_kernels import Function
+from tflreplay.replayer.user_kernels import UserKernel
 from tflreplay.runtimes import Capture, xnnpack
 from tflreplay.runtimes.inputs import Inputs
 from tflreplay.tools.sources import captured_later, engine_of, on_machine, renamed
 
 MODES = ("chained", "isolated")
 Progress = Callable[[str, str, int, int], None]
-NO_KERNELS: Mapping[str, Function] = MappingProxyType({})
+NO_KERNELS: Mapping[str, UserKernel] = MappingProxyType({})
 
 
 def run(
@@ -49,7 +49,7 @@ def run(
     against: Capture | None = None,
     machine: str | None = None,
     modes: tuple[str, ...] | None = None,
-    kernels: Mapping[str, Function] = NO_KERNELS,
+    kernels: Mapping[str, UserKernel] = NO_KERNELS,
     expect: str | None = None,
     command: str = "",
     explain_command: str = "",

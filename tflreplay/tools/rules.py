@@ -27,7 +27,7 @@ from tflreplay.model import Model, Operator, Subgraph, Tensor
 from tflreplay.ops import Row, card, row_of
 from tflreplay.ops.base.call import Call, activation_range
 from tflreplay.ops.base.card import Worst
-from tflreplay.ops.seam import call_of, compute, first_half
+from tflreplay.ops.seam import call_of, compute, first_half, recorded
 from tflreplay.replayer.loop import failure
 
 
@@ -150,22 +150,14 @@ def _attempt(
 def _filled(
     layer: LayerRules, call: Call, arrays: Sequence[Array | None], known: bool
 ) -> tuple[LayerRules, tuple[Array, ...]]:
-    rescales: list[Multiplier] = []
-
-    def recorded(acc: Array, multiplier: Multiplier) -> Array:
-        rescales.append(multiplier)
-        return call.rule.apply(acc, multiplier)
-
-    recording = replace(call, rule=replace(call.rule, apply=recorded))
-    result = first_half(recording, arrays)
+    result, rescales = recorded(call, arrays)
     if isinstance(result, Accumulation):
         requantization, result = _requantized(call, arrays, result, known)
         layer = replace(layer, requantization=requantization)
     sliding = card(call.op.name).window
     layer = replace(
         layer,
-        # A kernel goes on to the next loop or block, and rescales by the same again.
-        rescales=tuple(rescales[: len(card(call.op.name).rescales)]),
+        rescales=rescales,
         factors=_factors(call),
         table=_table(call),
         clamp=_clamp(call, layer.requantization),

@@ -23,7 +23,8 @@ from tflreplay.ops.base.row import Clamp, Row
 from tflreplay.ops.base.session import Session
 
 
-def _no_subgraphs(index: int, inputs: Sequence[Array]) -> tuple[Array, ...]:
+def no_subgraphs(index: int, inputs: Sequence[Array]) -> tuple[Array, ...]:
+    """Of a call outside of its model."""
     raise NotReplayed("an op that runs another subgraph can be replayed in its model only")
 
 
@@ -45,7 +46,7 @@ class Call:
     rule: Rule
     session: Session = field(default_factory=Session, repr=False)
     graph: int = 0
-    run: Callable[[int, Sequence[Array]], tuple[Array, ...]] = _no_subgraphs
+    run: Callable[[int, Sequence[Array]], tuple[Array, ...]] = no_subgraphs
     intermediates: tuple[Tensor, ...] = ()
 
     @property
@@ -71,10 +72,13 @@ class Call:
         """A field of the operator's option table.
 
         Raises:
-            NotReplayed: the operator has no such table.
+            NotReplayed: the operator has no such table, or that no such field.
         """
-        if name not in self.op.options:
+        if not self.op.options:
             raise NotReplayed(f"{self.op.name} without its options (no {name})")
+        if name not in self.op.options:
+            has = ", ".join(self.op.options)
+            raise NotReplayed(f"{self.op.name} has no option {name!r}; it has {has}")
         return self.op.options[name]
 
 

@@ -1,26 +1,11 @@
-"""Your own kernels in the replay: a port's function in the place of ours, against the engine.
-
-A kernel is a plain function. ``@tflreplay.kernel`` says which op it computes::
-
-    import numpy as np
-    import tflreplay
-
-    @tflreplay.kernel("RELU")
-    def relu(call, x):
-        ratio = call.input(0).scale / call.output.scale
-        codes = np.round((x.astype(np.int32) - call.input(0).zero_point) * ratio)
-        zero = call.output.zero_point
-        return np.clip(codes + zero, zero, 127).astype(np.int8)
-
-``tflreplay model.tflite --kernel my_port.py`` takes every decorated function of a file.
-"""
+"""Kernels that are Python functions: the decorator, a file of them, and what they return."""
 
 from __future__ import annotations
 
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -29,10 +14,8 @@ import numpy as np
 
 from tflreplay.ground.errors import InputError, NotReplayed
 from tflreplay.ground.rounding import Array
-from tflreplay.model import Model, Tensor
-from tflreplay.model.schema import BUILTIN_NAMES
+from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call
-from tflreplay.ops.base.row import Row
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
@@ -69,29 +52,23 @@ def kernel(op: str) -> Callable[[F], F]:
     return decorate
 
 
-def load_kernels(path: str | Path) -> dict[str, Function]:
-    """The decorated functions of a Python file by op, for ``tflreplay.run(..., kernels=...)``.
+def load_functions(path: Path) -> dict[str, Function]:
+    """The decorated functions of a Python file by op.
 
     The file is run as a module; its directory is put first in ``sys.path``, as for a script.
 
     Raises:
-        InputError: the file is missing, cannot be imported, decorates no function, or has two
-            kernels for one op.
+        InputError: the file cannot be imported, decorates no function, or has two kernels for one
+            op.
     """
-    path = Path(path)
-    try:
-        source = path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot read the kernels: {error.strerror}; give a Python file"
-        ) from None
+    source = path.read_bytes()
     start = len(_decorated)
     _execute(path, source)
     found: dict[str, Function] = {}
     for op, function in _decorated[start:]:
         if op in found:
             raise InputError(
-                f"{path}: two kernels for {op}, {_name(found[op])} and {_name(function)}; keep one"
+                f"{path}: two kernels for {op}, {name(found[op])} and {name(function)}; keep one"
             )
         found[op] = function
     if not found:
@@ -104,9 +81,9 @@ def load_kernels(path: str | Path) -> dict[str, Function]:
 def _execute(path: Path, source: bytes) -> None:
     # Not by importlib, which would leave its bytecode beside the user's file and may run old one.
     module = ModuleType(f"{__name__}:{path.stem}")
-    module.__file__ = str(path)
+    module.__file__ = str(path.absolute())  # what lies beside it is found from anywhere
     sys.modules[module.__name__] = module  # where dataclasses and pickle look for it
-    sys.path.insert(0, str(path.parent))
+    sys.path.insert(0, str(path.parent.absolute()))
     try:
         exec(compile(source, str(path), "exec"), vars(module))
     except KeyboardInterrupt:
@@ -116,45 +93,13 @@ def _execute(path: Path, source: bytes) -> None:
         raise InputError(f"{path}, line {line}: cannot be imported: {_text(error)}") from None
 
 
-def rows(kernels: Mapping[str, Function], model: Model) -> dict[str, Row]:
-    """Table rows that compute by the user's functions, by op.
+def checked(function: Function) -> Callable[..., tuple[Array, ...]]:
+    """The function as a row's kernel, ``(call, *arrays)``, whose arrays fit the outputs.
 
-    A row's kernel raises :class:`NotReplayed` where the function fails, or returns anything but
-    arrays of the outputs' shapes and dtypes.
-
-    A kernel for an op that this model lacks is left aside: a port may know more ops.
-
-    Raises:
-        InputError: an op is not an operator's name, or the model has none of them.
+    It raises :class:`NotReplayed` where the function fails, or returns anything else.
     """
-    ops = sorted({op.name for op in model.main.operators})
-    for op, function in kernels.items():
-        if op not in ops and op not in BUILTIN_NAMES.values() and not op.startswith("CUSTOM:"):
-            raise InputError(
-                f"{label(function)}: there is no op called {op!r}; {model.path} has "
-                f"{', '.join(ops)}"
-            )
-    found = {op: function for op, function in kernels.items() if op in ops}
-    if kernels and not found:
-        (op, function), *_ = kernels.items()
-        raise InputError(
-            f"{label(function)}: {model.path} has no op {op!r} for this kernel; "
-            f"its ops: {', '.join(ops)}"
-        )
-    return {
-        op: Row((), _checked(function), algorithm=label(function), source=_place(function)[0])
-        for op, function in found.items()
-    }
-
-
-def label(function: Function) -> str:
-    """``my_port.py: conv_2d``."""
-    return f"{Path(_place(function)[0]).name}: {_name(function)}"
-
-
-def _checked(function: Function) -> Callable[..., tuple[Array, ...]]:
-    name = label(function)
-    file, first_line = _place(function)
+    label = f"{Path(place(function)[0]).name}: {name(function)}"
+    file, first_line = place(function)
 
     def call_function(call: Call, *arrays: Array | None) -> tuple[Array, ...]:
         copies = [None if array is None else array.copy() for array in arrays]
@@ -164,13 +109,13 @@ def _checked(function: Function) -> Callable[..., tuple[Array, ...]]:
             raise
         except BaseException as error:
             line = _line(error, file, first_line)
-            raise NotReplayed(f"{name} failed at line {line}: {_text(error)}") from None
+            raise NotReplayed(f"{label} failed at line {line}: {_text(error)}") from None
         results = result if isinstance(result, tuple) else (result,)
         problems = [_problem(*pair) for pair in zip(results, call.outputs, strict=False)]
         if len(results) != len(call.outputs):
             problems = [f"{len(results)} arrays, expected {len(call.outputs)}"]
         for problem in filter(None, problems):
-            raise NotReplayed(f"{name} (line {first_line}) returned {problem}")
+            raise NotReplayed(f"{label} (line {first_line}) returned {problem}")
         # The function may give the same buffer again for another layer.
         return tuple(np.array(array) for array in results)
 
@@ -187,11 +132,11 @@ def _problem(result: Any, tensor: Tensor) -> str:
     return "" if result.dtype == dtype else f"{result.dtype}, expected {dtype}"
 
 
-def _name(function: Function) -> str:
+def name(function: Function) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def _place(function: Function) -> tuple[str, int]:
+def place(function: Function) -> tuple[str, int]:
     """The file and line where a function begins."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return ("unknown file", 0) if code is None else (code.co_filename, code.co_firstlineno)
