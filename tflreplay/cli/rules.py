@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     "-o",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="The JSON to write: MODEL's sheet with every number.",
+    help="The JSON to write: MODEL's sheet with every number. With --fields, FILE.h or FILE.json.",
+)
+@click.option(
+    "--fields",
+    type=click.Choice(["tflm", "cmsis-nn", "esp-nn", "tosa"]),
+    help="Write --output in the field names of this interface: a C header, or JSON.",
 )
 @options.force
 def rules(
@@ -40,6 +45,7 @@ def rules(
     hints: Hints,
     seed: int,
     output: Path | None,
+    fields: str | None,
     force: bool,
 ) -> None:
     """Print which rule, multiplier and algorithm an engine uses for each op.
@@ -50,6 +56,10 @@ def rules(
     With a MODEL, print its rule sheet instead: for every layer the rule, multiplier, shift, zero
     point and clamp, and the accumulator's range on the input and in the worst case. It comes from
     our replay; no runtime runs.
+
+    \b
+      tflreplay rules MODEL -o rules.json
+      tflreplay rules MODEL --fields cmsis-nn -o params.h
     """
     from tflreplay.tools.measure import measured
     from tflreplay.tools.sources import engine_of
@@ -60,23 +70,32 @@ def rules(
     if model is None:
         from tflreplay.reports.rules import table
 
-        if sources or output is not None:
-            raise click.UsageError("--input and --output are for a MODEL's rule sheet; name one.")
+        if sources or output is not None or fields is not None:
+            raise click.UsageError(
+                "--input, --output and --fields are for a MODEL's rule sheet; name one."
+            )
         click.echo(table.render(ours))
         return
 
     from tflreplay.judgement.measured import profile_notes
     from tflreplay.model import load
+    from tflreplay.reports.rules import fields as in_fields
     from tflreplay.reports.rules import sheet as report
     from tflreplay.runtimes.inputs import read_inputs
+    from tflreplay.tools.fields import fields as in_names_of
     from tflreplay.tools.rules import rulesheet
 
+    if fields is not None and output is None:
+        raise click.UsageError("--fields needs --output FILE.h or FILE.json.")
     if output is not None:
-        report.check(output, force)
+        (report if fields is None else in_fields).check(output, force)
     loaded = load(model)
     inputs = read_inputs(loaded, sources, seed, hints=hints)
     layers = rulesheet(loaded, inputs.arrays, ours)
-    if output is not None:
+    if output is not None and fields is not None:
+        named = in_names_of(layers, fields)
+        in_fields.write(output, loaded, named, fields, ours, overwrite=force)
+    elif output is not None:
         report.write(report.document(loaded, layers, ours, inputs.notes), output, overwrite=force)
     for note in inputs.notes:
         echo(f"input: {note}")
@@ -84,4 +103,4 @@ def rules(
         echo(f"note: {note}")
     click.echo(report.render(layers))
     if output is not None:
-        echo(f"rule sheet: {output}")
+        echo(f"rule sheet: {output}" if fields is None else f"fields of {fields}: {output}")

@@ -61,6 +61,27 @@ def _tosa(bits: int) -> Callable[[Multiplier], tuple[Array, Array]]:
     return of
 
 
+TOSA_SCALE32 = Convention(
+    "TOSA scale32",
+    "TOSA's RESCALE, Vela",
+    "multiplier * 2**-shift",
+    "computeMultiplierAndShiftTosaScale32, MLIR mlir/lib/Dialect/Tosa/Utils/QuantUtils.cpp; "
+    "quantise_scale, ethos-u-vela ethosu/vela/scaling.py (which takes shifts of 0 to 63)",
+    31,
+    _TOSA_SHIFTS,
+    lambda shift: -shift,
+    _tosa(31),
+)
+TOSA_SCALE16 = Convention(
+    "TOSA scale16",
+    "TOSA's RESCALE of 48-bit sums",
+    "multiplier * 2**-shift",
+    "computeMultiplierAndShiftTosaScale16, MLIR mlir/lib/Dialect/Tosa/Utils/QuantUtils.cpp",
+    15,
+    _TOSA_SHIFTS,
+    lambda shift: -shift,
+    _tosa(15),
+)
 CONVENTIONS = (
     Convention(
         "exponent",
@@ -85,27 +106,8 @@ CONVENTIONS = (
         lambda shift: -shift - 31,
         lambda m: (m.mantissa, -m.shift),
     ),
-    Convention(
-        "TOSA scale32",
-        "TOSA's RESCALE, Vela",
-        "multiplier * 2**-shift",
-        "computeMultiplierAndShiftTosaScale32, MLIR mlir/lib/Dialect/Tosa/Utils/QuantUtils.cpp; "
-        "quantise_scale, ethos-u-vela ethosu/vela/scaling.py (which takes shifts of 0 to 63)",
-        31,
-        _TOSA_SHIFTS,
-        lambda shift: -shift,
-        _tosa(31),
-    ),
-    Convention(
-        "TOSA scale16",
-        "TOSA's RESCALE of 48-bit sums",
-        "multiplier * 2**-shift",
-        "computeMultiplierAndShiftTosaScale16, MLIR mlir/lib/Dialect/Tosa/Utils/QuantUtils.cpp",
-        15,
-        _TOSA_SHIFTS,
-        lambda shift: -shift,
-        _tosa(15),
-    ),
+    TOSA_SCALE32,
+    TOSA_SCALE16,
     Convention(
         "16-bit mantissa",
         "TFLite's and CMSIS-NN's 64-bit sums of int16",

@@ -21,7 +21,7 @@ from tflreplay.ground.rounding import (
 )
 from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call, accumulation, activation_range, operands
-from tflreplay.ops.base.card import PAIR, Card, Slip, Worst
+from tflreplay.ops.base.card import PAIR, Card, Form, Slip, Worst
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.ledger import RescaledInputs, Staged, Stages, Sum, Term, Terms
 from tflreplay.ops.base.lines import of_pair
@@ -501,6 +501,7 @@ CARDS = (
         lines=of_pair,
         ported=ported.ADD,
         smallest=pair("AddOptions"),
+        form=Form.SUM,
     ),
     Card(
         "SUB",
@@ -567,5 +568,6 @@ CARDS = (
         lines=of_pair,
         ported=ported.SUB,
         smallest=pair("SubOptions"),
+        form=Form.DIFFERENCE,
     ),
 )

@@ -10,7 +10,7 @@ import numpy as np
 from tflreplay.ground.machine import AARCH64
 from tflreplay.ground.rounding import Accumulation, Array, Multiplier, requantize
 from tflreplay.ops.base.call import Call, accumulation, operands
-from tflreplay.ops.base.card import PAIR, Card, Slip, Worst
+from tflreplay.ops.base.card import PAIR, Card, Form, Slip, Worst
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.ledger import Staged, Stages, Sum, Term, Terms
 from tflreplay.ops.base.lines import of_pair
@@ -214,5 +214,6 @@ CARDS = (
         rescales=("output",),
         lines=of_pair,
         smallest=pair("MulOptions"),
+        form=Form.PRODUCT,
     ),
 )

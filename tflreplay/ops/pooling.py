@@ -10,7 +10,7 @@ import numpy as np
 from tflreplay.ground.rounding import Array
 from tflreplay.ground.window import Window, window
 from tflreplay.ops.base.call import Call, activation_range
-from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.card import Card, Form
 from tflreplay.ops.base.conditions import every
 from tflreplay.ops.base.ledger import Quotient, Sum
 from tflreplay.ops.base.plain import activated, in_float64
@@ -214,6 +214,7 @@ CARDS = (
         },
         window=_recorded_windows,
         ported=AVERAGE_POOL,
+        form=Form.POOL,
     ),
     Card(
         "MAX_POOL_2D",
@@ -253,6 +254,7 @@ CARDS = (
         window=_recorded_windows,
         unexplained="it takes the largest code under its window, and rounds nothing",
         ported=MAX_POOL,
+        form=Form.POOL,
     ),
     Card(
         "L2_POOL_2D",

@@ -43,6 +43,18 @@ class Slip(Enum):
     CHANNEL_ORDER = auto()  # in the order of channels that come from one
 
 
+class Form(Enum):
+    """What libraries of kernels take an op for: which parameters their function has."""
+
+    CONVOLUTION = auto()
+    DEPTHWISE = auto()
+    CONNECTED = auto()
+    POOL = auto()
+    SUM = auto()  # of two rescaled inputs
+    DIFFERENCE = auto()
+    PRODUCT = auto()
+
+
 class Worst(Enum):
     """Which inputs bring an accumulator to its ends."""
 
@@ -82,6 +94,7 @@ class Card:
     - ``function``: in words, and of a real number, what the op computes; ``gives_reals`` says that
       the output is not quantized.
     - ``unexplained``: why its elements have no ledger.
+    - ``form``: what libraries of kernels take it for.
     - ``smallest``: its smallest operator, for its parameters to be asked without a model.
     - ``unpacked``: types of a constant input that XNNPACK decodes beforehand, or ``any``.
     """
@@ -112,6 +125,7 @@ class Card:
     function: tuple[str, Callable[[float], float]] | None = None
     gives_reals: bool = False
     unexplained: str = ""
+    form: Form | None = None
     smallest: Sized | None = None
     unpacked: tuple[str, ...] = ()
 

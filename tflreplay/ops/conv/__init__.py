@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tflreplay.ground.machine import AARCH64
 from tflreplay.ops.base.aarch64 import not_on_aarch64
-from tflreplay.ops.base.card import Card, Slip, Worst
+from tflreplay.ops.base.card import Card, Form, Slip, Worst
 from tflreplay.ops.base.conditions import Condition, Site, every
 from tflreplay.ops.base.fields import Fields, less_zero_point
 from tflreplay.ops.base.layouts import as_chw, as_hwio, as_oihw, rotated, transposed
@@ -308,6 +308,7 @@ CARDS = (
         lines=conv_lines,
         fields=Fields(conv_fields, less_zero_point),
         smallest=_smallest_conv,
+        form=Form.CONVOLUTION,
     ),
     Card(
         "DEPTHWISE_CONV_2D",
@@ -398,5 +399,6 @@ CARDS = (
         lines=conv_lines,
         fields=Fields(depthwise_fields, less_zero_point),
         smallest=_smallest_depthwise,
+        form=Form.DEPTHWISE,
     ),
 )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tflreplay.ground.machine import AARCH64, NO_DOT_PRODUCT
 from tflreplay.ops.base.aarch64 import not_on_aarch64
-from tflreplay.ops.base.card import Card, Slip, Worst
+from tflreplay.ops.base.card import Card, Form, Slip, Worst
 from tflreplay.ops.base.conditions import Condition, Site, condition, every
 from tflreplay.ops.base.fields import Fields, less_zero_point
 from tflreplay.ops.base.layouts import as_depth_units
@@ -341,5 +341,6 @@ CARDS = (
         lines=connected_lines,
         fields=Fields(connected_fields, less_zero_point),
         smallest=_smallest,
+        form=Form.CONNECTED,
     ),
 )

@@ -10,6 +10,7 @@ import numpy as np
 
 from tflreplay import __version__
 from tflreplay.model import Tensor
+from tflreplay.reports import c_source
 from tflreplay.reports.extract.text import against, environment, formula, rescaled
 from tflreplay.reports.extract.vectors import Vector, literals, parameters, tensors, vector
 from tflreplay.tools.extract import PortKit
@@ -34,6 +35,8 @@ def render(kit: PortKit, layer: Mapping[str, Any]) -> str:
             formula=formula(layer),
             clamp=kit.rules.clamp,
             rescales=list(zip(rescaled(layer), layer["rescales"], strict=True)),
+            c_array=c_source.array,
+            c_define=c_source.define,
             literal=lambda value: literals(np.atleast_1d(value))[0],
         )
     )
