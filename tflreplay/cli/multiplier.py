@@ -162,15 +162,15 @@ def _asked(given: dict[str, Any]) -> Multipliers:
 
 
 def _of_scales(given: dict[str, Any]) -> Multipliers:
+    from tflreplay.tools.measure import measured
     from tflreplay.tools.multiplier import Scales, of_scales
     from tflreplay.tools.sources import engine_of
 
     if not given["inputs"] or given["output_scale"] is None:
         missing = "--output-scale" if given["inputs"] else "--input-scale"
         raise click.UsageError(f"{missing} is missing.")
-    asked = given["runtime"], given["engine"], given["machine"]
-    options.announce_probe(*asked, given["probe"])
-    engine = engine_of(*asked[:2], machine=asked[2], probe=given["probe"])
+    engine = engine_of(given["runtime"], given["engine"], machine=given["machine"], probe=False)
+    options.announce([], [engine] if given["probe"] else [])
     scales = Scales(
         given["inputs"],
         given["output_scale"],
@@ -180,4 +180,6 @@ def _of_scales(given: dict[str, Any]) -> Multipliers:
         given["activation"] or "NONE",
         given["elements"] or 1,
     )
-    return of_scales(scales, engine, given["op"], given["dtype"] or "int8")
+    return of_scales(
+        scales, measured(engine, given["probe"]), given["op"], given["dtype"] or "int8"
+    )
