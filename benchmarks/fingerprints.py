@@ -20,21 +20,20 @@ from tflreplay.model import load
 from tflreplay.reports import fingerprint as report
 from tflreplay.runtimes.inputs import random_inputs
 from tflreplay.runtimes.profiles import read_profile
-from tflreplay.tools.probe import fingerprint_of, kit
-from tflreplay.tools.probe.cases import cases
+from tflreplay.tools.probe import TYPES, cases, fingerprint_of, kit
 from tflreplay.tools.probe.identify import kinds
 
 
 def main(count: int, paths: list[str]) -> None:
     models = [load(path) for path in paths]
     fed = [random_inputs(model, seed=1).arrays for model in models]
-    probed, start = cases(), time.perf_counter()
+    probed, start = cases(TYPES), time.perf_counter()
     wrong, ambiguous, unexplained = [0] * len(models), 0, 0
     for seed in range(count):
         theirs = device(probed, seed)
         given = outputs(probed, theirs)
         with tempfile.TemporaryDirectory() as scratch:
-            for piece in kit():
+            for piece in kit(TYPES):
                 arrays = {f"{i}": given[place] for i, place in piece.places.items()}
                 np.savez(Path(scratch, f"{piece.name}.npz"), **arrays)
             found, _ = fingerprint_of(Path(scratch))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ from tflreplay.ground.c_arrays import arrays
 from tflreplay.reports import kit as report
 from tflreplay.runtimes.profiles import read_profile
 from tflreplay.runtimes.saved import load_source
-from tflreplay.tools.probe import kit
+from tflreplay.tools.probe import TYPES, kit
 
 ARENA = 128 * 1024
 PAGE = MODELS.parent / "docs" / "profile.md"
@@ -84,6 +85,39 @@ def test_with_a_dump_of_the_device(tmp_path: Path, files: Path) -> None:
     assert "is a profile, of which nothing can be captured here" in error
 
 
+def test_other_types(tmp_path: Path) -> None:
+    done = run("probe", "--kit", "kit", "--type", "uint8", "--type", "int16", cwd=tmp_path)
+    assert re.fullmatch(
+        r"kit: kit \(\d+ pieces; README.md says how to run them\)\n"
+        r"left out, since no engine known has it: BATCH_MATMUL on uint8, HARD_SWISH on int16\n",
+        done.stdout,
+    )
+    readme = (tmp_path / "kit" / "README.md").read_text()
+    assert "is not in the kit: BATCH_MATMUL on uint8, HARD_SWISH on int16." in readme
+    assert "| add_on_int16_1 | ADD | int16 |" in readme
+    (tmp_path / "some").mkdir()
+    for name, dtype in (("add_on_int16_1", np.int16), ("conv_2d_on_uint8_1", np.uint8)):
+        (tmp_path / "kit" / name).rename(tmp_path / "some" / name)
+        header = (tmp_path / "some" / name / "c" / "piece.h").read_text()
+        assert f"static const {np.dtype(dtype).name}_t op0_input_0[] = {{" in header
+        in_c = {array.name: array.values() for array in arrays(header)}
+        codes = np.load(tmp_path / "some" / name / "op0_input_0.npy")
+        assert codes.dtype == dtype
+        np.testing.assert_array_equal(in_c["op0_input_0"], codes.ravel())
+    run_on_device(tmp_path / "some", tmp_path / "results", RESOLVERS["reference"])
+    done = run("probe", "--results", "results", "-o", "my_npu.toml", cwd=tmp_path)
+    text = " ".join(done.stdout.split())
+    assert "ADD on int16: Computes double" in text
+    assert "CONV_2D on uint8: Computes double" in text
+    assert "add_on_int16_2 is not in results" not in text  # a part of ADD is enough
+    assert "MUL on int16: Not probed: mul_on_int16_1 is not in results." in text
+    assert "MUL: " not in text  # int8 was not asked
+    engine = read_profile(tmp_path / "my_npu.toml")
+    assert engine.profile is not None
+    measured = {(one.op, one.dtype) for one in engine.profile.measured}
+    assert measured == {("ADD", "int16"), ("CONV_2D", "uint8")}
+
+
 def test_the_files_say_the_same(files: Path) -> None:
     for piece in kit():
         folder = files / piece.name
@@ -101,11 +135,9 @@ def test_the_files_say_the_same(files: Path) -> None:
 
 def test_a_piece_fits_a_small_device() -> None:
     """All activations of a piece at once, twice over, fit the arena that main.cc asks for."""
-    for piece in kit():
-        sizes = [
-            int(np.prod(piece.model.main.tensors[index].shape))
-            for index in (*piece.inputs, *piece.places)
-        ]
+    for piece in kit(TYPES):
+        tensors = [piece.model.main.tensors[index] for index in (*piece.inputs, *piece.places)]
+        sizes = [math.prod(tensor.shape) * tensor.numpy_dtype.itemsize for tensor in tensors]
         assert sum(sizes) < ARENA / 2, piece.name
     assert len(kit()) < 80
 
@@ -198,6 +230,8 @@ def test_wrong_requests(tmp_path: Path, files: Path) -> None:
 
     assert "give one of them" in error("--kit", "kit", "--results", "results")
     assert "give one of them" in error("--results", "results", "--engine", "xnnpack")
+    assert "--type goes with --kit" in error("--results", "results", "--type", "int16")
+    assert "'float32' is not one of 'int8'" in error("--kit", "kit", "--type", "float32")
     assert "no such directory" in error("--results", "results")
     (tmp_path / "there.toml").touch()
     assert "already there" in error("--results", files, "-o", "there.toml")

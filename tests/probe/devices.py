@@ -19,13 +19,13 @@ from tflreplay.tools.probe.identify import BASE, kinds, trials_of
 
 
 def device(cases: Cases, seed: int) -> Engine:
-    """One of the arithmetics that are known for each kind, all of them as likely."""
+    """One of the arithmetics that are known for each kind and type, all of them as likely."""
     chosen = random.Random(seed)
     measured = []
     for kind in kinds(cases):
         trials = trials_of(cases, kind)
         one = chosen.choice(trials.known).arithmetic
-        measured.append(Measured(kind, trials.dtype, one.kernels, one.rule))
+        measured.append(Measured(trials.op, trials.dtype, one.kernels, one.rule))
     return replace(BASE, profile=Profile("device", tuple(measured)))
 
 

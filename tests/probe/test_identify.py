@@ -12,6 +12,7 @@ from packaging.version import Version
 from tests.probe.devices import device, mismatches, outputs
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import InputError, NotReplayed, OutputError
+from tflreplay.ground.machine import Machine
 from tflreplay.ground.rounding import Array
 from tflreplay.model import Model
 from tflreplay.ops import CARDS, card, row_of
@@ -21,7 +22,7 @@ from tflreplay.reports import fingerprint as report
 from tflreplay.runtimes import capture, environments
 from tflreplay.runtimes.inputs import Inputs, random_inputs
 from tflreplay.runtimes.profiles import read_profile
-from tflreplay.tools.probe import ask, fingerprint_of, kit
+from tflreplay.tools.probe import TYPES, ask, fingerprint_of, kit, known
 from tflreplay.tools.probe.build import Builder, Scale
 from tflreplay.tools.probe.cases import Cases, cases
 from tflreplay.tools.probe.identify import fingerprint, kinds, trials_of
@@ -33,13 +34,18 @@ DEVICES = 4
 
 @pytest.fixture(scope="module")
 def probed() -> Cases:
-    return cases()
+    return cases(("int8",))
+
+
+@pytest.fixture(scope="module")
+def of_all_types() -> Cases:
+    return cases(TYPES)
 
 
 def returned(folder: Path, given: dict[int, Array], *left_out: str) -> Path:
     """What a device returns: one file a piece."""
-    for piece in kit():
-        if piece.name not in left_out:
+    for piece in kit(TYPES):
+        if piece.name not in left_out and set(piece.places.values()) <= set(given):
             arrays = {f"op{n}_output": given[i] for n, i in enumerate(piece.places.values())}
             np.savez(folder / f"{piece.name}.npz", **arrays)
     return folder
@@ -47,12 +53,12 @@ def returned(folder: Path, given: dict[int, Array], *left_out: str) -> Path:
 
 @pytest.mark.parametrize("seed", range(DEVICES))
 def test_a_profile_replays_as_its_device(
-    tmp_path: Path, probed: Cases, seven_ops: Model, seven_inputs: Inputs, seed: int
+    tmp_path: Path, of_all_types: Cases, seven_ops: Model, seven_inputs: Inputs, seed: int
 ) -> None:
-    theirs = device(probed, seed)
+    theirs = device(of_all_types, seed)
     folder = tmp_path / "results"
     folder.mkdir()
-    found, notes = fingerprint_of(returned(folder, outputs(probed, theirs)))
+    found, notes = fingerprint_of(returned(folder, outputs(of_all_types, theirs)))
     assert not notes
     assert not found.ambiguous
     assert not found.unexplained
@@ -92,6 +98,41 @@ def test_known_engines_are_recognised(probed: Cases, runtime: str, name: str) ->
     before = [engine for engine in known if ran.at_least({kind: engine.version})]
     assert max(before, key=lambda engine: Version(engine.version)) in found.nearest
     assert f"the {name} kernels of" in report.nearest(found)
+
+
+@pytest.mark.parametrize("name", ["reference", "optimized", "xnnpack"])
+def test_other_types(name: str) -> None:
+    asked = cases(("uint8", "int16"))
+    _, tensors, missing, failure = ask(asked, "litert", name)
+    found = fingerprint(asked, tensors, missing)
+    assert not failure
+    assert not found.differs
+    assert not found.unexplained
+    assert not found.ambiguous
+    assert len(found.measured) == len(kinds(asked)) == 45
+    assert {(one.op, one.dtype) for one in found.measured} >= {("ADD", "uint8"), ("ADD", "int16")}
+    assert found.nearest[0] == Engine(name)
+
+
+def test_a_machine_is_recognised(of_all_types: Cases) -> None:
+    little = Engine("xnnpack", machine=Machine("aarch64", "cortex-a53"))
+    found = fingerprint(of_all_types, outputs(of_all_types, little), {})
+    assert not found.differs
+    assert not found.unexplained
+    assert not found.ambiguous
+    assert little in found.nearest
+    assert not {"", "cortex-a57"} & {engine.machine.cpu for engine in found.nearest}
+    assert {engine.machine.architecture for engine in found.nearest} == {"aarch64"}
+    assert "the xnnpack kernels of LiteRT 2.3.0, " in report.nearest(found)
+    assert " on aarch64:cortex-a53, aarch64:cortex-a55: every" in report.nearest(found)
+
+
+def test_an_engine_that_none_can_run_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the runtime that it falls back to."""
+    monkeypatch.setattr(known, "OWN_TABLES", (*known.OWN_TABLES, "single"))
+    engines = known.known_engines.__wrapped__()
+    found = [engine for engine in engines if engine.name == "single"]
+    assert {engine.runtime for engine in found} == {"litert", "tensorflow"}
 
 
 def test_a_part_of_the_kit_is_enough(tmp_path: Path, probed: Cases) -> None:

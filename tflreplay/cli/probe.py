@@ -57,6 +57,13 @@ from tflreplay.ground.errors import CaptureError
     help="What to run it on: x86-64, aarch64, or with a CPU aarch64:cortex-a72. Repeat it for "
     "several.  [default: this computer]",
 )
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    type=click.Choice(("int8", "uint8", "int16")),
+    help="Ask the ops on activations of this type. Repeat it for several.  [default: int8]",
+)
 @options.force
 def probe(
     runtimes: tuple[str, ...],
@@ -65,11 +72,12 @@ def probe(
     results: Path | None,
     output: Path | None,
     machines: tuple[str, ...],
+    types: tuple[str, ...],
     force: bool,
 ) -> None:
     """Find out which rounding rule each op of an engine uses, from its outputs alone.
 
-    Runs int8 ops whose scales and inputs make the rules differ on thousands of outputs, and tries
+    Runs ops whose scales and inputs make the rules differ on thousands of outputs, and tries
     every rule and algorithm known on each. Several engines end in one matrix.
 
     A device that cannot be run from here is asked by way of files: --kit writes what to run there,
@@ -83,7 +91,9 @@ def probe(
         if runtimes or engines or (kit is not None and results is not None):
             raise click.UsageError("--kit, --results and engines to run: give one of them.")
         if kit is not None:
-            _write_kit(kit)
+            _write_kit(kit, types or ("int8",))
+        elif types:
+            raise click.UsageError("--type goes with --kit; of --results, their names tell it.")
         elif results is not None:
             _read_results(results, output, force)
         return
@@ -98,7 +108,7 @@ def probe(
     for engine, machine in product(asked(runtimes, engines), machines or (None,)):
         runtime = f"{engine.runtime}=={engine.version}"
         options.announce([engine_of(runtime, engine.name, machine=machine, probe=False)])
-        probes.append(run(runtime, engine.name, machine))
+        probes.append(run(runtime, engine.name, machine, types or ("int8",)))
         click.echo(f"{report.render(probes[-1])}\n")
     if len(probes) > 1:
         click.echo(report.matrix(probes))
@@ -113,12 +123,15 @@ def probe(
     sys.exit(0 if all(done.as_expected for done in probes) else 1)
 
 
-def _write_kit(directory: Path) -> None:
+def _write_kit(directory: Path, types: tuple[str, ...]) -> None:
     from tflreplay.reports import kit as report
-    from tflreplay.tools.probe import kit
+    from tflreplay.tools.probe import cases, kit
 
-    report.write(kit(), directory)
-    click.echo(f"kit: {directory} ({len(kit())} pieces; README.md says how to run them)")
+    pieces, without = kit(types), cases(types).left_out
+    report.write(pieces, without, directory)
+    click.echo(f"kit: {directory} ({len(pieces)} pieces; README.md says how to run them)")
+    if without:
+        click.echo(f"left out, since no engine known has it: {', '.join(without)}")
 
 
 def _read_results(directory: Path, output: Path | None, force: bool) -> None:

@@ -73,6 +73,8 @@ NO_DOT_PRODUCT = Machines("aarch64", ("cortex-a53", "cortex-a57", "cortex-a72", 
 LITTLE = Machines("aarch64", ("cortex-a53", "cortex-a55", "kryo"))
 SME = Machines("aarch64", ("sme",))
 _CPUS = tuple(sorted({*NO_DOT_PRODUCT.cpus, *LITTLE.cpus, *SME.cpus, "cortex-a76", "neoverse-v1"}))
+# What a user can name.
+MACHINES = (MEASURED_ON, Machine("aarch64"), *(Machine("aarch64", cpu) for cpu in _CPUS))
 
 
 def asked(text: str) -> Machine:
@@ -81,7 +83,7 @@ def asked(text: str) -> Machine:
     Raises:
         InputError: nothing is known of it.
     """
-    known = [str(X86_64), str(AARCH64), *(f"{AARCH64}:{cpu}" for cpu in _CPUS)]
+    known = list(map(str, MACHINES))
     if text not in known:
         raise InputError(f"no machine is called {text!r}: use one of {', '.join(known)}")
     return Machine.parse(text)

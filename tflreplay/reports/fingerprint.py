@@ -13,6 +13,7 @@ from tabulate import tabulate
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import OutputError
 from tflreplay.ground.files import check_files, write_files
+from tflreplay.ground.machine import MEASURED_ON, Machine
 from tflreplay.ground.words import series
 from tflreplay.reports.probe import HEADERS, WIDTH, line
 from tflreplay.runtimes import RUNTIMES
@@ -49,14 +50,18 @@ def nearest(found: Fingerprint) -> str:
 
 
 def engines(which: Sequence[Engine]) -> str:
-    """``LiteRT 2.3.0, 2.2.0 reference kernels``."""
-    versions: dict[tuple[str, str], list[str]] = defaultdict(list)
+    """``the reference kernels of LiteRT 2.3.0, 2.2.0``; and on which machines, if not x86-64."""
+    versions: dict[tuple[str, str, Machine], list[str]] = defaultdict(list)
     for engine in which:
-        versions[engine.runtime, engine.name].append(engine.version)
+        versions[engine.runtime, engine.name, engine.machine].append(engine.version)
+    machines: dict[str, list[Machine]] = defaultdict(list)
+    for (runtime, name, machine), numbers in versions.items():
+        kernels = f"the {name} kernels of {RUNTIMES[runtime].title} {', '.join(numbers)}"
+        machines[kernels].append(machine)
     return series(
         [
-            f"the {name} kernels of {RUNTIMES[runtime].title} {', '.join(numbers)}"
-            for (runtime, name), numbers in versions.items()
+            kernels if where == [MEASURED_ON] else f"{kernels} on {', '.join(map(str, where))}"
+            for kernels, where in machines.items()
         ]
     )
 

@@ -21,22 +21,25 @@ def check(directory: Path, kit: Sequence[Piece]) -> None:
     check_files(directory, _names(kit))
 
 
-def write(kit: Sequence[Piece], directory: Path) -> None:
+def write(kit: Sequence[Piece], without: Sequence[str], directory: Path) -> None:
     """Write the kit into ``directory``, which is created if it is missing.
+
+    ``without`` are ops that it leaves out.
 
     Raises:
         OutputError: something of the kit is there, or the directory cannot be written to.
     """
-    write_files(directory, _names(kit), lambda scratch: _fill(kit, scratch))
+    write_files(directory, _names(kit), lambda scratch: _fill(kit, without, scratch))
 
 
 def _names(kit: Sequence[Piece]) -> list[str]:
     return [*_DOCUMENTS, *(piece.name for piece in kit)]
 
 
-def _fill(kit: Sequence[Piece], scratch: Path) -> None:
+def _fill(kit: Sequence[Piece], without: Sequence[str], scratch: Path) -> None:
     for name in _DOCUMENTS:
-        text = environment().get_template(f"kit_{name}.j2").render(kit=kit, version=__version__)
+        template = environment().get_template(f"kit_{name}.j2")
+        text = template.render(kit=kit, without=without, version=__version__)
         (scratch / name).write_text(text, "utf-8")
     for piece in kit:
         folder = scratch / piece.name
@@ -56,7 +59,7 @@ def _fill(kit: Sequence[Piece], scratch: Path) -> None:
 
 def _header(piece: Piece) -> str:
     arrays = [
-        (piece.model.main.tensors[index].name, codes.ravel().tolist())
+        (piece.model.main.tensors[index].name, codes.dtype.name, codes.ravel().tolist())
         for index, codes in piece.inputs.items()
     ]
     content = np.frombuffer(piece.model.content, np.uint8).tolist()

@@ -185,7 +185,7 @@ def _requantized(
         a.high,
         a.cuts,
         _range([a.values]) if known else None,
-        _worst(call, arrays),
+        worst_case(call, arrays),
         saturation if known else None,
     )
     return requantization, raw.clip(a.low, a.high).astype(a.dtype)
@@ -200,8 +200,8 @@ def _range(values: Sequence[Array]) -> Range | None:
     )
 
 
-def _worst(call: Call, arrays: Sequence[Array | None]) -> Range | None:
-    """Between which values the accumulator lies for every input."""
+def worst_case(call: Call, arrays: Sequence[Array | None]) -> Range | None:
+    """Between which values the accumulator lies for every input; None where that is not known."""
     how = card(call.op.name).worst
     if how is Worst.BY_WEIGHTS and call.input(1).is_constant:
         return _worst_of_weights(call, *arrays)

@@ -12,12 +12,13 @@ from tflreplay.ground.errors import CaptureError
 from tflreplay.ground.profile import Measured
 from tflreplay.ground.rounding import Array
 from tflreplay.runtimes import ENGINES, RUNTIMES, Capture, capture, resolve
-from tflreplay.tools.probe.cases import Cases, cases
+from tflreplay.tools.probe.cases import TYPES, Cases, cases
 from tflreplay.tools.probe.evidence import Finding, Score, findings
 from tflreplay.tools.probe.identify import Fingerprint, fingerprint
 from tflreplay.tools.probe.kit import Piece, Returned, piece, pieces, read_results
 
 __all__ = [
+    "TYPES",
     "Cases",
     "Finding",
     "Fingerprint",
@@ -34,23 +35,23 @@ __all__ = [
     "probe",
 ]
 
-_cases = cache(cases)
-
 
 @cache
-def kit() -> tuple[Piece, ...]:
-    """What to run on a device: models of a few operators, and their inputs."""
-    return pieces(_cases())
+def kit(types: Sequence[str] = ("int8",)) -> tuple[Piece, ...]:
+    """What to run on a device: models of a few operators on these types, and their inputs."""
+    return pieces(cases(types))
 
 
 def fingerprint_of(directory: Path) -> tuple[Fingerprint, tuple[str, ...]]:
     """What a device computes, by what it returned of the kit; and what was said of the files.
 
+    Of a type of which it returned nothing, nothing is said.
+
     Raises:
         InputError: nothing of the kit is in the directory, or a file cannot be read.
     """
-    returned = read_results(directory, kit())
-    return fingerprint(_cases(), returned.tensors, returned.missing), returned.notes
+    returned = read_results(directory, kit(TYPES))
+    return fingerprint(cases(TYPES), returned.tensors, returned.missing), returned.notes
 
 
 @dataclass(frozen=True)
@@ -73,23 +74,27 @@ class Probe:
 
 
 def probe(
-    runtime: str | None = None, engine: str | None = None, machine: str | None = None
+    runtime: str | None = None,
+    engine: str | None = None,
+    machine: str | None = None,
+    types: Sequence[str] = ("int8",),
 ) -> Probe:
     """Find out which arithmetic an engine uses, from its outputs alone.
 
-    A model of independent int8 ops, made so that rounding rules differ on thousands of its outputs,
+    A model of independent ops, made so that rounding rules differ on thousands of its outputs,
     is run in the engine, and every arithmetic known is tried on each op.
 
     Args:
         runtime: ``litert``, ``tensorflow`` or ``tflm``, with or without ``==version``.
         engine: ``reference``, ``optimized``, ``xnnpack`` or ``tflm``.
         machine: what to run it on; see :func:`tflreplay.capture`.
+        types: of :data:`TYPES`, those that the ops are asked on.
 
     Raises:
         CaptureError: the engine cannot be run.
         InputError: nothing can be run on the machine here.
     """
-    probed = _cases()
+    probed = cases(types)
     ran, tensors, missing, failure = ask(probed, runtime, engine, machine)
     return Probe(ran, findings(probed, ran, tensors, missing), failure)
 
@@ -100,7 +105,7 @@ def measured_by(engine: Engine) -> tuple[Measured, ...]:
     Raises:
         CaptureError: the engine cannot be run, or its process died.
     """
-    probed = _cases()
+    probed = cases(("int8",))
     runtime = f"{engine.runtime}=={engine.version}"
     _, tensors, missing, failure = ask(probed, runtime, engine.name)
     if failure:

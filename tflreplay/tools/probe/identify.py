@@ -19,10 +19,11 @@ from tflreplay.ground.profile import Measured, Profile
 from tflreplay.ground.rounding import Array
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED, row_key
 from tflreplay.model import Operator
-from tflreplay.ops import Row, row_of, site
+from tflreplay.ops import Row, kind_of, row_of, site
 from tflreplay.ops.seam import Tensors, call_of, compute
 from tflreplay.runtimes.profiles import spelled
 from tflreplay.tools.probe.alike import function_of
+from tflreplay.tools.probe.build import on_type
 from tflreplay.tools.probe.cases import Cases
 from tflreplay.tools.probe.evidence import Finding, Score
 from tflreplay.tools.probe.known import known_engines
@@ -69,6 +70,7 @@ class Trials:
         self.ops = tuple(
             op for op, name in zip(graph.operators, cases.names, strict=True) if name == kind
         )
+        self.op = kind_of(graph, self.ops[0])
         self.dtype = site(BASE, graph, self.ops[0]).dtype
         self._graph, self._inputs = graph, cases.inputs
         self._made: dict[object, tuple[Array, int]] = {}
@@ -77,10 +79,15 @@ class Trials:
 
     @cached_property
     def known(self) -> tuple[Trial, ...]:
-        """The kernels of every engine, then every rule on the sums of :data:`BASE`."""
+        """The kernels of every engine, of other machines only those that are a further function;
+        then every rule on the sums of :data:`BASE`.
+        """
         engines = (self.of(Arithmetic(engine)) for engine in known_engines())
-        found = [*engines, *self.by_rules(BASE)]
-        return tuple(dict.fromkeys(trial for trial in found if trial is not None))
+        found: dict[Trial, int] = {}
+        for trial in (*engines, *self.by_rules(BASE)):
+            if trial is not None and (_is_here(trial) or trial.function not in found.values()):
+                found[trial] = trial.function
+        return tuple(found)
 
     def by_rules(self, kernels: Engine) -> Iterator[Trial]:
         for rule in RULES_TRIED:
@@ -148,6 +155,10 @@ class Trials:
         )
 
 
+def _is_here(trial: Trial) -> bool:
+    return trial.arithmetic.kernels.machine == BASE.machine
+
+
 def _name(arithmetic: Arithmetic, rows: Sequence[Row]) -> str:
     if arithmetic.rule and arithmetic.kernels == BASE:
         return arithmetic.rule
@@ -173,7 +184,7 @@ class Fingerprint:
 
     @property
     def unexplained(self) -> tuple[str, ...]:
-        return tuple(each.op for each in self.measured if each.kernels is None)
+        return tuple(on_type(m.op, m.dtype) for m in self.measured if m.kernels is None)
 
     def engine(self, name: str) -> Engine:
         """The nearest engine, with this as its profile."""
@@ -192,7 +203,7 @@ def kinds(cases: Cases) -> tuple[str, ...]:
 def fingerprint(
     cases: Cases, tensors: Tensors, missing: Mapping[int, str], engine: Engine | None = None
 ) -> Fingerprint:
-    """Find out what gave ``tensors``.
+    """Find out what gave ``tensors``. Of types without any output nothing is said.
 
     Args:
         cases: the kit's operators, all of them independent.
@@ -209,11 +220,14 @@ def fingerprint(
             given[kind] = [tensors.get(index) for index in outputs]
         else:
             reasons[kind] = missing.get(outputs[0], "its outputs are not there")
+    returned = {asked[kind].dtype for kind in given}
     nearest, differs = _nearest(asked, given, (engine,) if engine else known_engines())
     findings, measured = [], []
     ambiguous: dict[str, tuple[str, ...]] = {}
     vectors: dict[str, Array] = {}
     for kind, trials in asked.items():
+        if trials.dtype not in returned:
+            continue
         if kind in reasons:
             findings.append(Finding(kind, reason=reasons[kind]))
             continue
@@ -275,7 +289,7 @@ def _measure(
     if not right:
         best = min(wrong, key=lambda trial: wrong[trial])
         evidence += f"; the nearest, {best.name}, gets {wrong[best]:,} wrong"
-        return finding, Measured(trials.kind, trials.dtype, None, evidence=evidence), ()
+        return finding, Measured(trials.op, trials.dtype, None, evidence=evidence), ()
     found, *others = right
     alike = [trial.name for trial in others if trial.function == found.function]
     rivals = tuple(trial.name for trial in others if trial.function != found.function)
@@ -286,4 +300,4 @@ def _measure(
     kernels, rule = found.arithmetic.kernels, found.arithmetic.rule
     if found is own:
         kernels, rule = near, ""
-    return finding, Measured(trials.kind, trials.dtype, kernels, rule, evidence), rivals
+    return finding, Measured(trials.op, trials.dtype, kernels, rule, evidence), rivals

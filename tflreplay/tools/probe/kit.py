@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -69,10 +70,8 @@ def _parts(cases: Cases, ops: Iterable[Operator]) -> Iterator[list[Operator]]:
 def _bytes(cases: Cases, op: Operator) -> int:
     inputs = sum(cases.inputs[index].nbytes for index in op.inputs if index in cases.inputs)
     (output,) = op.outputs
-    count = 1
-    for side in cases.model.main.tensors[output].shape:
-        count *= side
-    return inputs + count
+    tensor = cases.model.main.tensors[output]
+    return inputs + math.prod(tensor.shape) * tensor.numpy_dtype.itemsize
 
 
 def piece(cases: Cases, name: str, ops: Sequence[Operator]) -> Piece:

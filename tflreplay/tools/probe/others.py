@@ -10,7 +10,9 @@ import numpy as np
 
 from tflreplay.tools.probe.build import Builder, Scale
 from tflreplay.tools.probe.codes import every_code, random_codes
-from tflreplay.tools.probe.scales import UNIT, inexact, products, ratios
+from tflreplay.tools.probe.scales import UNIT, inexact, products, ratios, reduced
+
+_BY_VECTORS = ((200, 1.25), (250, 1.0), (310, 1.5), (482, 0.75))
 
 
 def hard_swish(build: Builder, rng: np.random.Generator) -> None:
@@ -18,7 +20,13 @@ def hard_swish(build: Builder, rng: np.random.Generator) -> None:
     for top, part in itertools.product((2, 3, 4, 6, 9), (1, 2 / 3, 5 / 4)):
         x = Scale(np.float32(top / 128 * rng.uniform(0.95, 1)), int(rng.integers(-20, 21)))
         y = Scale(np.float32(x.scale * part), -5)
-        codes = every_code(rng)
+        codes = every_code(rng, build.half)
+        build.op("HARD_SWISH", (build.codes(codes, x),), codes.shape, y, version=1)
+    # Where ties in NEON's vectors, which go up, and its product, which is floored, show.
+    for scale, part in _BY_VECTORS:
+        x = Scale(np.float32(scale * 1e-5), 3)
+        y = Scale(np.float32(scale * 1e-5 * part), -5)
+        codes = np.arange(-128, 128)
         build.op("HARD_SWISH", (build.codes(codes, x),), codes.shape, y, version=1)
 
 
@@ -38,7 +46,7 @@ def pool(build: Builder, rng: np.random.Generator, name: str) -> None:
             "filter_width": width,
             "fused_activation_function": "RELU6" if clamped else "NONE",
         }
-        codes = random_codes(rng, (1, 7 * height, 6 * width, 19))
+        codes = random_codes(rng, build.half, (1, 7 * height, 6 * width, 19))
         scale = Scale(4.0, 1) if clamped else Scale(inexact(rng), 3)
         x, shape = build.codes(codes, scale), (1, 7, 6, 19)
         build.op(name, (x,), shape, scale, options, "Pool2DOptions")
@@ -47,33 +55,40 @@ def pool(build: Builder, rng: np.random.Generator, name: str) -> None:
 def prelu(build: Builder, rng: np.random.Generator) -> None:
     """Every code by slopes of either sign, in 5 channels."""
     for m in ratios(rng):
-        slopes, y = Scale(np.float32(5 / 16)), Scale(m.out, -2)
-        alpha = build.constant(rng.integers(-4, 5, (1, 1, 5)).astype(np.int8), slopes)
-        codes = np.stack([every_code(rng)[:256] for _ in range(5)], -1).reshape(1, 16, 16, 5)
+        y = Scale(m.out, -2)
+        alpha = build.weights(rng.integers(-4, 5, (1, 1, 5)), Scale(np.float32(5 / 16)))
+        codes = np.stack([every_code(rng, build.half)[:256] for _ in range(5)], -1).reshape(
+            1, 16, 16, 5
+        )
         x = build.codes(codes, Scale(m.first, 3))
         build.op("PRELU", (x, alpha), codes.shape, y, version=1)
 
 
 def concatenation(build: Builder, rng: np.random.Generator) -> None:
+    """Copies; of uint8, which alone may have other scales than the output, every code rescaled."""
     scale = Scale(np.float32(inexact(rng)), 3)
-    parts = [build.codes(random_codes(rng, (5, count)), scale) for count in (16, 9, 3)]
+    parts = [build.codes(random_codes(rng, build.half, (5, count)), scale) for count in (16, 9, 3)]
     options = {"axis": 1, "fused_activation_function": "NONE"}
     build.op("CONCATENATION", parts, (5, 28), scale, options, "ConcatenationOptions")
+    for m in ratios(rng) if build.dtype == "uint8" else ():
+        parts = [build.codes(every_code(rng, build.half)[None], Scale(m.first, z)) for z in (3, -9)]
+        shape, y = (1, 586), Scale(m.out, -2)
+        build.op("CONCATENATION", parts, shape, y, options, "ConcatenationOptions")
 
 
 def batch_matmul(build: Builder, rng: np.random.Generator) -> None:
     """Products of one code each, whose sums run through multiples of w."""
     rows, units = 23, 19
-    for m in products(rng):
-        most = min(127 // m.w, 12)
-        left = rng.integers(-15, 16, (1, rows, 1)) - 3
+    for m in itertools.chain(products(rng), reduced(rng) if build.dtype == "int16" else ()):
+        most, reach = min(127 // m.w, 12), 15 * build.step
+        left = rng.integers(-reach, reach, (1, rows, 1), endpoint=True) - 3
         right = m.w * rng.integers(-most, most, (1, 1, units), endpoint=True)
         inputs = (
             build.codes(left, Scale(m.first, -3)),
             build.codes(right, Scale(m.second)),
         )
         options = {"adj_x": False, "adj_y": False}
-        shape, y = (1, rows, units), Scale(m.out, 5)
+        shape, y = (1, rows, units), Scale(m.out / np.float32(build.step), 5)
         build.op("BATCH_MATMUL", inputs, shape, y, options, "BatchMatMulOptions")
 
 
@@ -83,7 +98,7 @@ def resize_bilinear(build: Builder, rng: np.random.Generator) -> None:
         ((False, False), (True, False), (False, True)), ((10, 14), (3, 4), (8, 9))
     ):
         scale = Scale(np.float32(UNIT * 3), 3)
-        codes = random_codes(rng, (1, 5, 7, 11))
+        codes = random_codes(rng, build.half, (1, 5, 7, 11))
         inputs = (build.codes(codes, scale), build.constant(np.array(size, np.int32)))
         options = {"align_corners": aligned, "half_pixel_centers": half}
         shape = (1, *size, 11)

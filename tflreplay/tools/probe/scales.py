@@ -56,6 +56,17 @@ def products(
         yield from _parting(p, w, _drawn(rng), _drawn(rng) * np.float32(5 / 16))
 
 
+def reduced(rng: np.random.Generator) -> Iterator[Multiplier]:
+    """Of ops with two inputs: about 1/2, such that multipliers of 16 bits, too, show the precision
+    in which they were computed. Large outputs of 16 bits differ by them.
+    """
+    first, second = _drawn(rng), _drawn(rng) * np.float32(5 / 16)
+    out = (first * second * rng.uniform(1.9, 2.1, _DRAWN)).astype(np.float32)
+    cut = [np.rint(np.frexp(real)[0] * 2.0**15) for real in _reals(first, second, out)]
+    for best in _few(np.array([a != b for a, b in itertools.combinations(cut, 2)])):
+        yield Multiplier(1, 1, first[best], second[best], out[best])
+
+
 def quotient(scale: Any, p: int, w: int) -> np.float32:
     """The output scale that makes ``scale / out`` the multiplier ``p / (2 * w)``."""
     return np.float32(float(scale) * 2 * w / p)
@@ -85,17 +96,28 @@ def _parting(p: int, w: int, first: Array, second: Array) -> Iterator[Multiplier
     below = [(a < tie) != (b < tie) for a, b in pairs]
     above = [(a > tie) != (b > tie) for a, b in pairs]
     apart = np.array(below + above)
-    while apart.size and (best := int(apart.sum(axis=0).argmax())) >= 0 and apart[:, best].any():
+    for best in _few(apart):
         yield Multiplier(p, w, first[best], second[best], out[best])
+
+
+def _few(apart: Array) -> Iterator[int]:
+    """Columns such that each row that is anywhere true is true in one of them."""
+    while apart.size and (best := int(apart.sum(axis=0).argmax())) >= 0 and apart[:, best].any():
+        yield best
         apart = apart[~apart[:, best]]
+
+
+def _reals(first: Array, second: Array, out: Array) -> tuple[Array, ...]:
+    """The multiplier, in float64, as engines compute it."""
+    real = first.astype(np.float64) * second / out
+    product = (first * second).astype(np.float64) / out
+    single = (first * second / out).astype(np.float64)
+    return real, product, single
 
 
 def _products(w: int, first: Array, second: Array, out: Array) -> Iterator[Array]:
     """w times the multiplier, as engines compute both: near ``p / 2``, a tie."""
-    real = first.astype(np.float64) * second / out
-    product = (first * second).astype(np.float64) / out
-    single = (first * second / out).astype(np.float64)
-    for each in (real, product, single):
+    for each in _reals(first, second, out):
         mantissa, exponent = np.frexp(each)
         yield w * each
         yield w * np.ldexp(np.rint(mantissa * 2.0**31), exponent - 31)
