@@ -19,6 +19,7 @@ from tflreplay.cli.discriminate import discriminate
 from tflreplay.cli.dumper import dumper
 from tflreplay.cli.explain import explain
 from tflreplay.cli.extract import extract
+from tflreplay.cli.kernel import kernel
 from tflreplay.cli.multiplier import multiplier
 from tflreplay.cli.ops import ops
 from tflreplay.cli.probe import probe
@@ -69,6 +70,7 @@ for subcommand in (
     explain,
     extract,
     multiplier,
+    kernel,
     ops,
     probe,
     rules,

@@ -17,8 +17,18 @@ A kernel is a plain function. ``@tflreplay.kernel`` says which op it computes::
 child process.
 """
 
+from tflreplay.replayer.user_kernels.compiler import HEADER
 from tflreplay.replayer.user_kernels.files import FileKernel, load_kernels
 from tflreplay.replayer.user_kernels.functions import Function, kernel
 from tflreplay.replayer.user_kernels.rows import UserKernel, label, rows
 
-__all__ = ["FileKernel", "Function", "UserKernel", "kernel", "label", "load_kernels", "rows"]
+__all__ = [
+    "HEADER",
+    "FileKernel",
+    "Function",
+    "UserKernel",
+    "kernel",
+    "label",
+    "load_kernels",
+    "rows",
+]
