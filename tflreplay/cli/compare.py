@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from tflreplay.cli import options
 from tflreplay.ground.errors import CaptureError
 
 if TYPE_CHECKING:
+    from tflreplay.replayer.user_kernels import UserKernel
     from tflreplay.runtimes.hints import Hints
 
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     "another machine's (replay:optimized@aarch64) or a device's by its profile "
     "(replay:my_npu.toml), or a file or folder of saved tensors.",
 )
+@options.kernels
 @options.threads
 @options.probe
 @click.option(
@@ -48,6 +51,7 @@ def compare(
     seed: int,
     shapes: tuple[str, ...],
     names: str,
+    load_kernels: Callable[[], Mapping[str, UserKernel]],
     threads: int,
     probe: bool,
     out: Path | None,
@@ -56,13 +60,16 @@ def compare(
 ) -> None:
     """Say for every layer which sources agree bit for bit, and in how many elements others differ.
 
-    Exit code 0 when all agree on everything, 1 when two differ, 2 when it could not run or not all
-    could be compared.
+    With --kernel: which of them your kernel follows, each layer fed what the source itself gave.
+
+    Exit code 0 when all agree on everything, or a kernel follows one; 1 when two differ, or a
+    kernel follows none; 2 when it could not run or not all could be compared.
     """
     from tflreplay.model import load
     from tflreplay.reports import compare as reports
+    from tflreplay.reports import followed as follow
     from tflreplay.runtimes.inputs import read_inputs
-    from tflreplay.tools.compare import compare_sources
+    from tflreplay.tools.compare import compare_kernels, compare_sources
     from tflreplay.tools.sources import engines_of
 
     if out is not None:
@@ -71,6 +78,15 @@ def compare(
     inputs = read_inputs(loaded, sources, seed, shapes=shapes, hints=hints)
     ran, replayed = engines_of(filter(None, names.split(",")))
     options.announce(ran, replayed if probe else [])
+    kernels = load_kernels()
+    if kernels:
+        if out is not None:
+            raise click.UsageError("--out is of sources alone; with --kernel, --json prints all.")
+        followed = compare_kernels(loaded, inputs, names.split(","), kernels, threads, hints, probe)
+        click.echo(follow.dumps(followed) if as_json else follow.render(followed))
+        if followed.failures:
+            raise CaptureError("; ".join(followed.failures))
+        sys.exit(followed.exit_code)
     result = compare_sources(
         loaded, inputs, names.split(","), threads, options.command_line(), hints, probe
     )
