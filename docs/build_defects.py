@@ -26,7 +26,9 @@ is told.
 
 This page is written from the op cards (`docs/build_defects.py`). An engine that leaves an op to
 another's kernels has their defects, too: XNNPACK those of the optimized and the reference kernels,
-the optimized kernels those of the reference, TFLM those of the reference kernels that it shares.
+the optimized kernels those of the reference, TFLM those of the reference kernels that it shares,
+CMSIS-NN and ESP-NN those of TFLM. Where CMSIS-NN gives nothing that is defined, the layer is not
+replayed, and says why.
 *Until* names the first versions without a defect, *since* the first with it; *all* are those that
 were measured.
 

@@ -59,6 +59,7 @@ def test_what_an_operator_does_not_have_is_not_met() -> None:
         "no bias, or a constant float32 one",
         "no bias, or one of as many elements as units",
         "no int64 bias",
+        "no bias",
         "quantized_bias_type other than INT64",
     }
 

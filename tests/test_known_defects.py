@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.kernels.test_lstm import Kind, of_tflm, random_lstm
 from tests.recorded.case import engine_of, parsed, read
 from tests.single_op import Op, Spec, build_side_by_side, random_codes
-from tflreplay.ground.engine import Engine
+from tflreplay.ground.engine import NEWEST, Engine
 from tflreplay.ground.errors import CaptureError
+from tflreplay.ground.machine import MEASURED_ON, Machine, asked
 from tflreplay.judgement.defects import met
 from tflreplay.judgement.run import Run
 from tflreplay.model import parse
 from tflreplay.ops import CARDS
+from tflreplay.replayer.loop import replay
 from tflreplay.reports import html, json_report, summary, table
 from tflreplay.runtimes.inputs import Inputs
 from tflreplay.tools.replay import run
@@ -297,6 +300,181 @@ def test_in_the_engine(
     assert not words(clean)
 
 
+# ---- libraries for devices, which cannot be run here ------------------------------------------
+
+M4, M55 = asked("cortex-m4"), asked("cortex-m55")
+
+
+def slid(
+    x: tuple[int, ...],
+    w: tuple[int, ...],
+    dtypes: tuple[str, str, str | None],
+    stride: int = 1,
+    op: str = "CONV_2D",
+) -> Made:
+    """Filters on an image, VALID; of the image, the weights and the bias the types."""
+    source, weights, bias = dtypes
+    deep = op != "CONV_2D"
+    outputs = w[3] if deep else w[0]
+    size = (x[1] - w[1]) // stride + 1, (x[2] - w[2]) // stride + 1
+    packed = (int(np.prod(w)) + 1) // 2 if weights == "int4" else w
+    data = RNG.integers(-7, 8, packed).astype(np.int8)
+    scales = [0.5] * outputs
+    specs = [Spec(x, source, 0.5), Spec(w, weights, scales, 0, data, 3 if deep else 0)]
+    specs += [Spec((outputs,), bias, 0.25, 0, np.ones(outputs, bias))] if bias else []
+    fields = {"padding": 1, "strideH": stride, "strideW": stride}
+    table = "DepthwiseConv2DOptions" if deep else "Conv2DOptions"
+    content = build(op, specs, [Spec((x[0], *size, outputs), source, 9.0)], fields, table, 8)
+    return content, [random_codes(RNG, x, source)]
+
+
+def dense(shape: tuple[int, ...], dtype: str, bias: str, zero_point: int) -> Made:
+    x = Spec(shape, dtype, 0.5)
+    w = Spec((3, shape[-1]), "int8", 0.5, zero_point, np.ones((3, shape[-1]), np.int8))
+    b = Spec((3,), bias, 0.25, 0, np.ones(3, bias))
+    y = Spec((*shape[:-1], 3), dtype, 9.0)
+    fields = {"keepNumDims": len(shape) > 2}
+    content = build("FULLY_CONNECTED", [x, w, b], [y], fields, "FullyConnectedOptions", 4)
+    return content, [random_codes(RNG, shape, dtype)]
+
+
+def upscaled(height: int) -> Made:
+    """To so many rows, of an image of 4 at a stride of 3."""
+    shape = Spec((4,), "int32", data=np.array([1, height, 12, 2], np.int32))
+    w = Spec((2, 3, 3, 4), "int8", [0.5, 0.5], 0, np.ones((2, 3, 3, 4), np.int8))
+    x, y = Spec((1, 4, 4, 4), "int8", 0.5), Spec((1, height, 12, 2), "int8", 9.0)
+    fields = {"padding": 0, "strideH": 3, "strideW": 3}
+    content = build("TRANSPOSE_CONV", [shape, w, x], [y], fields, "TransposeConvOptions", 3)
+    return content, [random_codes(RNG, x.shape, "int8")]
+
+
+def higher(shape: tuple[int, ...]) -> Made:
+    a, b = Spec(shape, "int8", 0.5), Spec((4, 3, 2), "int8", 0.5)
+    content = build("MAXIMUM", [a, b], [b], {}, "MaximumMinimumOptions", 2)
+    return content, [random_codes(RNG, each.shape, "int8") for each in (a, b)]
+
+
+def ordered(*order: int) -> Made:
+    x = Spec((3, 3), "int8", 0.5)
+    axes = Spec((2,), "int32", data=np.array(order, np.int32))
+    return build("TRANSPOSE", [x, axes], [x], {}, "TransposeOptions", 2), [
+        random_codes(RNG, x.shape, "int8")
+    ]
+
+
+def overflowing(scale: float) -> Made:
+    """A filter bank with an int8 state of this scale."""
+    x, y = Spec((1, 4), "int8", 0.5), Spec((1, 2), "int8", 50.0)
+    features = Spec((2, 4), "int8", 0.5, 0, np.full((2, 4), 100, np.int8))
+    time = Spec((2, 3), "int8", 0.5, 0, np.ones((2, 3), np.int8))
+    bias = Spec((2,), "int32", 0.5 * scale, 0, np.zeros(2, np.int32))
+    kept = Spec((1, 6), "int8", scale, 0, variable=True)
+    fields = {"rank": 1, "fusedActivationFunction": 1}
+    content = build("SVDF", [x, features, time, bias, kept], [y], fields, "SVDFOptions", 3)
+    return content, [np.full((1, 4), 50, np.int8)]
+
+
+def recurrent(op: str) -> Made:
+    """An LSTM, or something that forgets nothing."""
+    if op == "RELU":
+        return relu6(0.1)
+    rng = np.random.default_rng(1)
+    made = of_tflm(random_lstm(rng, Kind(1, 2, 4, 3, 3)), "int8", rng)
+    x = Spec(FIRST.shape, "int8", 0.5)
+    return build_side_by_side([Op("RELU", [x], [x]), made]), [random_codes(rng, (1, 2, 4), "int8")]
+
+
+_LINE = ((1, 1, 9, 4), (2, 1, 2, 4), ("int8", "int8", "int32"))
+_LONG = ((1, 3, 3, 129), (2, 2, 2, 129), ("int16", "int8", "int64"))
+_ODD = ((1, 3, 3, 129), (2, 3, 3, 129), ("int16", "int8", "int64"))
+_UNEVEN = ((1, 3, 3, 65), (3, 3, 3, 65), ("int16", "int8", "int64"))
+_NIBBLES = ((2, 3, 3, 3), (1, 2, 2, 3), ("int8", "int4", "int32"), 1, "DEPTHWISE_CONV_2D")
+_ONE_IMAGE = ((1, 3, 3, 4), (1, 2, 2, 4), ("int8", "int4", "int32"), 1, "DEPTHWISE_CONV_2D")
+_DEEP = ((1, 3, 3, 4), (1, 2, 2, 4))
+_GROUPS = (1, 3, 3, 4), (2, 2, 2, 2)
+# Words of the defect, the machine, and a model: what it is made of to meet it, and not to.
+IN_LIBRARIES: tuple[
+    tuple[str, Machine, Callable[..., Made], tuple[Any, ...], tuple[Any, ...]], ...
+] = (
+    (
+        "a bias that is not there",
+        MEASURED_ON,
+        slid,
+        (*_GROUPS, ("int8", "int8", None)),
+        (*_GROUPS, ("int8", "int8", "int32")),
+    ),
+    ("wrong columns of an image of one line", M55, slid, (*_LINE, 2), (*_LINE, 1)),
+    (
+        "has no buffer",
+        MEASURED_ON,
+        slid,
+        (*_GROUPS[:1], (2, 2, 2, 4), ("int16", "int8", "int32")),
+        (*_GROUPS[:1], (2, 2, 2, 4), ("int16", "int8", "int64")),
+    ),
+    ("sums the last pixel", MEASURED_ON, slid, _ODD, _LONG),
+    (
+        "leaves the rest of a long filter out",
+        M4,
+        slid,
+        ((1, 3, 4, 65), *_UNEVEN[1:]),
+        ((1, 3, 4, 65), (2, 3, 3, 65), _UNEVEN[2]),
+    ),
+    ("wrong halves of bytes", MEASURED_ON, slid, _NIBBLES, _ONE_IMAGE),
+    ("compiled wrongly by GCC 12.2", M55, slid, _ONE_IMAGE, ((2, *_DEEP[0][1:]), *_ONE_IMAGE[1:])),
+    (
+        "reads an int32 bias as int64",
+        MEASURED_ON,
+        slid,
+        (*_DEEP, ("int16", "int8", "int32"), 1, "DEPTHWISE_CONV_2D"),
+        (*_DEEP, ("int16", "int8", "int64"), 1, "DEPTHWISE_CONV_2D"),
+    ),
+    (
+        "where it computes a convolution",
+        MEASURED_ON,
+        dense,
+        ((2, 2, 8), "int8", "int32", 3),
+        ((4, 8), "int8", "int32", 3),
+    ),
+    (
+        "reads an int32 bias as int64",
+        MEASURED_ON,
+        dense,
+        ((4, 8), "int16", "int32", 0),
+        ((4, 8), "int16", "int64", 0),
+    ),
+    ("writes rows to the wrong place", MEASURED_ON, upscaled, (10,), (12,)),
+    ("wrong elements of one column", MEASURED_ON, higher, ((4, 1, 1),), ((4, 3, 2),)),
+    ("two dimensions that stay", MEASURED_ON, ordered, (0, 1), (1, 0)),
+    ("keeps 8 bits of what does not fit", MEASURED_ON, overflowing, (9.0,), (900.0,)),
+    ("forgets its states", MEASURED_ON, recurrent, ("LSTM",), ("RELU",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "machine", "make", "wrong", "right"), IN_LIBRARIES, ids=[c[0] for c in IN_LIBRARIES]
+)
+def test_in_a_library(
+    said: str,
+    machine: Machine,
+    make: Callable[..., Made],
+    wrong: tuple[Any, ...],
+    right: tuple[Any, ...],
+) -> None:
+    """What is not replayed for it says so; what meets it not, is replayed."""
+    for name in ("cmsis-nn", "cmsis-nn-single"):
+        ours = Engine(name, "tflm", NEWEST["tflm"], machine=machine)
+        for arguments, shows in ((wrong, True), (right, False)):
+            content, arrays = make(*arguments)
+            model = parse(content, Path("single_op.tflite"))
+            feeds = dict(zip(model.main.inputs, [FIRST, *arrays], strict=True))
+            found = met(model, feeds, ours).get(1, ())
+            assert any(said in one.defect.words for one in found) == shows
+            reasons = replay(model, feeds, ours).not_replayed
+            if reasons:
+                assert shows, reasons
+                assert said in reasons[1]
+
+
 # Recordings of engines that had a defect, and of such as have it no more.
 RECORDED = (
     ("BATCH_MATMUL ignoring a zero point", "ignores the zero point of the right matrix"),
@@ -326,7 +504,7 @@ def test_in_recorded_versions(name: str, said: str) -> None:
 
 
 def test_every_defect_is_met_by_a_model() -> None:
-    said = [case[0] for case in CASES] + [words for _, words in RECORDED]
+    said = [case[0] for case in (*CASES, *IN_LIBRARIES)] + [words for _, words in RECORDED]
     untested = {
         one.words
         for card in CARDS.values()

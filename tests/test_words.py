@@ -42,7 +42,8 @@ IN_FLOAT32 = {
 # What kernels multiply by besides: the gates' products, where the row's multiplier is a Precision
 # of the sums that the kernel reads.
 BESIDES = {
-    ("UNIDIRECTIONAL_SEQUENCE_LSTM", "tflm"): "float64 2**-15; float64 2**-30/sc; float64 2**-30/sh"
+    ("UNIDIRECTIONAL_SEQUENCE_LSTM", table): "float64 2**-15; float64 2**-30/sc; float64 2**-30/sh"
+    for table in ("tflm", "cmsis-nn")
 }
 # Kernels that make other multipliers of what they have computed.
 OTHERS = {("LOG_SOFTMAX", "reference")}

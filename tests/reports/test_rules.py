@@ -21,7 +21,8 @@ def test_every_row_names_its_formula(engine: str) -> None:
     """A file that is there, among the cards, and a function that it has."""
     text = render(Engine(engine))
     named = re.findall(r"^  formula     (\S+?)(?:: (\w+))?$", text, re.M)
-    assert len(named) == text.count("\n\n") > 150
+    paragraphs = text.count("\n\n") - bool(Engine(engine).library)  # how it was measured
+    assert len(named) == paragraphs > 150
     for path, function in named:
         assert path.startswith("tflreplay/ops/")
         assert (ROOT / path).exists(), path

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from packaging.version import InvalidVersion, Version
 
 from tflreplay.ground.errors import NotReplayed
-from tflreplay.ground.machine import AARCH64, MEASURED_ON, X86_64, Machine
+from tflreplay.ground.machine import AARCH64, CORTEX_M, DSP, HELIUM, MEASURED_ON, X86_64, Machine
 from tflreplay.ground.profile import Profile
 
 # The newest version of a runtime that the tables were measured with.
@@ -22,6 +22,14 @@ _MEASURED: Mapping[str, str] = MappingProxyType({**NEWEST, "litert": "2.4.0.dev2
 OLDEST: Mapping[str, str] = MappingProxyType(
     {"litert": "1.0.1", "tensorflow": "2.13.0", "tflm": "0.dev20250101000000"}
 )
+# Libraries of kernels for devices that TFLM is built with, and what of them was measured.
+LIBRARIES: Mapping[str, str] = MappingProxyType(
+    {
+        "cmsis-nn": "CMSIS-NN 99f736a63036",
+        "cmsis-nn-single": "CMSIS-NN 99f736a63036 with CMSIS_NN_USE_SINGLE_ROUNDING",
+        "esp-nn": "ESP-NN d45b843c",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +37,8 @@ class Engine:
     """A set of kernels as one version of a runtime has it.
 
     ``name`` is an arithmetic table: ``reference`` (the op resolver BUILTIN_REF), ``optimized``
-    (BUILTIN_WITHOUT_DEFAULT_DELEGATES) or ``xnnpack`` (the default resolver). ``threads`` matters
+    (BUILTIN_WITHOUT_DEFAULT_DELEGATES), ``xnnpack`` (the default resolver), or TFLM's own or with
+    one of the :data:`LIBRARIES`. ``threads`` matters
     where a kernel's result depends on how its work was split, and ``machine`` where it was compiled
     from other code elsewhere. ``left`` are ops of the main subgraph, by index, that a delegate was
     seen to leave to the runtime's own kernels. ``profile`` says of which ops something else was
@@ -76,7 +85,8 @@ class Engine:
     @property
     def unmeasured(self) -> str:
         """Why the tables may not be what it computes, in words; empty where they were measured."""
-        if str(self.machine) and self.machine not in X86_64 and self.machine not in AARCH64:
+        known = self.machine in X86_64 or self.machine in AARCH64
+        if str(self.machine) and not known and not self.library:
             return f"the tables were measured on {X86_64} and {AARCH64}, not on {self.machine}"
         try:
             newer = Version(self.version) > Version(_MEASURED[self.runtime])
@@ -88,3 +98,17 @@ class Engine:
             f"{self.runtime} {self.version} is newer than {_MEASURED[self.runtime]}, the newest "
             "that the tables were measured with"
         )
+
+    @property
+    def library(self) -> str:
+        """How the library for devices was measured, in words; empty of engines that are none."""
+        if self.name not in LIBRARIES:
+            return ""
+        compiled = "portable C"
+        if self.machine in CORTEX_M and self.name != "esp-nn":
+            built = {
+                DSP: "C with the DSP extension, by qemu",
+                HELIUM: "C with Helium, by qemu",
+            }
+            compiled = next((how for of, how in built.items() if self.machine in of), compiled)
+        return f"what {LIBRARIES[self.name]} computes was measured as {compiled}, not on a chip"

@@ -12,6 +12,7 @@ from tflreplay.ground.errors import InputError
 # What systems call the architectures that have a name here.
 _ALIASES = {"amd64": "x86-64", "x86_64": "x86-64", "arm64": "aarch64"}
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_MICRO = "cortex-m"  # an architecture whose CPUs name it
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,9 @@ class Machine:
     cpu: str = ""
 
     def __str__(self) -> str:
-        """``aarch64``, ``aarch64:cortex-a72``, or nothing."""
+        """``aarch64``, ``aarch64:cortex-a72``, ``cortex-m55``, or nothing."""
+        if self.architecture == _MICRO and self.cpu:
+            return self.cpu
         return f"{self.architecture}:{self.cpu}" if self.cpu else self.architecture
 
     @classmethod
@@ -35,6 +38,8 @@ class Machine:
         if not text:
             return UNKNOWN
         parts = text.split(":")
+        if text.startswith(_MICRO) and text != _MICRO:
+            parts = [_MICRO, text]
         if len(parts) > 2 or not all(map(_NAME.fullmatch, parts)):
             raise ValueError(f"{text!r} is no machine, such as x86-64 or aarch64:cortex-a72")
         return cls(*parts)
@@ -72,9 +77,19 @@ NO_DOT_PRODUCT = Machines("aarch64", ("cortex-a53", "cortex-a57", "cortex-a72", 
 # By XNNPACK's ``XNN_ENABLE_RNDNU16``; measured on the first one.
 LITTLE = Machines("aarch64", ("cortex-a53", "cortex-a55", "kryo"))
 SME = Machines("aarch64", ("sme",))
+# What CMSIS-NN is compiled for: plain C, the DSP extension, or Helium, Arm's vectors for Cortex-M.
+CORTEX_M = Machines(_MICRO)
+DSP = Machines(_MICRO, ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m35p"))
+HELIUM = Machines(_MICRO, ("cortex-m52", "cortex-m55", "cortex-m85"))
 _CPUS = tuple(sorted({*NO_DOT_PRODUCT.cpus, *LITTLE.cpus, *SME.cpus, "cortex-a76", "neoverse-v1"}))
+_PLAIN_C = ("cortex-m0", "cortex-m3")
 # What a user can name.
-MACHINES = (MEASURED_ON, Machine("aarch64"), *(Machine("aarch64", cpu) for cpu in _CPUS))
+MACHINES = (
+    MEASURED_ON,
+    Machine("aarch64"),
+    *(Machine("aarch64", cpu) for cpu in _CPUS),
+    *(Machine(_MICRO, cpu) for cpu in (*_PLAIN_C, *DSP.cpus, *HELIUM.cpus)),
+)
 
 
 def asked(text: str) -> Machine:

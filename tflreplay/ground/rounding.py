@@ -263,6 +263,17 @@ def reduced16(acc: Array, m: Multiplier) -> Array:
     return np.asarray((acc * reduced_mantissa(m.mantissa) + (1 << (total - 1))) >> total)
 
 
+def reduced16_wrapping(acc: Array, m: Multiplier) -> Array:
+    """As :func:`reduced16`, but the product keeps 32 bits before its last one is rounded away.
+
+    ``w32((w32((acc * r) >> (14 - shift)) + 1)) >> 1``, which is :func:`reduced16` while the
+    quotient lies in [-2**30, 2**30). ``arm_nn_requantize_s64`` in CMSIS-NN's
+    ``Include/arm_nnsupportfunctions.h``.
+    """
+    kept = wrap32((acc * reduced_mantissa(m.mantissa)) >> (14 - m.shift))
+    return np.asarray(wrap32(kept + 1) >> 1)
+
+
 def reduced_mantissa(mantissa: Array) -> Array:
     """A Q31 mantissa cut to 16 bits, as :func:`reduced16` multiplies by it."""
     return np.where(mantissa < 0x7FFF0000, (mantissa + (1 << 15)) >> 16, 0x7FFF)
@@ -438,6 +449,7 @@ RULES: dict[str, Rule] = {
         Rule("float-even32-wrapping", float_even32_wrapping, _no_slack),
         Rule("float-even32-kleidi", float_even32_kleidi, _no_slack),
         Rule("reduced16", reduced16, _any_slack, bits=64),
+        Rule("reduced16-wrapping", reduced16_wrapping, _any_slack, bits=64),
         # What other runtimes and ports compute; no table here names them.
         Rule("single-away", single_away, _no_slack),
         Rule("float-even64", float_even64, _no_slack),

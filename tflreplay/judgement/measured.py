@@ -32,8 +32,12 @@ def profile_notes(model: Model, engine: Engine, only: int | None = None) -> tupl
 
 
 def unmeasured_note(engine: Engine) -> str:
-    """That the tables are older than the engine, and what a probe of it found."""
+    """That the tables are older than the engine, and what a probe of it found; or how a library
+    for devices was measured.
+    """
     why, profile = engine.unmeasured, engine.profile
+    if engine.library and not why and str(engine) == engine.name:
+        return engine.library
     if not why or str(engine) != engine.name:
         return ""
     if profile is None or profile.failure:

@@ -32,6 +32,9 @@ _WORDS = {
     "optimized": "the optimized kernels' arithmetic",
     "xnnpack": "XNNPACK's arithmetic",
     "tflm": "TFLM's arithmetic",
+    "cmsis-nn": "CMSIS-NN's arithmetic",
+    "cmsis-nn-single": "CMSIS-NN's arithmetic built with single rounding",
+    "esp-nn": "ESP-NN's arithmetic",
     "double": "double rounding in every op",
     "single": "single rounding in every op",
 }

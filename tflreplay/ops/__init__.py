@@ -17,7 +17,7 @@ from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.profile import Measured
 from tflreplay.model import Operator, Subgraph
-from tflreplay.ops.base.card import BY_ONE_RULE, Card
+from tflreplay.ops.base.card import BY_ONE_RULE, ROUNDED_ONCE, Card
 from tflreplay.ops.base.conditions import Site
 from tflreplay.ops.base.row import Defect, NotModelled, Row
 
@@ -48,6 +48,10 @@ LAYERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "optimized": ("optimized", "reference"),
         "xnnpack": ("xnnpack", "optimized", "reference"),
         "tflm": ("tflm", "reference"),
+        # Libraries for devices: what TFLM's glue does not hand to them is TFLM's own.
+        "cmsis-nn": ("cmsis-nn", "tflm", "reference"),
+        "cmsis-nn-single": ("cmsis-nn-single", "tflm", "reference"),
+        "esp-nn": ("esp-nn", "tflm", "reference"),
         # What ports to CMSIS-NN compute, built with or without CMSIS_NN_USE_SINGLE_ROUNDING.
         "double": ("double", "reference"),
         "single": ("single", "reference"),
@@ -55,7 +59,7 @@ LAYERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 # The engines that have rows of their own.
-OWN_TABLES = tuple(name for name in LAYERS if name not in BY_ONE_RULE)
+OWN_TABLES = tuple(name for name in LAYERS if name not in (*BY_ONE_RULE, *ROUNDED_ONCE))
 
 # Every file beside this one that holds cards: to add an op, add a file.
 _FAMILIES = tuple(

@@ -22,6 +22,7 @@ from tflreplay.ground.rounding import (
 from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call, accumulation, activation_range, operands
 from tflreplay.ops.base.card import PAIR, Card, Form, Slip, Worst
+from tflreplay.ops.base.cmsis_nn import CMSIS_NN, equal_shapes
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.ledger import RescaledInputs, Staged, Stages, Sum, Term, Terms
 from tflreplay.ops.base.lines import of_pair
@@ -489,6 +490,22 @@ CARDS = (
             "tflm": (
                 finished(
                     ("int32",), tflm_add_int32, "sum, the activation ignored", f"{MICRO}add.cc"
+                ),
+            ),
+            "cmsis-nn": (
+                _ADD_ABORTS,
+                *(
+                    Row(
+                        types,
+                        add,
+                        "double",
+                        scales,
+                        source=f"{CMSIS_NN}BasicMathFunctions/arm_elementwise_add_s8.c",
+                        pairwise=True,
+                        when=equal_shapes,
+                        ledger=RescaledInputs(1),
+                    )
+                    for types, scales in ((INT8, _SCALES), (INT16, _SCALES_16))
                 ),
             ),
         },

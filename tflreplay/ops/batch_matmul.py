@@ -14,6 +14,7 @@ from tflreplay.ground.rounding import Accumulation, Array, Multiplier
 from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.call import Call, accumulation
 from tflreplay.ops.base.card import PAIR, Card, Slip
+from tflreplay.ops.base.cmsis_nn import CMSIS_NN, older, refused
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.floating import check_float32
 from tflreplay.ops.base.ledger import Sum, Terms
@@ -221,6 +222,15 @@ def _micro(types: tuple[str, ...], rule: str) -> Row:
     )
 
 
+@condition
+def int8_matrix(site: Site) -> bool:
+    """int8 right matrix"""
+    return site.input(1).dtype == "int8"
+
+
+_CMSIS_NN = f"{CMSIS_NN}FullyConnectedFunctions/"
+
+
 def _several_scales(site: Site) -> str:
     return f"{site.op.name} by a matrix of several scales in TFLM"
 
@@ -298,6 +308,16 @@ CARDS = (
                 NotModelled((*INT8, *INT16), _several_scales, when=per_channel),
                 _micro(INT8, "double"),
                 _micro(INT16, "reduced16"),
+            ),
+            "cmsis-nn": (
+                NotModelled((*INT8, *INT16), _several_scales, when=per_channel),
+                older((*INT8, *INT16)),
+                refused(INT16, "takes int16 by int16 matrices only", int8_matrix),
+                replace(_micro(INT8, "double"), source=f"{_CMSIS_NN}arm_batch_matmul_s8.c"),
+                replace(
+                    _micro(INT16, "reduced16-wrapping"),
+                    source=f"{_CMSIS_NN}arm_batch_matmul_s16.c",
+                ),
             ),
         },
         Roles(weights=1),

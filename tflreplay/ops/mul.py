@@ -11,6 +11,7 @@ from tflreplay.ground.machine import AARCH64
 from tflreplay.ground.rounding import Accumulation, Array, Multiplier, requantize
 from tflreplay.ops.base.call import Call, accumulation, operands
 from tflreplay.ops.base.card import PAIR, Card, Form, Slip, Worst
+from tflreplay.ops.base.cmsis_nn import CMSIS_NN, equal_shapes
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.ledger import Staged, Stages, Sum, Term, Terms
 from tflreplay.ops.base.lines import of_pair
@@ -149,6 +150,16 @@ _XNNPACK = Row(
     ledger=Terms(_terms),
 )
 
+_TFLM = Row(
+    SIGNED,
+    mul,
+    "double",
+    Precision.FLOAT64,
+    source=f"{MICRO}mul_common.cc",
+    pairwise=True,
+    ledger=Terms(_terms),
+)
+
 CARDS = (
     Card(
         "MUL",
@@ -195,15 +206,12 @@ CARDS = (
                     )
                 ),
             ),
-            "tflm": (
-                Row(
-                    SIGNED,
-                    mul,
-                    "double",
-                    Precision.FLOAT64,
-                    source=f"{MICRO}mul_common.cc",
-                    pairwise=True,
-                    ledger=Terms(_terms),
+            "tflm": (_TFLM,),
+            "cmsis-nn": (
+                replace(
+                    _TFLM,
+                    source=f"{CMSIS_NN}BasicMathFunctions/arm_elementwise_mul_s8.c",
+                    when=equal_shapes,
                 ),
             ),
         },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from tflreplay.ground.rounding import (
 )
 from tflreplay.ops.base.call import Call, same_type
 from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.cmsis_nn import CMSIS_NN
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.float_table import (
     Function,
@@ -194,6 +196,7 @@ def softmax_float(call: Call, x: Array) -> Array:
 
 _LOW, _HIGH = -(2**15), 2**15 - 1
 Real = np.float32 | np.float64
+Apply = Callable[[Array, Multiplier], Array]
 
 
 @dataclass(frozen=True)
@@ -264,23 +267,42 @@ def _tflm_int16_scale(call: Call) -> np.float64:
     return np.float64(call.input(0).scale) * np.float64(call.option("beta"))
 
 
-def _by_tables(call: Call, x: Array, scale: np.float64, tables: _Tables) -> Array:
+def cmsis_nn_softmax_int16(call: Call, x: Array) -> Array:
+    """As :func:`tflm_softmax_int16`, d by the rule, and int16 keeps the lowest bits of what does
+    not fit it: of y, and of the output of a row of one.
+
+    ``arm_softmax_s16`` in CMSIS-NN's ``Source/SoftmaxFunctions/arm_softmax_s16.c``.
+    """
+    return _by_tables(call, x, _tflm_int16_scale(call), _float32_tables(), call.rule, False)
+
+
+def _by_tables(
+    call: Call,
+    x: Array,
+    scale: np.float64,
+    tables: _Tables,
+    rule: Apply = double,
+    saturates: bool = True,
+) -> Array:
     same_type(call)
-    e = _table_exponentials(x, scale, tables)
+    e = _table_exponentials(x, scale, tables, rule)
     total = e.sum(axis=-1, keepdims=True)
     bits = bit_length(total)
     # (1 + y) * 2**16 with y from 0 to 1, then y moved to the middle of int16.
     mantissa = ((total << (31 - bits)) + (1 << 13)) >> 14
-    argument = (mantissa - (1 << 15) - (1 << 16)).clip(_LOW, _HIGH).astype(np.int16)
-    inverse = interpolate(argument, tables.reciprocal).astype(np.int64)
+    argument = mantissa - (1 << 15) - (1 << 16)
+    argument = argument.clip(_LOW, _HIGH) if saturates else argument
+    inverse = interpolate(argument.astype(np.int16), tables.reciprocal).astype(np.int64)
     right = bits - 1
     result: Array = (e * inverse + ((1 << right) >> 1)) >> right
-    return result.clip(0, _HIGH).astype(np.int16)
+    return (result.clip(0, _HIGH) if saturates else result).astype(np.int16)
 
 
-def _table_exponentials(x: Array, scale: np.float64, tables: _Tables) -> Array:
+def _table_exponentials(
+    x: Array, scale: np.float64, tables: _Tables, rule: Apply = double
+) -> Array:
     difference = x.astype(np.int64) - x.max(axis=-1, keepdims=True)
-    difference = double(difference, Multiplier.of(scale / (10.0 / 65535.0)))
+    difference = rule(difference, Multiplier.of(scale / (10.0 / 65535.0)))
     e = interpolate((difference + _HIGH).clip(_LOW, _HIGH).astype(np.int16), tables.exp)
     return e.astype(np.int64)
 
@@ -467,6 +489,16 @@ CARDS = (
                     source=f"{REFERENCE_OPS}softmax.h",
                     ledger=Stages(_stages),
                     defects=(_ABORTS,),
+                ),
+            ),
+            "cmsis-nn": (
+                Row(
+                    INT16,
+                    cmsis_nn_softmax_int16,
+                    "double",
+                    "float64 si*beta/(10/65535)",
+                    algorithm="interpolated float32 tables",
+                    source=f"{CMSIS_NN}SoftmaxFunctions/arm_softmax_s16.c",
                 ),
             ),
             "tflm": (

@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
+from tflreplay.ground.machine import HELIUM
 from tflreplay.ground.rounding import Accumulation, Array, Multiplier, wrap32
 from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call, accumulation
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.cell_activations import cell_activated
+from tflreplay.ops.base.cmsis_nn import CMSIS_NN
 from tflreplay.ops.base.conditions import Site, condition
 from tflreplay.ops.base.hybrid import asymmetric, byte_products, symmetric
 from tflreplay.ops.base.ported import Ported
@@ -78,8 +80,11 @@ def _svdf(
     state: Array,
     zero_point: int,
     number: Number = np.float32,
+    limits: tuple[int, int] | None = None,
 ) -> Accumulation:
-    """The multipliers are computed in the type ``number``."""
+    """The multipliers are computed in the type ``number``; ``limits`` are those of the newest
+    value, where they are not the state's.
+    """
     if features.dtype != np.int8:
         raise NotReplayed(f"SVDF of int8 activations by {features.dtype} weights")
     source, weights = call.input(0), call.input(_FEATURES)
@@ -87,7 +92,9 @@ def _svdf(
     sums = exact_matmul(x, features.T, source.zero_point, None).astype(np.int64)
     newest = call.rule(sums, Multiplier.of(_ratio(source, weights, kept, number)))
     # Saturated, and then moved by the zero point in a register of the state's type.
-    newest = (wrap32(newest).clip(*kept.code_range) + zero_point).astype(kept.numpy_dtype)
+    newest = (wrap32(newest).clip(*(limits or kept.code_range)) + zero_point).astype(
+        kept.numpy_dtype
+    )
     memory = _remember(call, state, newest, time)
     total = wrap32(((memory.astype(np.int64) - zero_point) * time).sum(axis=-1))
     total = wrap32(_by_unit(call, total).sum(axis=-1))
@@ -164,12 +171,38 @@ def tflm_svdf(
 
     ``EvalIntegerSvdfReference`` in ``tensorflow/lite/micro/kernels/svdf_common.cc``.
     """
+    _check_one_type(call)
+    return _svdf(call, x, features, time, bias, state, call.input(_STATE).zero_point)
+
+
+def _check_one_type(call: Call) -> None:
     if call.input(_TIME).dtype != call.input(_STATE).dtype:
         raise NotReplayed(
             f"SVDF by {call.input(_TIME).dtype} time weights with a state of "
             f"{call.input(_STATE).dtype}"
         )
-    return _svdf(call, x, features, time, bias, state, call.input(_STATE).zero_point)
+
+
+# ---- CMSIS-NN ---------------------------------------------------------------------------------
+
+
+def cmsis_nn_svdf(
+    call: Call, x: Array, features: Array, time: Array, bias: Array | None, state: Array
+) -> Accumulation:
+    """As :func:`svdf`, time weights and state both int8 or both int16.
+
+    The newest value saturates to 16 bits, whatever the state's type, and int8 keeps the lowest 8.
+    ``arm_svdf_s8`` and ``arm_svdf_state_s16_s8`` in CMSIS-NN's ``Source/SVDFunctions``; the glue in
+    ``tensorflow/lite/micro/kernels/cmsis_nn/svdf.cc`` gives the range.
+    """
+    kept = call.input(_STATE)
+    _check_one_type(call)
+    if call.engine.machine in HELIUM and kept.dtype == "int8" and kept.zero_point:
+        raise NotReplayed("SVDF with a zero point of an int8 state, which Helium's sums take in")
+    return _svdf(call, x, features, time, bias, state, 0, limits=(-(2**15), 2**15 - 1))
+
+
+# ---- defects ----------------------------------------------------------------------------------
 
 
 @condition
@@ -182,6 +215,12 @@ def int8_state(site: Site) -> bool:
 
 _READS_SIXTEEN_BITS = Defect(
     "reads int8 time weights and an int8 state as int16, past their end", int8_state
+)
+
+_CUT = Defect(
+    "keeps 8 bits of what does not fit an int8 state, and ignores the state's zero point",
+    int8_state,
+    right=tflm_svdf,
 )
 
 # ---- as ports get it wrong --------------------------------------------------------------------
@@ -279,6 +318,16 @@ CARDS = (
                 finished(FLOAT, svdf_float, UNORDERED_SUMS, _SOURCE, SUMMED),
             ),
             "tflm": (Row(INT8, tflm_svdf, "double", _SCALES, source=f"{MICRO}svdf_common.cc"),),
+            "cmsis-nn": (
+                Row(
+                    INT8,
+                    cmsis_nn_svdf,
+                    "double",
+                    _SCALES,
+                    source=f"{CMSIS_NN}SVDFunctions/arm_svdf_s8.c",
+                    defects=(_CUT,),
+                ),
+            ),
         },
         stateful=True,
         ported=_PORTED,

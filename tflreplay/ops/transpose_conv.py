@@ -21,6 +21,7 @@ from tflreplay.ground.window import Window, window
 from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.call import Call, clamp_real
 from tflreplay.ops.base.card import Card, Slip
+from tflreplay.ops.base.cmsis_nn import CMSIS_NN, wrong
 from tflreplay.ops.base.conditions import Condition, Site, condition, every
 from tflreplay.ops.base.floating import check_float32, rounded_sums
 from tflreplay.ops.base.hybrid import (
@@ -324,6 +325,26 @@ def _row(
 
 _XNNPACK = xnnpack_row(transpose_conv, _ONE_SCALE, ledger=Terms(_terms))
 
+# ---- CMSIS-NN ---------------------------------------------------------------------------------
+
+
+@condition
+def overruns(site: Site) -> bool:
+    """sizes that no input fills, at a stride above 2 or 16 channels or fewer"""
+    x, w, y = image(site.activation), image(site.weights), image(site.output)
+    strides = site.option("stride_h"), site.option("stride_w")
+    as_convolution = max(strides) <= 2 and x[3] > 16
+    if as_convolution or min(strides) < 1:
+        return False
+    (h, above), (width, left) = (
+        (x[axis], window(y[axis], w[axis], stride, 1, site.option("padding")).before)
+        for axis, stride in zip((1, 2), strides, strict=True)
+    )
+    rows = max(h * strides[0], (h - 1) * strides[0] + w[1])
+    columns = (width - 1) * strides[1] + max(w[2], strides[1])
+    return bool(h * strides[0] - above > y[1] or y[1] + above > rows or y[2] + left > columns)
+
+
 # ---- as ports get it wrong ---------------------------------------------------------------------
 
 Landing = Callable[[Window, Window], tuple[Window, Window]]
@@ -524,6 +545,15 @@ CARDS = (
                     source=f"{MICRO}transpose_conv.cc",
                     defects=(TFLM_BIAS,),
                     ledger=Terms(_terms),
+                ),
+            ),
+            "cmsis-nn": (
+                wrong(INT8, "writes rows to the wrong place, or past the output", overruns),
+                _row(
+                    INT8,
+                    "double",
+                    Precision.FLOAT64,
+                    f"{CMSIS_NN}ConvolutionFunctions/arm_transpose_conv_wrapper_s8.c",
                 ),
             ),
         },

@@ -17,20 +17,24 @@ from tflreplay.tools.discriminate import Separation
 
 _WIDTH = 96
 _NAME_WIDTH = 56
+_NOT_RUN = (
+    "The engine runs on devices only. Save the inputs (--output FILE.npz), run the layer on them "
+    "there, and see which candidate's outputs it gives."
+)
 
 
-def render(found: Separation, answers: Array) -> str:
+def render(found: Separation, answers: Array | None) -> str:
     """Candidates with their evidence, those that stay alike, and the one that the engine computes.
 
-    ``answers`` are the engine's outputs on the vectors.
+    ``answers`` are the engine's outputs on the vectors; None where it cannot be run here.
     """
     own, *others = found.names
-    engine = found.engine
+    engine, outputs = found.engine, found.outputs[own]
     head = (
         f"op {found.op.index} {found.op.name}, {arithmetic(engine)}: "
-        f"{len(answers)} inputs on which the candidates give different codes in "
-        f"{found.discriminating:,} of {answers.size:,} outputs "
-        f"({shape_text(answers.shape[1:])} each)"
+        f"{len(outputs)} inputs on which the candidates give different codes in "
+        f"{found.discriminating:,} of {outputs.size:,} outputs "
+        f"({shape_text(outputs.shape[1:])} each)"
     )
     parts = [_wrapped(head)]
     if found.accumulators is not None:
@@ -44,14 +48,15 @@ def render(found: Separation, answers: Array) -> str:
         (
             textwrap.shorten(name, _NAME_WIDTH, placeholder=" ..."),
             f"{found.differing(own, name):,}",
-            f"{int(np.count_nonzero(found.outputs[name] != answers)):,}",
+            *([] if answers is None else [f"{np.count_nonzero(found.outputs[name] != answers):,}"]),
         )
         for name in (own, *others)
     ]
-    heads = ("candidate", f"unlike {own}"[:30], "unlike the engine")
-    parts.append(tabulate(rows, heads, "simple", colalign=("left", "right", "right")))
+    heads = ["candidate", f"unlike {own}"[:30], "unlike the engine"][: len(rows[0])]
+    aligned = ("left", "right", "right")[: len(heads)]
+    parts.append(tabulate(rows, heads, "simple", colalign=aligned))
     parts += [_wrapped(f"No input tells apart: {'; '.join(group)}") for group in _alike(found)]
-    parts.append(_wrapped(_conclusion(found, answers)))
+    parts.append(_wrapped(_NOT_RUN if answers is None else _conclusion(found, answers)))
     return "\n\n".join(parts)
 
 

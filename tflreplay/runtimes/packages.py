@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from tflreplay.ground.engine import Engine
+from tflreplay.ground.engine import LIBRARIES, Engine
 from tflreplay.ground.errors import CaptureError
 
 # The op resolver behind each engine, by its name in the interpreter's OpResolverType.
@@ -27,7 +27,8 @@ class Runtime:
     ``title`` is its name in messages, ``module`` holds the interpreter and ``requirement`` is what
     pip installs beside tflreplay. ``packages`` are the distributions of its releases, the first one
     its own, and ``nightly`` is that of its nightly builds, where they have one. ``engines`` holds
-    the op resolver behind each of its engines.
+    the op resolver behind each of its engines. ``libraries`` are engines that run on devices only,
+    so that they are replayed, and nothing is captured of them.
     """
 
     title: str
@@ -36,6 +37,12 @@ class Runtime:
     packages: tuple[str, ...] = ()
     nightly: str = ""
     engines: Mapping[str, str] = field(default_factory=lambda: _RESOLVERS)
+    libraries: tuple[str, ...] = ()
+
+    @property
+    def replayed(self) -> tuple[str, ...]:
+        """All its engines."""
+        return (*self.engines, *self.libraries)
 
     @property
     def not_installed(self) -> str:
@@ -63,6 +70,7 @@ RUNTIMES = {
         "'tflreplay[tflm]'",
         ("tflite-micro",),
         engines=MappingProxyType({"tflm": ""}),
+        libraries=tuple(LIBRARIES),
     ),
 }
 ENGINES = tuple(dict.fromkeys(name for row in RUNTIMES.values() for name in row.engines))
@@ -82,13 +90,14 @@ def parse(runtime: str | None, engine: str | None, threads: int) -> Engine:
             f"{engine} is a profile, of which nothing can be captured here: give the tensors of "
             f"its device (--against), or compare with its replay (--replay-as, replay:{engine})"
         )
-    if engine is not None and engine not in ENGINES:
+    if engine is not None and engine not in (*ENGINES, *LIBRARIES):
         raise CaptureError(
             f"{engine!r} is unknown here: use one of {', '.join(ENGINES)}; for --sources also "
-            "RUNTIME:ENGINE, replay:ENGINE, or a file or folder of saved tensors that is there"
+            "RUNTIME:ENGINE, replay:ENGINE, or a file or folder of saved tensors that is there; "
+            f"with --against, or replayed, also {', '.join(LIBRARIES)}"
         )
     if runtime is None:
-        runtime = next(name for name, row in RUNTIMES.items() if engine in (None, *row.engines))
+        runtime = next(name for name, row in RUNTIMES.items() if engine in (None, *row.replayed))
     name, equals, version = runtime.partition("==")
     if name not in RUNTIMES:
         raise CaptureError(f"{name!r} is unknown here: use one of {', '.join(RUNTIMES)}")
@@ -97,9 +106,9 @@ def parse(runtime: str | None, engine: str | None, threads: int) -> Engine:
     row = RUNTIMES[name]
     if engine is None:
         engine = next(iter(row.engines))
-    if engine not in row.engines:
+    if engine not in row.replayed:
         raise CaptureError(
-            f"{row.title} has no {engine} kernels: use one of {', '.join(row.engines)}"
+            f"{row.title} has no {engine} kernels: use one of {', '.join(row.replayed)}"
         )
     return Engine(engine, name, version, 1 if name == "tflm" else threads)
 

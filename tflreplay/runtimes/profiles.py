@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tflreplay.ground.engine import Engine
+from tflreplay.ground.engine import LIBRARIES, NEWEST, Engine
 from tflreplay.ground.errors import CaptureError, InputError
 from tflreplay.ground.fields import Fields, WrongField
 from tflreplay.ground.machine import MEASURED_ON, Machine
@@ -67,6 +67,8 @@ def resolve(runtime: str | None = None, engine: str | None = None, threads: int 
     if asked.version:
         return asked
     version = installed(asked.runtime)
+    if not version and asked.name in LIBRARIES:  # which is replayed only
+        version = NEWEST[asked.runtime]
     if not version:
         raise CaptureError(RUNTIMES[asked.runtime].not_installed)
     return replace(asked, version=version)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tflreplay.ground import notebook
-from tflreplay.ground.engine import Engine
+from tflreplay.ground.engine import LIBRARIES, Engine
 from tflreplay.ground.errors import CaptureError, InputError, NotReplayed
 from tflreplay.ground.machine import UNKNOWN, Machine, machine_of
 from tflreplay.model import (
@@ -153,6 +153,12 @@ def start_capture(
     environment that has to be built is waited for.
     """
     asked = replace(parse(runtime, engine, threads), machine=machine_of(machine))
+    if asked.name in LIBRARIES:
+        raise CaptureError(
+            f"{asked.name} runs on devices, of which nothing can be captured here: give the "
+            f"tensors of one (--against), or compare with its replay (--replay-as {asked.name}, "
+            f"replay:{asked.name} as a source)"
+        )
     for index in model.main.inputs:
         tensor = model.main.tensors[index]
         if index not in inputs and not tensor.is_constant:

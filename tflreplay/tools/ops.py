@@ -42,7 +42,7 @@ class Citizen:
 
 def engines(engine: Engine) -> list[Engine]:
     """All engines of its runtime and version."""
-    return [replace(engine, name=name) for name in RUNTIMES[engine.runtime].engines]
+    return [replace(engine, name=name) for name in RUNTIMES[engine.runtime].replayed]
 
 
 def citizens(engine: Engine) -> tuple[Citizen, ...]:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tflreplay.ground.engine import NEWEST, Engine
+from tflreplay.ground.engine import LIBRARIES, NEWEST, Engine
 from tflreplay.ground.errors import InputError
-from tflreplay.ground.machine import UNKNOWN, asked, machine_of
+from tflreplay.ground.machine import MEASURED_ON, UNKNOWN, asked, machine_of
 from tflreplay.ground.rounding import Array
 from tflreplay.model import Model
 from tflreplay.ops import LAYERS
 from tflreplay.replayer.loop import replay
-from tflreplay.runtimes import ENGINES, Capture, capture, installed, resolve, start_capture
+from tflreplay.runtimes import RUNTIMES, Capture, capture, installed, resolve, start_capture
 from tflreplay.runtimes.hints import Hints
 from tflreplay.runtimes.inputs import Inputs
 from tflreplay.runtimes.packages import is_profile
@@ -154,7 +154,9 @@ def _named(
         return ours
     if replay_as is not None and "@" in replay_as:
         machine = there
-    if machine is None and against is not None and against.machine != UNKNOWN:
+    if machine is None and (name or ours.name) in LIBRARIES:
+        ours = replace(ours, machine=MEASURED_ON)  # whatever this computer or a runtime's is
+    elif machine is None and against is not None and against.machine != UNKNOWN:
         ours = replace(ours, machine=against.machine)
     else:
         ours = replace(ours, machine=machine_of(machine))
@@ -164,10 +166,9 @@ def _named(
 def renamed(engine: Engine, name: str) -> Engine:
     """Other arithmetic, of the same runtime where that has it."""
     runtime = engine.runtime
-    if name == "tflm":
-        runtime = "tflm"
-    elif runtime == "tflm" and name in ENGINES:
-        runtime = "litert"
+    if name not in RUNTIMES[runtime].replayed:
+        having = (other for other, row in RUNTIMES.items() if name in row.replayed)
+        runtime = next(having, runtime)
     if runtime == engine.runtime:
         return replace(engine, name=name, profile=None)
     version = installed(runtime) or NEWEST[runtime]

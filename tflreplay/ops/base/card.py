@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
+from types import MappingProxyType
 
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.rounding import RULES, Array
 from tflreplay.ground.window import Window
 from tflreplay.model import Tensor
 from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.cmsis_nn import rounded_once
 from tflreplay.ops.base.conditions import Condition
 from tflreplay.ops.base.fields import Fields
 from tflreplay.ops.base.layouts import Reread
@@ -23,7 +25,8 @@ Arrays = tuple[Array | None, ...]
 Entries = tuple[Row | NotModelled, ...]
 # Tables of the reference rows of the newest version, requantized by one rule throughout.
 BY_ONE_RULE = ("double", "single")
-
+# Tables of another's rows whose sums of 32 bits are rounded once.
+ROUNDED_ONCE: Mapping[str, str] = MappingProxyType({"cmsis-nn-single": "cmsis-nn"})
 
 # The operands of an op of two inputs.
 PAIR = (("input a", "1"), ("input b", "2"))
@@ -160,6 +163,9 @@ class Card:
 
     def entries(self, table: str) -> Entries:
         """In the order in which they are tried."""
+        if table in ROUNDED_ONCE:
+            own = self.tables.get(ROUNDED_ONCE[table], ())
+            return tuple(entry for each in own for entry in rounded_once(each))
         if table not in BY_ONE_RULE:
             return self.tables.get(table, ())
         return tuple(

@@ -28,7 +28,7 @@ FLOAT64_EXACT = 2**53
 _WEIGHTS = {"int8": ("int8", "int4"), "uint8": ("uint8",), "int16": ("int8", "int4")}
 # Some combinations of types were read wrongly before.
 _SOUND = {"litert": "1.2.0", "tensorflow": "2.19.0"}
-# Above this exponent, the shift by which reduced16 rounds would be negative.
+# Above this exponent, the shift by which a rule of 64 bits rounds would be negative.
 _MOST_SHIFT = 14
 
 
@@ -185,7 +185,8 @@ def weight_multiplier(call: Call, x: Tensor, weights: Tensor) -> Multiplier:
     """``x's scale * weight scale / output scale``, in the precision of the row in force.
 
     Raises:
-        NotReplayed: the weights have no scale, or ``reduced16`` is not defined for the multiplier.
+        NotReplayed: the weights have no scale, or a rule of 64 bits is not defined for the
+            multiplier.
     """
     if weights.quantization is None:
         raise NotReplayed(f"{call.op.name} whose weights {weights.label} have no scale")
@@ -195,6 +196,6 @@ def weight_multiplier(call: Call, x: Tensor, weights: Tensor) -> Multiplier:
     precision = call.row.multiplier
     assert isinstance(precision, Precision)
     multiplier = Multiplier.of(precision.multiplier(x.scale, scale, call.output.scale))
-    if call.rule.name == "reduced16" and multiplier.shift.max(initial=0) > _MOST_SHIFT:
+    if call.rule.bits == 64 and multiplier.shift.max(initial=0) > _MOST_SHIFT:
         raise NotReplayed(f"{call.op.name} on int16 with a multiplier of 2**14 or more")
     return multiplier

@@ -7,6 +7,7 @@ from dataclasses import replace
 from tflreplay.ground.machine import AARCH64
 from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.card import Card, Form, Slip, Worst
+from tflreplay.ops.base.cmsis_nn import CMSIS_NN
 from tflreplay.ops.base.conditions import Condition, Site, every
 from tflreplay.ops.base.fields import Fields, less_zero_point
 from tflreplay.ops.base.layouts import as_chw, as_hwio, as_oihw, rotated, transposed
@@ -54,6 +55,7 @@ from tflreplay.ops.base.words import (
     REFERENCE_OPS,
     in_both_precisions,
 )
+from tflreplay.ops.conv import cmsis_nn
 from tflreplay.ops.conv.aarch64 import below_one, fast_3x3, several_pixels
 from tflreplay.ops.conv.fields import conv_fields, conv_lines, depthwise_fields
 from tflreplay.ops.conv.floating import (
@@ -92,6 +94,7 @@ from tflreplay.ops.conv.xnnpack import (
     xnnpack_hybrid_conv_2d_by_pixels,
 )
 
+_CMSIS_NN = f"{CMSIS_NN}ConvolutionFunctions/"
 _BIAS_ALONE = "the bias alone: every tap reads padding"
 
 
@@ -298,6 +301,23 @@ CARDS = (
                 ),
                 floating_row(conv_2d_float, f"{REFERENCE_OPS}conv.h", float_conv_terms),
             ),
+            "cmsis-nn": (
+                *cmsis_nn.CONV,
+                _conv(INT8, "double", Precision.FLOAT64, f"{_CMSIS_NN}arm_convolve_wrapper_s8.c"),
+                _conv(
+                    INT16,
+                    "double",
+                    Precision.FLOAT64,
+                    f"{_CMSIS_NN}arm_convolve_wrapper_s16.c",
+                    int32_sums,
+                ),
+                _conv(
+                    INT16,
+                    "reduced16-wrapping",
+                    Precision.FLOAT64,
+                    f"{_CMSIS_NN}arm_convolve_wrapper_s16.c",
+                ),
+            ),
         },
         Roles(weights=1, bias=2),
         sums_once=True,
@@ -388,6 +408,21 @@ CARDS = (
                 ),
             ),
             "tflm": (NotModelled(INT16, _reads_int64, when=tflm_int32_bias, defects=(TFLM_BIAS,)),),
+            "cmsis-nn": (
+                *cmsis_nn.DEPTHWISE,
+                _depthwise(
+                    INT8,
+                    "double",
+                    Precision.FLOAT64,
+                    f"{_CMSIS_NN}arm_depthwise_conv_wrapper_s8.c",
+                ),
+                _depthwise(
+                    INT16,
+                    "reduced16-wrapping",
+                    Precision.FLOAT64,
+                    f"{_CMSIS_NN}arm_depthwise_conv_s16.c",
+                ),
+            ),
         },
         Roles(weights=1, weight_axis=3, bias=2),
         sums_once=True,

@@ -61,6 +61,7 @@ from tflreplay.ops.base.words import (
     REFERENCE_OPS,
     in_both_precisions,
 )
+from tflreplay.ops.fully_connected import cmsis_nn
 from tflreplay.ops.fully_connected.floating import (
     float_terms,
     four_bit_kernel,
@@ -331,6 +332,7 @@ CARDS = (
                     (INT16, "reduced16", None),
                 )
             ),
+            "cmsis-nn": cmsis_nn.ROWS,
         },
         Roles(weights=1, bias=2),
         kinds=(("one weight scale", per_tensor),),

@@ -41,7 +41,7 @@ def fully_connected(
     ``.../reference/fully_connected.h``; a per-channel weight zero point is not looked at.
     """
     bits = accumulator_bits(call, call.input(0), bias)
-    return _product(call, x, _centred_weights(call, weights), bias, bits)
+    return product(call, x, _centred_weights(call, weights), bias, bits)
 
 
 def fully_connected_in_32_bits(
@@ -51,7 +51,7 @@ def fully_connected_in_32_bits(
 
     ``FullyConnected`` in ``tflite/kernels/internal/optimized/integer_ops/fully_connected.h``.
     """
-    return _product(call, x, _centred_weights(call, weights), bias)
+    return product(call, x, _centred_weights(call, weights), bias)
 
 
 def _centred_weights(call: Call, weights: Array) -> Array:
@@ -71,7 +71,7 @@ def _centred_weights(call: Call, weights: Array) -> Array:
     return centred if per_axis else centred - np.int16(w.zero_point)
 
 
-def _product(
+def product(
     call: Call, x: Array, weights: Array, bias: Array | None, bits: int = 32
 ) -> Accumulation:
     """``sum_i (x[b, i] - zx) * w[o, i] + bias[o]``, the weights less their zero point."""
@@ -89,7 +89,7 @@ def xnnpack_ignoring_zero_point(
 
     x: int8; weights int8 ``(units, depth)``. Corrected by LiteRT 45dd41fd2.
     """
-    return _product(call, x, weights.astype(np.int16), bias)
+    return product(call, x, weights.astype(np.int16), bias)
 
 
 def xnnpack_four_bit(
@@ -99,7 +99,7 @@ def xnnpack_four_bit(
 
     x: int8; weights int4 ``(units, depth)``, of even depth. ``src/qs8-qc4w-gemm``.
     """
-    sums = _product(call, x, weights.astype(np.int16), bias)
+    sums = product(call, x, weights.astype(np.int16), bias)
     values = sums.values.astype(np.int64)
     return replace(sums, values=(values + 2**27) % 2**28 - 2**27, bits=_FOUR_BIT_SUMS)
 

@@ -6,10 +6,12 @@ They keep a state from one inference to the next in variable tensors.
 from __future__ import annotations
 
 from tflreplay.ops.base.card import Card
+from tflreplay.ops.base.cmsis_nn import CMSIS_NN, older
 from tflreplay.ops.base.precision import Precision
-from tflreplay.ops.base.row import Kernel, Row
+from tflreplay.ops.base.row import Defect, Kernel, Row
 from tflreplay.ops.base.types import FLOAT, INT8, SIGNED
 from tflreplay.ops.base.words import MICRO, MICRO_FLOAT64, SUMMED, UNORDERED_SUMS, finished
+from tflreplay.ops.recurrent.cmsis_nn import cmsis_nn_unidirectional_sequence_lstm
 from tflreplay.ops.recurrent.floating import (
     lstm_float,
     unidirectional_sequence_lstm_float,
@@ -33,6 +35,7 @@ def _integer(kernel: Kernel) -> Row:
     )
 
 
+_FORGETS = Defect("forgets its states after each inference")
 _STATE = "each of its codes depends on a state that steps before have made, by way of gates"
 
 CARDS = (
@@ -75,6 +78,19 @@ CARDS = (
                     (Precision.FLOAT64, MICRO_FLOAT64),
                     (Precision.FLOAT32_PRODUCT, {}),
                 )
+            ),
+            "cmsis-nn": (
+                older(SIGNED),
+                Row(
+                    SIGNED,
+                    cmsis_nn_unidirectional_sequence_lstm,
+                    "double",
+                    Precision.FLOAT64,
+                    algorithm="as TFLM's, from states of zero",
+                    source=f"{CMSIS_NN}LSTMFunctions/arm_lstm_unidirectional_s8.c",
+                    since=MICRO_FLOAT64,
+                    defects=(_FORGETS,),
+                ),
             ),
         },
         stateful=True,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
@@ -34,6 +36,23 @@ _GATE = np.float64(2.0**-15)  # the scale of a gate's values
 _SUM = np.float64(2.0**-12)  # and of its sums
 
 
+@dataclass(frozen=True)
+class Build:
+    """What TFLM's kernel and CMSIS-NN's do each in their own way.
+
+    ``wide`` is the rule of sums of 64 bits. ``saturates``: what is added, to a gate's sum or to the
+    cell state, is cut to 16 bits before. ``clips_to_0``: by a clip of the cell state that is above
+    0, and 0 in codes.
+    """
+
+    wide: str = "reduced16"
+    saturates: bool = True
+    clips_to_0: bool = True
+
+
+TFLM = Build()
+
+
 def tflm_unidirectional_sequence_lstm(call: Call, *arrays: Array | None) -> Array:
     """As the int8 op, every step by another kernel.
 
@@ -43,10 +62,15 @@ def tflm_unidirectional_sequence_lstm(call: Call, *arrays: Array | None) -> Arra
     ``tensorflow/lite/micro/kernels/lstm_eval.h``.
     """
     inputs = all_inputs(arrays)
-    return sequence(call, inputs, lambda x: _cells(call, inputs, x))
+    return sequence(call, inputs, lambda x: cells(call, inputs, x))
 
 
-def _cells(call: Call, arrays: Arrays, x: Array) -> Cells:
+def cells(call: Call, arrays: Arrays, x: Array, build: Build = TFLM) -> Cells:
+    """The layer for an input ``(time, batch, depth)``.
+
+    Raises:
+        NotReplayed: no kernel takes inputs of these types and scales.
+    """
     h, c = call.input(HIDDEN_STATE), call.input(CELL_STATE)
     activation = call.option("fused_activation_function")
     if activation != "TANH":
@@ -59,6 +83,8 @@ def _cells(call: Call, arrays: Arrays, x: Array) -> Cells:
     expose = Multiplier.of(_GATE * _GATE / np.float64(h.scale))
     bound = call.option("cell_clip")
     clip = int(np.clip(np.float64(np.float32(bound)) / scale, -(2**15), 2**15 - 1))
+    cut = saturated if build.saturates else wrap32
+    clips = bound > 0 if build.clips_to_0 else clip > 0
     function = _tanh(exponent)
     low, high = h.code_range
 
@@ -68,40 +94,47 @@ def _cells(call: Call, arrays: Arrays, x: Array) -> Cells:
     def state(c: Array, f: Array, i: Array | None, g: Array) -> Array:
         assert i is not None
         kept = saturated(multiply(f, c, keep)).astype(np.int64)
-        c = saturated(kept + saturated(multiply(i, g, add)))
-        return c.clip(-clip, clip) if bound > 0 else c
+        c = saturated(kept + cut(multiply(i, g, add)))
+        return c.clip(-clip, clip) if clips else c
 
     def hidden(c: Array, o: Array) -> Array:
         values = wrap32(multiply(look_up(c, function), o, expose) + h.zero_point)
         return values.clip(low, high).astype(h.numpy_dtype)
 
     return Cells(
-        input=_gate(call, arrays, x, INPUT),
-        forget=_gate(call, arrays, x, FORGET),
-        cell=_gate(call, arrays, x, CELL),
-        output=_gate(call, arrays, x, OUTPUT),
+        input=_gate(call, arrays, x, INPUT, build),
+        forget=_gate(call, arrays, x, FORGET, build),
+        cell=_gate(call, arrays, x, CELL, build),
+        output=_gate(call, arrays, x, OUTPUT, build),
         state=state,
         hidden=hidden,
     )
 
 
-def _gate(call: Call, arrays: Arrays, x: Array, number: int) -> Gate:
-    by_input = _Dense(call, arrays, 0, INPUT_WEIGHTS + number, BIASES + number)
-    by_hidden = _Dense(call, arrays, HIDDEN_STATE, RECURRENT_WEIGHTS + number, None)
-    of_input = by_input(x).astype(np.int64)
+def _gate(call: Call, arrays: Arrays, x: Array, number: int, build: Build) -> Gate:
+    by_input = _Dense(call, arrays, 0, INPUT_WEIGHTS + number, BIASES + number, build)
+    by_hidden = _Dense(call, arrays, HIDDEN_STATE, RECURRENT_WEIGHTS + number, None, build)
+    of_input = saturated(by_input(x)).astype(np.int64)
     table = _tanh(-12) if number == CELL else _sigmoid()
+    cut = saturated if build.saturates else wrap32
 
     def gate(step: int, h: Array, c: Array) -> Array:
-        return look_up(saturated(of_input[step] + by_hidden(h)), table)
+        return look_up(saturated(of_input[step] + cut(by_hidden(h))), table)
 
     return gate
 
 
 class _Dense:
-    """``saturate(rule(weights @ (x - zx) + bias))`` as int16; 64-bit sums of int16 codes."""
+    """``rule(weights @ (x - zx) + bias)`` as int64; 64-bit sums of int16 codes."""
 
     def __init__(
-        self, call: Call, arrays: Arrays, source: int, position: int, bias: int | None
+        self,
+        call: Call,
+        arrays: Arrays,
+        source: int,
+        position: int,
+        bias: int | None,
+        build: Build,
     ) -> None:
         x, w, weights = call.input(source), call.input(position), arrays[position]
         if weights is None or weights.dtype != np.int8:
@@ -115,14 +148,12 @@ class _Dense:
             64 if wide else 32,
         )
         self.matrix = weights.T.astype(self.sums.dtype)
-        self.rule = RULES["reduced16"] if wide else call.rule
+        self.rule = RULES[build.wide] if wide else call.rule
         number = np.float64 if call.row.multiplier == Precision.FLOAT64 else np.float32
         self.multiplier = Multiplier.of(np.float64(number(x.scale) * number(w.scale)) / _SUM)
 
     def __call__(self, x: Array) -> Array:
-        return saturated(
-            self.rule(self.sums.matmul(x, self.matrix).astype(np.int64), self.multiplier)
-        )
+        return self.rule(self.sums.matmul(x, self.matrix).astype(np.int64), self.multiplier)
 
 
 def _sigmoid() -> Array:

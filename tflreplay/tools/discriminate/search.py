@@ -94,8 +94,10 @@ def discriminate(
     )
 
 
-def answers(model: Model, found: Separation) -> Array:
+def answers(model: Model, found: Separation) -> Array | None:
     """What the engine itself gives for the inputs found: ``(vectors, *output shape)``.
+
+    None of one that runs on devices only.
 
     Raises:
         CaptureError: the engine cannot run the layer by itself.
@@ -103,6 +105,8 @@ def answers(model: Model, found: Separation) -> Array:
     engine = found.engine
     if str(engine) != engine.name:
         raise CaptureError(f"{engine} is a profile, of which nothing can be run here")
+    if engine.library:
+        return None
     count = len(next(iter(found.inputs.values())))
     cut = copies(model, found.op.index, count)
     flat = [codes[vector] for vector in range(count) for codes in found.inputs.values()]

@@ -155,6 +155,16 @@ def _reduced16(acc: int, m: Scalar) -> list[Step]:
     ]
 
 
+def _reduced16_wrapping(acc: int, m: Scalar) -> list[Step]:
+    """As :func:`_reduced16` while 31 bits hold the result; else what is left of it."""
+    (reduced, last), shift = _reduced16(acc, m), 14 - m[2]
+    if -(2**30) <= last.result < 2**30:
+        return [reduced, last]
+    kept = wrapping("", f"{acc} * {reduced.result} >> {shift}", (acc * reduced.result) >> shift)
+    more = wrapping("", f"{kept.result} + 1", kept.result + 1)
+    return [reduced, kept, more, rounded("", f"{more.result} / 2", Fraction(more.result, 2), DOWN)]
+
+
 def _float64(acc: int, m: Scalar, ties: str) -> list[Step]:
     return [_rounded_float(acc, np.float64(m[0]), ties, -(2**30), 2**30)]
 
@@ -207,6 +217,7 @@ _STEPS: dict[Apply, Callable[[int, Scalar], list[Step]]] = {
     rounding.rndnu_wrapping: lambda acc, m: _rndnu(acc, m, wraps=True),
     rounding.rndnu16: _rndnu16,
     rounding.reduced16: _reduced16,
+    rounding.reduced16_wrapping: _reduced16_wrapping,
     rounding.float_away64_saturating: lambda acc, m: [
         _rounded_float(acc, np.float64(m[0]), AWAY, *_INT32)
     ],
@@ -220,7 +231,7 @@ _STEPS: dict[Apply, Callable[[int, Scalar], list[Step]]] = {
     rounding.float_up32: lambda acc, m: _float32(acc, m, UP),
 }
 # The largest shift, and the width of accumulators, for which a rule is defined.
-_MOST_SHIFT: dict[Apply, int] = {rounding.reduced16: 14}
+_MOST_SHIFT: dict[Apply, int] = {rounding.reduced16: 14, rounding.reduced16_wrapping: 14}
 WIDEST = 48  # of what an int64 register holds, ``MultiplyByQuantizedMultiplier`` takes no more
 _MOST_BITS: dict[Apply, int] = {
     rounding.double: 32,
