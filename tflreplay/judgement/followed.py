@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tflreplay.ground.rounding import Array
-from tflreplay.judgement.comparison import same_bits
+from tflreplay.judgement.difference import same_bits
 from tflreplay.model import Model, Operator, Tensor
 
 
