@@ -26,13 +26,14 @@ from tflreplay.ops.base.conditions import Absent, Site, condition, every
 from tflreplay.ops.base.fields import Field, Fields
 from tflreplay.ops.base.ledger import Staged, Stages, Sum, Terms
 from tflreplay.ops.base.plain import in_float64
-from tflreplay.ops.base.ported import others as ported
+from tflreplay.ops.base.ported import reductions as ported
 from tflreplay.ops.base.predicates import constant_axes, one_input
 from tflreplay.ops.base.reduction import (
     OPTIMIZED_REDUCE,
     REFERENCE_REDUCE,
     centred_sums,
     elements,
+    mean_multiplier,
     reduced,
     reduced_axes,
     rows_to_reduce,
@@ -69,15 +70,7 @@ def mean(call: Call, x: Array, axes: Array) -> Accumulation:
     as far as it goes and divided by n, truncating, so it is no longer normalized.
     """
     sums, count = centred_sums(call, x, axes)
-    return accumulation(call, sums, _mean_multiplier(call, count))
-
-
-def _mean_multiplier(call: Call, count: int) -> Multiplier:
-    ratio = np.asarray(call.input(0).scale / call.output.scale)
-    mantissa, shift = quantize_multiplier(ratio)
-    extra = min(count.bit_length() - 1, 32, 31 + int(shift))
-    folded = np.asarray((int(mantissa) << extra) // count, np.int64)
-    return Multiplier(ratio / count, folded, np.asarray(shift - extra))
+    return accumulation(call, sums, mean_multiplier(call, count))
 
 
 def _terms(call: Call, arrays: Arrays, index: Index, shape: Index) -> Sum:

@@ -20,7 +20,7 @@ from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.conditions import Site, every
 from tflreplay.ops.base.ledger import Staged, Stages, Sum, Terms
 from tflreplay.ops.base.plain import in_float64
-from tflreplay.ops.base.ported import others as ported
+from tflreplay.ops.base.ported import reductions as ported
 from tflreplay.ops.base.precision import Ratio
 from tflreplay.ops.base.predicates import constant_axes, one_input
 from tflreplay.ops.base.reduction import (

@@ -123,6 +123,7 @@ def _op_verdict(found: OpVerdict) -> dict[str, Any]:
         "sure": found.sure,
         "strength": found.strength,
         "fits": [_fit(fit) for fit in found.fits],
+        "alike": [{"op_index": i, "fit": _fit(fit)} for i, fit in found.alike.items()],
         "partial": dict(found.partial),
         "contradicted": dict(found.contradicted),
     }

@@ -96,11 +96,13 @@ def _explanations(run: Run) -> Iterator[str]:
     """A paragraph for each op; below one that has no answer, those of its first few layers."""
     for found in summarize(run.verdicts.values()):
         yield found.text
-        if not found.fits:
+        if not found.fits and len(found.alike) < found.differing:
             unlike = (
                 verdict
                 for verdict in run.verdicts.values()
-                if verdict.op == found.op and verdict.kind != "expected"
+                if verdict.op == found.op
+                and verdict.kind != "expected"
+                and verdict.op_index not in found.alike
             )
             yield from (
                 f"op {verdict.op_index} {verdict.op}: {verdict.text}"

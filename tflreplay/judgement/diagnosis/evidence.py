@@ -21,21 +21,31 @@ class Evidence:
     """``keys`` says of each element what it depends on: two of one key are one piece of evidence.
 
     ``inside`` is where the output is not at an end of its range: there any large value would do.
+    Where ``numbered``, keys are less than so many.
     """
 
     keys: Array
     inside: Array
+    numbered: int = 0
 
     def count(self, where: Array) -> int:
         """The independent, unsaturated ones among these elements, of many as many as are seen."""
-        found = np.flatnonzero(where & self.inside)
+        return self.different(where & self.inside)
+
+    def different(self, where: Array) -> int:
+        """The independent ones among these elements, saturated or not."""
+        if self.numbered:
+            return int(np.count_nonzero(np.bincount(self.keys[where], minlength=self.numbered)))
+        found = np.flatnonzero(where)
         if len(found) > _COUNTED:
             found = found[:: len(found) // _COUNTED]
         return int(np.unique(self.keys.reshape(-1)[found]).size)
 
     def of(self, lines: Array) -> Evidence:
         """The same of some lines only."""
-        return Evidence(in_lines(self.keys)[lines], in_lines(self.inside)[lines])
+        keys = in_lines(self.keys)[lines]
+        found, numbers = np.unique(keys, return_inverse=True)
+        return Evidence(numbers.reshape(keys.shape), in_lines(self.inside)[lines], found.size)
 
 
 def evidence(

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from tflreplay.ground.rounding import Accumulation, Array, Rule, wrap32
+from tflreplay.judgement.diagnosis.evidence import in_lines
 from tflreplay.ops.base.call import Call
 
 Arrays = tuple[Array | None, ...]
@@ -32,7 +33,8 @@ class Made:
     ``sums`` changes what the kernel accumulated, and ``rule`` the rule that requantizes it; it
     gives None for a rule in which the mistake cannot be made. ``rescaled`` changes what the rule
     gave, before the zero point is added, and ``store`` turns it into codes. ``back`` undoes, on an
-    output, what the mistake does to the order of its elements.
+    output, what the mistake does to the order of its elements; those that are ``lost`` then, a mask
+    of the output's shape, were never stored.
     """
 
     call: Call
@@ -42,6 +44,20 @@ class Made:
     rescaled: Callable[[Array], Array] = as_it_is
     store: Callable[[Array, Accumulation], Array] = stored
     back: Callable[[Array], Array] = as_it_is
+    lost: Array | None = None
+
+    def off(
+        self, codes: Array, produced: Array, lines: Array | slice = slice(None)
+    ) -> Array | None:
+        """How far these lines of codes lie from what was produced; None of another shape.
+
+        What was never stored is not off.
+        """
+        target = in_lines(self.back(produced))[lines]
+        if codes.shape != target.shape:
+            return None
+        apart = _distance(codes, target)
+        return apart if self.lost is None else np.where(in_lines(self.lost)[lines], 0, apart)
 
     @property
     def after_rule(self) -> bool:
@@ -50,12 +66,30 @@ class Made:
         return any(change is not as_it_is for change in changed) or self.store is not stored
 
 
+def _distance(codes: Array, target: Array) -> Array:
+    """How far apart codes are; one may have wrapped around."""
+    if target.dtype.kind == "f":
+        return np.asarray(np.nan_to_num(np.abs(codes - target), nan=np.inf))
+    apart = codes.astype(np.int32) - target
+    if codes.dtype.itemsize == 1:
+        apart = apart.astype(np.int8).astype(np.int32)
+    return np.abs(apart)
+
+
 Form = Callable[[Call, Arrays], "Made | None"]
 
 
 def joint(first: Made, second: Made) -> Made | None:
-    """``second`` was made in what ``first`` left; None where both store in ways of their own."""
+    """``second`` was made in what ``first`` left; None where both store in ways of their own.
+
+    Nor where one loses elements that the other moves: any output would be explained so.
+    """
     if first.store is not stored and second.store is not stored:
+        return None
+    if any(
+        one.lost is not None and other.back is not as_it_is
+        for one, other in ((first, second), (second, first))
+    ):
         return None
 
     def rule(meant: Rule) -> Rule | None:
@@ -69,6 +103,7 @@ def joint(first: Made, second: Made) -> Made | None:
         rescaled=_both(first.rescaled, second.rescaled),
         store=first.store if first.store is not stored else second.store,
         back=_both(second.back, first.back),
+        lost=first.lost if second.lost is None else second.lost,
     )
 
 

@@ -314,6 +314,7 @@ _CLAMP = "clamp to the activation's range, cut to the type's, before the convers
 _ADD_FIRST = "add the zero point first; the bounds are zero point + round(bound / scale)"
 _ORDER = "output channel c * multiplier + k belongs to input channel c, here and in the weights"
 _WIDE_SUM = "accumulate in int32"
+_WIDE_PRODUCT = "keep the product in int32"
 
 # What each way of reading weights wrongly is called depends on the op: by number, its words.
 _REREADINGS = tuple(
@@ -652,19 +653,19 @@ MISTAKES = (
     ),
     Mistake(
         "accumulator of 16 bits",
-        (
+        tuple(
             Way(
-                _sums(_wrapped16),
-                "sum in 16 bits, where large sums wrap around",
-                _WIDE_SUM,
-                Slip.SUM,
-            ),
-            Way(
-                _sums(_saturated16),
-                "sum in 16 bits, where large sums saturate",
-                _WIDE_SUM,
-                Slip.SUM,
-            ),
+                _sums(narrowed),
+                f"{kept} in 16 bits, where large {what}s {how}",
+                fix,
+                slip,
+                title,
+            )
+            for slip, what, kept, fix, title in (
+                (Slip.SUM, "sum", "sum", _WIDE_SUM, ""),
+                (Slip.PRODUCT, "product", "keep the product", _WIDE_PRODUCT, "product of 16 bits"),
+            )
+            for how, narrowed in (("wrap around", _wrapped16), ("saturate", _saturated16))
         ),
     ),
     Mistake(

@@ -13,7 +13,7 @@ from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import RULES, Accumulation, Array, Rule, VectorRule
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED, Candidate, base_row, candidates
 from tflreplay.judgement.diagnosis.evidence import STRONG, Evidence, evidence, in_lines
-from tflreplay.judgement.diagnosis.families.copies import copied_there, copies
+from tflreplay.judgement.diagnosis.families.copies import Source, copied_there, copies, sources
 from tflreplay.judgement.diagnosis.in_order import in_order, kernel_in_order
 from tflreplay.judgement.diagnosis.made import Arrays, Made, as_it_is
 from tflreplay.judgement.diagnosis.mistakes import MISTAKES
@@ -28,6 +28,7 @@ from tflreplay.judgement.diagnosis.trials import (
     Setting,
     Trial,
     View,
+    known,
     several,
     singles,
 )
@@ -118,9 +119,11 @@ def diagnose(
             (kernel_in_order(op.name, c.row.kernel), c.row.rule, c.row.multiplier) for c in tried
         }
         in_real_numbers = reals is not None and not reals.wrong(produced).any()
+        elsewhere = tuple(sources(graph, op, tensors, produced, before or {}))
         found = _Search(
             settings,
             produced,
+            elsewhere,
             others,
             halves,
             known,
@@ -132,10 +135,16 @@ def diagnose(
         fits += found.alone()
         fits += [
             Fit("no arithmetic", produced.size, (said,), elements=produced.size)
-            for said in copies(graph, op, tensors, produced, before or {})
+            for said in copies(graph, op, produced, elsewhere)
         ]
         if not any(fit.explained == produced.size and not fit.mistakes for fit in fits):
             rivals += found.rivals()
+            rivals += [
+                Rival(name, REAL, name, known.count(where))
+                for setting in settings
+                for name, where in setting.wrong.items()
+                if name not in wrong
+            ]
     if weighted and not any(fit.explained == produced.size for fit in fits):
         # Rules that round a floating-point product were tried on it before.
         reals = _reals(call, arrays, produced)
@@ -143,12 +152,14 @@ def diagnose(
         real, rival = _in_reals(reals, weighted, produced, known, fits, counted)
         fits += [real] if real is not None else []
         rivals += [rival] if rival is not None else []
+    if found is not None and learned is not None and learned.found:
+        fits += found.known_together()
     if found is not None and not any(fit.explained == produced.size for fit in fits):
         fits += found.in_a_place()
     if found is not None and not any(fit.explained == produced.size for fit in fits):
         fits += found.together()
     complete = [fit for fit in fits if fit.explained == produced.size]
-    complete.sort(key=lambda fit: bool(fit.mistakes))
+    complete.sort(key=lambda fit: len(fit.mistakes))
     if not complete and tried[0].row.moves and len(tried) == 1:
         return None  # nothing that was tried comes near what only moves codes
     return Verdict(
@@ -330,10 +341,11 @@ def diagnose_all(
     verdicts: dict[int, Verdict] = {}
     failures: dict[int, str] = {}
     learned = Learned()
-    for op in model.main.operators:
+
+    def judge(op: Operator) -> None:
         progress(op.index, "")
         if not op.outputs or op.outputs[0] not in produced:
-            continue
+            return
         try:
             found = diagnose(
                 model.main,
@@ -348,16 +360,35 @@ def diagnose_all(
                 ran,
             )
         except NotReplayed:
-            continue
+            return
         except Exception as error:
             failures[op.index] = (
                 f"op {op.index} {op.name} has no verdict: its diagnosis failed "
                 f"({type(error).__name__}: {error}); please report this as a bug of tflreplay"
             )
-            continue
+            return
         if found is not None:
             verdicts[op.index] = found
+
+    for op in model.main.operators:
+        judge(op)
+    for index in _to_be_tried_again(list(verdicts.values())):
+        judge(model.main.operators[index])
     return verdicts, failures
+
+
+def _to_be_tried_again(verdicts: Sequence[Verdict]) -> list[int]:
+    """Ops that differ, beside others of their name that only several mistakes explain."""
+    several = {
+        verdict.op for verdict in verdicts if verdict.fits and len(verdict.fits[0].mistakes) > 1
+    }
+    return [
+        verdict.op_index
+        for verdict in verdicts
+        if verdict.op in several
+        and verdict.kind != "expected"
+        and not any(len(fit.mistakes) > 1 for fit in verdict.fits)
+    ]
 
 
 def _wrong(
@@ -410,7 +441,8 @@ class _Search:
 
     settings: Sequence[Setting]
     produced: Array
-    known: set[tuple[Kernel, str, Precision | Ratio | str]]
+    elsewhere: Sequence[Source]
+    others: set[tuple[Kernel, str, Precision | Ratio | str]]
     halves: FirstHalves
     evidence: Evidence
     channels: bool
@@ -435,14 +467,19 @@ class _Search:
 
     def together(self) -> list[Fit]:
         """Several mistakes that explain everything, each of which is needed."""
+        return self._several(lambda view, alone: several(view, self.doing, self.learned, alone))
+
+    def known_together(self) -> list[Fit]:
+        """Those that explain another op of the model."""
+        return self._several(lambda view, alone: known(view, self.learned, alone))
+
+    def _several(self, tried: Callable[[View, list[Trial]], list[Trial]]) -> list[Fit]:
         nearest = list(dict.fromkeys(id(setting) for setting, _ in self._ranked))[:_SETTINGS]
         found = {
             (frozenset(fit.mistakes), fit.arithmetic): fit
             for setting, view in self._views
             if id(setting) in nearest
-            for trial in several(
-                view, self.doing, self.learned, [one for its, one in self._ranked if its is setting]
-            )
+            for trial in tried(view, [one for its, one in self._ranked if its is setting])
             for fit in self._of(setting, trial, trial.right)
             if fit.explained == self.produced.size
         }
@@ -451,7 +488,7 @@ class _Search:
     def in_a_place(self) -> list[Fit]:
         """What is wrong in one place only: never computed, copied, or by one mistake there.
 
-        A place counts where enough in it is wrong to tell mistakes from one another.
+        A place counts where enough in it is wrong.
         """
         nearest = min(
             (where for setting in self.settings for where in setting.wrong.values()),
@@ -459,12 +496,17 @@ class _Search:
             default=np.zeros(0, bool),
         )
         box = Box.of(nearest)
-        if box is None or box.share == 1 or not box.text or self.evidence.count(nearest) < STRONG:
+        if (
+            box is None
+            or box.share == 1
+            or not box.text
+            or self.evidence.different(nearest) < STRONG
+        ):
             return []
         size = self.produced.size
         fits = [
             Fit("no arithmetic", size, (said,), elements=size)
-            for said in copied_there(self.produced, box)
+            for said in copied_there(self.produced, box, self.elsewhere)
         ]
         self.doing(f"mistakes in {box.text}")
         inside = box.mask
@@ -507,7 +549,7 @@ class _Search:
 
     def _of(self, setting: Setting, trial: Trial, rules: Sequence[str]) -> Iterator[Fit]:
         for rule, codes in self._codes(setting, trial, rules):
-            wrong = codes != in_lines(trial.made.back(self.produced))
+            wrong = self._wrong(trial, codes)
             yield Fit(
                 rule,
                 wrong.size - int(wrong.sum()),
@@ -523,6 +565,10 @@ class _Search:
         whole = Part(setting.call, setting.arrays, self.halves)
         return whole.codes(trial.made, {rule: setting.rules[rule] for rule in rules})
 
+    def _wrong(self, trial: Trial, codes: Array) -> Array:
+        off = trial.made.off(codes, self.produced)
+        return np.ones(codes.shape, bool) if off is None else off > 0
+
     def rivals(self) -> Iterator[Rival]:
         """How each mistake that does not explain everything is told from what was produced.
 
@@ -537,7 +583,7 @@ class _Search:
             telling |= {} if not weak or more is None else more.telling
             hidden = [rule for rule in weak if not telling[rule]]
             for rule, codes in self._codes(setting, trial, hidden) if hidden else ():
-                wrong = codes != in_lines(trial.made.back(self.produced))
+                wrong = self._wrong(trial, codes)
                 telling[rule] = whole.count(wrong) if wrong.any() else -1
             for rule, count in telling.items():
                 if count >= 0:
@@ -568,4 +614,4 @@ class _Search:
         """True of what is another engine's arithmetic, which was tried."""
         row = made.call.row
         own = any(row == setting.call.row for setting in self.settings)
-        return not own and (row.kernel, rule, row.multiplier) in self.known
+        return not own and (row.kernel, rule, row.multiplier) in self.others

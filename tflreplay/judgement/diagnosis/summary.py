@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 from tflreplay.judgement.diagnosis.evidence import STRONG
 from tflreplay.judgement.diagnosis.verdict import (
@@ -17,6 +18,9 @@ from tflreplay.judgement.diagnosis.verdict import (
     strength,
     told,
 )
+from tflreplay.judgement.suspects import ranges
+
+_SHOWN_WAYS = 3  # of one kind of mistake
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,11 @@ class OpVerdict:
     ``telling`` counts, for each rejected candidate, the independent, unsaturated elements of all
     layers that it gets wrong. ``fits`` explain all layers: a
     mistake those in which it shows, and its rule alone the others. ``shown`` counts the layers that
-    the first fit itself explains, and ``elements`` theirs. ``partial`` counts, where there are no
-    fits, the differing layers that each candidate explains. ``contradicted`` counts elements.
+    the first fit itself explains, ``elements`` theirs, and ``less`` those that differ and that its
+    rule alone explains, or some of its mistakes. Where there are no fits, ``alike`` are
+    those of one ``kind`` of mistake that explain most differing layers, by op index: they differ in
+    a channel, a place or an arithmetic; and ``partial`` counts the differing layers that each
+    candidate explains. ``contradicted`` counts elements, of what was tried in every layer.
     """
 
     op: str
@@ -43,6 +50,10 @@ class OpVerdict:
     contradicted: Mapping[str, int] = field(repr=False)
     engine: str = ""
     telling: Mapping[Rival, int] = field(default_factory=dict, repr=False)
+    kind: str = ""
+    alike: Mapping[int, Fit] = field(default_factory=dict)
+    sure_alike: bool = False
+    less: int = 0
 
     @property
     def strength(self) -> int:
@@ -59,15 +70,23 @@ class OpVerdict:
         """The verdict in sentences."""
         differ = "differs" if self.differing == 1 else "differ"
         where = f"{self.op}, {self.differing} of {self.layers} layers {differ}: "
+        if self.alike:
+            return where + self._of_a_kind()
         if not self.fits:
             return where + self._unexplained()
         first, *others = self.fits
         claim = claimed(first, self.sure)
         claim = where + claim[0].lower() + claim[1:] + f": all {self.elements:,} elements"
         if self.shown < self.layers:
-            hidden = self.layers - self.shown
-            rest = "other" if hidden == 1 else f"other {hidden}"
-            claim += f" of {_layers(self.shown)} (in the {rest} it does not show)"
+            hidden = self.layers - self.shown - self.less
+            claim += f" of {_layers(self.shown)}"
+            if hidden:
+                rest = "other" if hidden == 1 else f"other {hidden}"
+                claim += f" (in the {rest} it does not show)"
+        if self.less:
+            without = "a part of it" if len(first.mistakes) > 1 else first.arithmetic
+            claim += f"; {without} alone explains {_layers(self.less)} more that differ"
+            claim += "s" * (self.less == 1)
         rivals = {name: count for name, count in self.contradicted.items() if count}
         if rivals:
             nearest = min(rivals, key=rivals.__getitem__)
@@ -81,6 +100,24 @@ class OpVerdict:
             first.advice(self.sure, self.engine, self.in_force),
         )
         return " ".join(filter(None, said))
+
+    def _of_a_kind(self) -> str:
+        """What every layer has, and what differs from one to the other."""
+        ways: dict[str, list[int]] = defaultdict(list)
+        for op_index, fit in self.alike.items():
+            ways[fit.you].append(op_index)
+        shown = [f"{you} (op {ranges(ops)})" for you, ops in list(ways.items())[:_SHOWN_WAYS]]
+        more = f"; and {len(ways) - _SHOWN_WAYS} more" if len(ways) > _SHOWN_WAYS else ""
+        fixes = dict.fromkeys(fit.fix for fit in self.alike.values())
+        could = "you" if self.sure_alike else "it could be that you"
+        fix = "Fix" if self.sure_alike else "If so, the fix"
+        differing = "that layer" if self.differing == 1 else "each of them"
+        if len(self.alike) < self.differing:
+            differing = f"{len(self.alike)} of them"
+        return (
+            f"one kind of mistake, {self.kind}, explains {differing}: {could} "
+            f"{'; '.join(shown)}{more}. {fix}: {next(iter(fixes))}."
+        )
 
     def _unexplained(self) -> str:
         if not self.partial:
@@ -110,6 +147,7 @@ def _summary(op: str, group: list[Verdict]) -> OpVerdict:
     every = {fit.name: fit for verdict in differing for fit in verdict.fits}
     common = [fit for fit in every.values() if all(_explains(fit, verdict) for verdict in group)]
     common.sort(key=lambda fit: bool(fit.mistake))
+    kind, alike = ("", {}) if common else _alike(differing)
     partial = Counter(fit.name for verdict in differing for fit in verdict.fits)
     first = common[0].name if common else ""
     shown = [verdict for verdict in group if first in _names(verdict)]
@@ -122,10 +160,43 @@ def _summary(op: str, group: list[Verdict]) -> OpVerdict:
         sum(verdict.elements for verdict in shown),
         tuple(common),
         {} if common else partial,
-        contradicted,
+        _in_every(contradicted, group),
         differing[0].engine,
         _telling(group),
+        kind,
+        alike,
+        all(
+            verdict.strength >= STRONG and all(kind in fit.sorts for fit in verdict.fits)
+            for verdict in differing
+            if verdict.op_index in alike
+        ),
+        sum(verdict not in shown for verdict in differing) if common else 0,
     )
+
+
+def _in_every(contradicted: Mapping[str, int], group: Sequence[Verdict]) -> dict[str, int]:
+    """Only what was tried in every layer: others are right in those in which they were not."""
+    tried = [{*verdict.contradicted, *_names(verdict)} for verdict in group]
+    return {name: n for name, n in contradicted.items() if all(name in names for names in tried)}
+
+
+def _alike(differing: Sequence[Verdict]) -> tuple[str, dict[int, Fit]]:
+    """The kind of mistake that most layers have, the simplest, and its fits, by op index.
+
+    Nothing where that is less than half of them.
+    """
+    found: dict[str, dict[int, Fit]] = defaultdict(dict)
+    places: Counter[str] = Counter()
+    for verdict in differing:
+        for place, fit in enumerate(verdict.fits):
+            for sort in fit.sorts:
+                if verdict.op_index not in found[sort]:
+                    found[sort][verdict.op_index] = fit
+                    places[sort] += place
+    if not found:
+        return "", {}
+    kind = min(found, key=lambda sort: (-len(found[sort]), places[sort]))
+    return (kind, found[kind]) if 2 * len(found[kind]) > len(differing) else ("", {})
 
 
 def _telling(group: Sequence[Verdict]) -> dict[Rival, int]:
@@ -140,8 +211,13 @@ def _telling(group: Sequence[Verdict]) -> dict[Rival, int]:
 
 
 def _explains(fit: Fit, verdict: Verdict) -> bool:
-    """True where it gives the whole layer, or its rule alone does: there the mistake is hidden."""
-    return not {fit.name, fit.arithmetic}.isdisjoint(_names(verdict))
+    """True where it gives the whole layer, or less does: there the other mistakes are hidden."""
+    parts = {
+        replace(fit, mistakes=some).name
+        for count in range(len(fit.mistakes) + 1)
+        for some in combinations(fit.mistakes, count)
+    }
+    return not parts.isdisjoint(_names(verdict))
 
 
 def _names(verdict: Verdict) -> set[str]:

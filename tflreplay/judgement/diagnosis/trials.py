@@ -17,7 +17,6 @@ from tflreplay.judgement.diagnosis.made import (
     Arrays,
     Form,
     Made,
-    as_it_is,
     joint,
     merged,
     same_step,
@@ -39,7 +38,7 @@ _CAPPED = 16  # codes further off than this are as wrong as any
 # How many mistakes are tried with all others.
 _BEAM = 10
 _RULES = 3  # in which a pair is tried, of a mistake that is near
-_PAIRS, _WORK = 8000, 1 << 24
+_PAIRS, _WORK = 12000, 1 << 24
 _CELL = 32  # times the work of another op, of one that computes step by step
 _TOLD = 256  # pairs, between two reports of what is done
 _DEEPER = 3  # pairs that are tried with a third
@@ -96,6 +95,7 @@ class Trial:
     error: float
     scrambles: bool = False
     listed: bool = False
+    slow: bool = False
 
     @property
     def fewest(self) -> int:
@@ -166,10 +166,6 @@ class View:
     def known(self) -> Evidence:
         return self.evidence.of(self.lines)
 
-    @cached_property
-    def sample(self) -> Array:
-        return in_lines(self.produced)[self.lines]
-
     def trial(
         self,
         said: tuple[Said, ...],
@@ -179,16 +175,13 @@ class View:
         scrambles: bool = False,
     ) -> Trial | None:
         """None where the mistakes cannot be made in any of the rules."""
-        target = self.sample
-        if made.back is not as_it_is:
-            target = in_lines(made.back(self.produced))[self.lines]
         wrong: dict[str, int] = {}
         telling: dict[str, int] = {}
         error = np.inf
         for rule, codes in self.part.codes(made, {r: self.setting.rules[r] for r in rules}):
-            if codes.shape != target.shape:
+            off = made.off(codes, self.produced, self.lines)
+            if off is None:
                 break
-            off = _distance(codes, target)
             if self.inside is not None:
                 off = np.where(in_lines(self.inside)[self.lines], off, 0)
             differs = off > 0
@@ -198,16 +191,6 @@ class View:
             if (off > 2).mean() > _FAR_OFF:
                 break  # no other rule would help: it moves a code by one, or by two if used twice
         return Trial(said, forms, made, wrong, telling, error, scrambles) if wrong else None
-
-
-def _distance(codes: Array, target: Array) -> Array:
-    """How far apart codes are; one may have wrapped around."""
-    if target.dtype.kind == "f":
-        return np.asarray(np.abs(codes - target))
-    apart = codes.astype(np.int32) - target
-    if codes.dtype.itemsize == 1:
-        apart = apart.astype(np.int8).astype(np.int32)
-    return np.abs(apart)
 
 
 def _sample(wrong: Array, most_wrong: int, even: int) -> Array:
@@ -233,7 +216,17 @@ def singles(view: View, further: bool, skipped: Callable[[Made, str], bool]) -> 
         if changed is not None:
             trial = view.trial((change.said,), (change.form,), changed, rules, change.scrambles)
             if trial is not None:
-                yield trial
+                yield replace(trial, slow=change.slow)
+
+
+def known(view: View, learned: Learned, alone: Sequence[Trial]) -> list[Trial]:
+    """Pairs that were found in other ops of the model, and that each part of is needed here."""
+    return _again(view, sorted(alone, key=_badness), learned.found[_key(view)])
+
+
+def _key(view: View) -> str:
+    call = view.setting.call
+    return f"{call.op.name} {call.row.algorithm}"
 
 
 def several(view: View, doing: Doing, learned: Learned, alone: Sequence[Trial]) -> list[Trial]:
@@ -243,18 +236,17 @@ def several(view: View, doing: Doing, learned: Learned, alone: Sequence[Trial]) 
     another, and those that put elements elsewhere, of which one alone shows nothing, with both.
     """
     ranked = sorted(alone, key=_badness)
-    call = view.setting.call
-    key = f"{call.op.name} {call.row.algorithm}"
-    found = _again(view, ranked, learned.found[key])
-    if not found:
-        found = _searched(view, doing, ranked, learned.failed[key])
-        learned.found[key] |= {frozenset(said.named for said in trial.said) for trial in found}
-        learned.failed[key] += not found
+    key = _key(view)
+    found = _searched(view, doing, ranked, learned.failed[key])
+    learned.found[key] |= {frozenset(said.named for said in trial.said) for trial in found}
+    learned.failed[key] += not found
     return found
 
 
 def _again(view: View, ranked: Sequence[Trial], known: Set[frozenset[str]]) -> list[Trial]:
     """Pairs of these names."""
+    if not known:
+        return []
     named = set().union(*known)
     meant = [trial for trial in ranked if trial.said[0].named in named]
     pairs = [
@@ -267,10 +259,10 @@ def _again(view: View, ranked: Sequence[Trial], known: Set[frozenset[str]]) -> l
 
 
 def _searched(view: View, doing: Doing, ranked: Sequence[Trial], failed: int) -> list[Trial]:
-    beam = ranked[:_BEAM]
-    pairs = [(one, other) for one in beam for other in ranked]
     noise = [trial for trial in ranked if trial.scrambles]
     listed = [trial for trial in ranked if trial.listed]
+    others = [trial for trial in ranked if not trial.slow]
+    pairs = [(one, other) for one in ranked[:_BEAM] for other in others]
     pairs += [(one, other) for one in (*noise, *listed) for other in listed]
     setting = view.setting
     pairs += [
@@ -285,7 +277,7 @@ def _searched(view: View, doing: Doing, ranked: Sequence[Trial], failed: int) ->
     found = _confirmed(view, right, ranked)
     if found:
         return found
-    deeper = [(pair, other) for pair in near for other in ranked]
+    deeper = [(pair, other) for pair in near for other in others]
     deeper = deeper[: most // 2]
     right, _ = _joined(view.few, deeper, partial(_counted, doing, "three mistakes"))
     return _confirmed(view, right, ranked)

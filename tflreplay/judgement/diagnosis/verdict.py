@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 from tflreplay.ground import notebook
 from tflreplay.judgement.diagnosis import words
@@ -14,6 +15,8 @@ from tflreplay.judgement.diagnosis.said import Said
 
 SHOWN_CHANNELS = 8
 SHOWN_NAMES = 6
+SHOWN_SEVERAL = 2  # of several mistakes together, whose names are long
+SHOWN_WAYS = 3
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,12 @@ class Fit:
     @property
     def fix(self) -> str:
         return "; and ".join(said.fix for said in self.mistakes)
+
+    @property
+    def sorts(self) -> tuple[str, ...]:
+        """What its mistakes may have in common with those of other layers; empty for none."""
+        every = product(*(said.sorts for said in self.mistakes))
+        return tuple(_joined(names) for names in every) if self.mistakes else ()
 
     @property
     def wrong(self) -> int:
@@ -286,7 +295,11 @@ def other_ways(fits: Sequence[Fit], telling: Mapping[Rival, int]) -> str:
     others = [fit.you for fit in fits[1:] if fit.mistake == first.mistake]
     others += [r.you for r, count in telling.items() if r.kin == first.kin and count < STRONG]
     ways = [you for you in dict.fromkeys(others) if you != first.you]
-    return f"Or you {'; or you '.join(ways)}: these data hardly tell." if ways else ""
+    if not ways:
+        return ""
+    shown = SHOWN_WAYS if len(first.mistakes) == 1 else SHOWN_SEVERAL
+    more = f"; or {len(ways) - shown} others" if len(ways) > shown else ""
+    return f"Or you {'; or you '.join(ways[:shown])}{more}: these data hardly tell."
 
 
 def claimed(first: Fit, sure: bool) -> str:
@@ -321,8 +334,13 @@ def told(fit: Fit, others: Sequence[Fit]) -> str:
         if mistake and grouped:
             grouped = [f"{'the same' if same else mistake} in {_series(grouped)}"]
         names += grouped
-    more = f"; and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return "; ".join(names[:SHOWN_NAMES]) + more
+    return _first(names, SHOWN_SEVERAL if len(fit.mistakes) > 1 else SHOWN_NAMES)
+
+
+def _first(names: Sequence[str], shown: int) -> str:
+    """The first few, and how many more there are."""
+    more = f"; and {len(names) - shown} more" if len(names) > shown else ""
+    return "; ".join(names[:shown]) + more
 
 
 def _grouped(rules: Sequence[str], first: str) -> list[str]:

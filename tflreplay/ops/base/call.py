@@ -93,7 +93,7 @@ def with_options(call: Call, **options: Any) -> Call:
     return replace(call, op=replace(call.op, options={**call.op.options, **options}))
 
 
-_ACTIVATION_BOUNDS: dict[str, tuple[float | None, float | None]] = {
+ACTIVATION_BOUNDS: dict[str, tuple[float | None, float | None]] = {
     "NONE": (None, None),
     "RELU": (0.0, None),
     "RELU_N1_TO_1": (-1.0, 1.0),
@@ -115,7 +115,7 @@ def activation_range(call: Call, activation: str) -> tuple[int, int]:
     """
     output = call.output
     low, high = output.code_range
-    bounds = _ACTIVATION_BOUNDS[activation]
+    bounds = ACTIVATION_BOUNDS[activation]
 
     def code(bound: float) -> int:
         scaled = np.asarray(np.float32(bound) / np.float32(output.scale))
@@ -141,7 +141,7 @@ def clamp_real(call: Call, values: Array) -> Array:
     activation = call.option("fused_activation_function")
     if activation in ("TANH", "SIGN_BIT"):
         raise NotReplayed(f"{call.op.name} on {values.dtype} with a fused {activation}")
-    low, high = _ACTIVATION_BOUNDS[activation]
+    low, high = ACTIVATION_BOUNDS[activation]
     # Only what lies beyond a bound is replaced: -0 passes a RELU.
     if low is not None:
         values = np.where(values < low, values.dtype.type(low), values)

@@ -41,7 +41,7 @@ class Slip(Enum):
     SUM = auto()  # in the width of its sum
     RESCALED_INPUTS = auto()  # in the multipliers of its inputs
     QUOTIENT = auto()  # in the quotient of two scales
-    PRODUCT = auto()  # in the product of two scales
+    PRODUCT = auto()  # in the product of two inputs, or of their scales
     REALS = auto()  # in making codes of real numbers
     CHANNEL_ORDER = auto()  # in the order of channels that come from one
 
@@ -74,7 +74,7 @@ class Card:
     - ``kinds``: its operators that engines compute each in their own way; the last kind has no
       condition where it is all the rest.
     - ``alike``: kernels that are one function of 8-bit codes, by algebra.
-    - ``sums_once``: what is summed does not depend on the rule.
+    - ``sums_once``: what is summed does not depend on the rule; ``accumulates`` names it.
     - ``operands``: what its inputs are called, and how their scales and zero points are numbered in
       formulas, of an op without weights; ``sign`` says with which sign it adds the second one,
       where it adds.
@@ -108,6 +108,7 @@ class Card:
     kinds: tuple[tuple[str, Condition | None], ...] = ()
     alike: tuple[frozenset[Kernel], ...] = ()
     sums_once: bool = False
+    accumulates: str = "sum"
     operands: tuple[tuple[str, str], ...] = (("input", "i"),)
     unary: bool = False
     depthwise: bool = False

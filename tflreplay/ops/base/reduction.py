@@ -13,7 +13,7 @@ import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.functions import multiply_add
-from tflreplay.ground.rounding import Array, wrap32
+from tflreplay.ground.rounding import Array, Multiplier, quantize_multiplier, wrap32
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.ledger import Staged
 from tflreplay.ops.base.step import in_float32
@@ -70,6 +70,18 @@ def centred_sums(call: Call, x: Array, axes: Array) -> tuple[Array, int]:
     count = math.prod(x.shape[a] for a in axis)
     sums = x.sum(axis=axis, dtype=np.int64, keepdims=keep)
     return wrap32(np.asarray(sums - count * call.input(0).zero_point)), count
+
+
+def mean_multiplier(call: Call, count: int, shifted_for: int = 0) -> Multiplier:
+    """``si / so / count``, the mantissa of ``si / so`` shifted left and divided, truncating.
+
+    It is shifted by the bits of the count, or of another number.
+    """
+    ratio = np.asarray(call.input(0).scale / call.output.scale)
+    mantissa, shift = quantize_multiplier(ratio)
+    extra = min((shifted_for or count).bit_length() - 1, 32, 31 + int(shift))
+    folded = np.asarray((int(mantissa) << extra) // count, np.int64)
+    return Multiplier(ratio / count, folded, np.asarray(shift - extra))
 
 
 def by(function: np.ufunc, start: int | None = None) -> Callable[..., Array]:

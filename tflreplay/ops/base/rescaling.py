@@ -32,6 +32,12 @@ def left_shift(tensor: Tensor) -> int:
 
 
 def common_scale(tensor: Tensor, codes: Array, unit: float, shift: int, by: Rescale) -> Array:
-    """``by((code - zero_point) << shift, scale / unit)``, computed once for each possible code."""
-    table = by(centred_codes(tensor) << shift, Multiplier.of(tensor.scale / unit))
+    """``by((code - zero_point) << shift, scale / unit)``, computed once for each possible code.
+
+    Values that are no codes of the tensor's type, as a mistake may make them, one by one.
+    """
+    multiplier = Multiplier.of(tensor.scale / unit)
+    if codes.dtype != tensor.numpy_dtype:
+        return by((codes.astype(np.int64) - tensor.zero_point) << shift, multiplier)
+    table = by(centred_codes(tensor) << shift, multiplier)
     return look_up(codes, table)

@@ -6,12 +6,16 @@ from collections.abc import Iterator
 
 from tflreplay.judgement.diagnosis.families import (
     activations,
+    broadcast,
     geometry,
+    in_memory,
     neighbours,
     order,
     ported,
     quantizing,
     rounding,
+    running,
+    weights,
     widths,
     zero_points,
 )
@@ -19,15 +23,20 @@ from tflreplay.judgement.diagnosis.families.change import Change
 from tflreplay.judgement.diagnosis.made import Arrays
 from tflreplay.ops.base.call import Call
 
+# What says most of an op comes first.
 FAMILIES = {
+    "formula": ported,
     "geometry": geometry,
     "order": order,
     "neighbours": neighbours,
     "zero points": zero_points,
+    "weights": weights,
     "width": widths,
+    "running sums": running,
     "rounding": rounding,
     "activation": activations,
-    "formula": ported,
+    "in memory": in_memory,
+    "broadcast": broadcast,
     "real numbers": quantizing,
 }
 

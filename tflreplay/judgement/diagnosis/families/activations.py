@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,8 @@ from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.judgement.diagnosis.families.change import Change, of_sums, quantized, with_scale
 from tflreplay.judgement.diagnosis.made import Arrays, Form, Made, stored
 from tflreplay.judgement.diagnosis.said import Said
-from tflreplay.ops.base.call import FUSED, Call, activation_range, with_options
+from tflreplay.ops import card
+from tflreplay.ops.base.call import ACTIVATION_BOUNDS, FUSED, Call, activation_range, with_options
 
 _BOUNDS = "the bounds are zero point + round(bound / output scale), cut to the type's"
 
@@ -48,6 +50,10 @@ def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
                 _BOUNDS,
             )
             yield Change(said, of_sums(_clamp(lower, upper)))
+        if right != "NONE":
+            yield from _bounds(call, right)
+    if call.output.dtype != "int16":
+        yield from _ends(low, high)
     for name, you, clamp in (
         (
             "RELU at the code 0",
@@ -75,6 +81,131 @@ def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
             f"store {call.output.dtype}, clamped to its own range",
         )
         yield Change(said, _clamped_as(np.dtype(other)))
+
+
+_OF_ACTIVATION = "wrong bounds of the activation"
+
+
+def _bounds(call: Call, right: str) -> Iterator[Change]:
+    """The bounds as codes, multiplied by the scale, cut; and the activation before the bias."""
+    low, high = ACTIVATION_BOUNDS[right]
+    to, (first, last) = call.output, call.output.code_range
+    ways: tuple[tuple[str, str, Callable[[float], int]], ...] = (
+        (
+            "activation's bounds as codes",
+            "clamp the codes to the activation's bounds as if these were codes",
+            int,
+        ),
+        (
+            "activation's bounds as codes past the zero point",
+            "clamp to the zero point + the activation's bounds, which are not divided by the scale",
+            lambda bound: to.zero_point + int(bound),
+        ),
+        (
+            "activation's bounds times the scale",
+            "multiply the activation's bounds by the scale, where they must be divided by it",
+            lambda bound: to.zero_point + round(bound * float(to.scale)),
+        ),
+        (
+            "activation's bounds rounded down",
+            "cut bound / scale instead of rounding it",
+            lambda bound: to.zero_point + math.floor(bound / float(to.scale)),
+        ),
+        (
+            "activation's bounds rounded up",
+            "round bound / scale up",
+            lambda bound: to.zero_point + math.ceil(bound / float(to.scale)),
+        ),
+        (
+            "activation's bounds of the other 8-bit type",
+            "take bounds as of the other 8-bit type, 128 codes away",
+            lambda bound: (
+                to.zero_point
+                + round(bound / float(to.scale))
+                + (128 if to.dtype == "int8" else -128)
+            ),
+        ),
+    )
+    for name, you, code in ways:
+        if "8-bit" in name and to.dtype == "int16":
+            continue
+        lower = first if low is None else max(code(low), first)
+        upper = last if high is None else min(code(high), last)
+        said = Said(_OF_ACTIVATION, you, _BOUNDS, name)
+        yield Change(said, of_sums(_clamp(lower, upper)))
+    if high is not None:
+        upper = min(to.zero_point + round(high / float(to.scale)), last)
+        said = Said(
+            _OF_ACTIVATION,
+            "clamp the codes from above at the activation's bound as if that were a code",
+            _BOUNDS,
+            "activation's upper bound as a code",
+        )
+        yield Change(said, of_sums(_clamp(high=int(high))))
+        for by in (-1, 1):
+            if upper + by <= last:
+                said = Said(
+                    _OF_ACTIVATION,
+                    f"clamp from above at one code too {_way(by)}",
+                    _BOUNDS,
+                    f"activation's upper bound off by one, {_way(by)}",
+                )
+                yield Change(said, of_sums(_clamp(high=upper + by)))
+    if low is not None:
+        lower = max(to.zero_point + round(low / float(to.scale)), first)
+        for by in (-1, 1):
+            if lower + by >= first:
+                said = Said(
+                    _OF_ACTIVATION,
+                    f"clamp from below at one code too {_way(by)}",
+                    _BOUNDS,
+                    f"activation's lower bound off by one, {_way(by)}",
+                )
+                yield Change(said, of_sums(_clamp(low=lower + by)))
+    if card(call.op.name).weighted:
+        said = Said(
+            "activation before the bias",
+            "apply the activation to the sum before the bias is added",
+            "add the bias first",
+        )
+        yield Change(said, _before_bias)
+
+
+def _way(by: int) -> str:
+    return "low" if by < 0 else "high"
+
+
+def _before_bias(call: Call, arrays: Arrays) -> Made | None:
+    bias = arrays[2] if len(arrays) > 2 else None
+    if bias is None or not bias.any():
+        return None
+    added = bias.astype(np.int64)
+
+    def changed(a: Accumulation) -> Accumulation:
+        return replace(a, values=np.maximum(a.values.astype(np.int64) - added, 0) + added)
+
+    return Made(call, arrays, sums=changed)
+
+
+def _ends(low: int, high: int) -> Iterator[Change]:
+    """Ranges of codes that are smaller than the type's."""
+    fix = f"the type's range is {low} to {high}"
+    ranges = {
+        (low, high - 1): f"output cut at {high - 1}",
+        (low + 1, high): f"output cut at {low + 1}",
+        (low + 1, high - 1): f"output cut at {low + 1} and {high - 1}",
+        (low // 2, high // 2): f"output cut at {low // 2} and {high // 2}",
+    }
+    for (lower, upper), name in ranges.items():
+        if (lower, upper) == (-127, 127):
+            continue  # listed
+        you = f"clamp the codes to {lower} ... {upper}"
+        said = Said("output cut to a smaller range", you, fix, name)
+        yield Change(said, of_sums(_narrower(lower, upper)))
+
+
+def _narrower(low: int, high: int) -> Callable[[Accumulation], Accumulation]:
+    return lambda a: replace(a, low=max(a.low, low), high=min(a.high, high))
 
 
 def _kind(kind: str) -> Form:

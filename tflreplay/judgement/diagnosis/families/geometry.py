@@ -10,8 +10,8 @@ import numpy as np
 
 from tflreplay.ground.rounding import Array, wrap32
 from tflreplay.ground.window import Window, window
-from tflreplay.judgement.diagnosis.families.change import Change, of_array, of_sums
-from tflreplay.judgement.diagnosis.made import Arrays, Made
+from tflreplay.judgement.diagnosis.families.change import Change, of_array, of_sums, padded_with
+from tflreplay.judgement.diagnosis.made import Arrays, Form, Made
 from tflreplay.judgement.diagnosis.said import Said
 from tflreplay.judgement.diagnosis.windows import Windows, windows_of
 from tflreplay.ops import card
@@ -175,9 +175,22 @@ def _outside(call: Call, right: Windows) -> Iterator[Change]:
         return
     fix = "pad with the input's zero point, which is the code of the real number 0"
     for name, how, checked in (
-        ("the next row", "read past the end of a row into the next", (True, False)),
-        ("the row before", "read before the start of a row into the one before", (False, True)),
-        ("neighbouring rows", "read before and past a row into its neighbours", (False, False)),
+        ("the next row", "read past the end of a row into the next", (True, False, True)),
+        (
+            "the row before",
+            "read before the start of a row into the one before",
+            (False, True, True),
+        ),
+        (
+            "neighbouring rows",
+            "read before and past a row into its neighbours",
+            (False, False, True),
+        ),
+        (
+            "neighbouring rows",
+            "read before and past a row into its neighbours, the padding's too",
+            (False, False, False),
+        ),
     ):
         said = Said(f"padding with {name}", f"{how}, where the input is padded", fix)
         yield Change(said, _InMemory(right, *checked))
@@ -200,7 +213,7 @@ def _outside(call: Call, right: Windows) -> Iterator[Change]:
     for name, code in codes.items():
         if code not in (0, source.zero_point) and low <= code <= high:
             said = Said(f"padding with {name}", f"pad the input with {name}", fix)
-            yield Change(said, _Filled(right, code))
+            yield Change(said, _filled(code))
 
 
 def _reflected(index: Array, size: int) -> Array:
@@ -209,10 +222,13 @@ def _reflected(index: Array, size: int) -> Array:
 
 
 class _InMemory:
-    """What lies in memory before or after a row read for padding, at a side that is not checked."""
+    """What lies in memory before or after a row read for padding, at a side that is not checked.
 
-    def __init__(self, windows: Windows, left: bool, right: bool) -> None:
-        self.windows, self.left, self.right = windows, left, right
+    Where the ``rows`` are not checked either, there is padding in memory above and below the input.
+    """
+
+    def __init__(self, windows: Windows, left: bool, right: bool, rows: bool) -> None:
+        self.windows, self.left, self.right, self.rows = windows, left, right, rows
 
     def __call__(self, call: Call, arrays: Arrays) -> Made | None:
         x = arrays[0]
@@ -221,7 +237,8 @@ class _InMemory:
         rows, columns = (_places(w) for w in self.windows)
         image = np.arange(len(x))[:, None, None]
         at = (image * height + rows[:, None]) * width + columns
-        inside = ((rows >= 0) & (rows < height))[:, None] & (at >= 0) & (at < x.size // channels)
+        inside = (at >= 0) & (at < x.size // channels)
+        inside &= ((rows >= 0) & (rows < height))[:, None] if self.rows else True
         inside &= (columns >= 0) if self.left else True
         inside &= (columns < width) if self.right else True
         codes = x.reshape(-1, channels)[np.where(inside, at, 0)]
@@ -233,19 +250,8 @@ class _InMemory:
         )
 
 
-class _Filled:
-    """The input padded beforehand with a code."""
-
-    def __init__(self, windows: Windows, code: int) -> None:
-        self.windows, self.code = windows, code
-
-    def __call__(self, call: Call, arrays: Arrays) -> Made | None:
-        x = arrays[0]
-        if x is None or call.option("padding") != "SAME":
-            return None
-        widths = [(w.before, w.after) for w in self.windows]
-        padded = np.pad(x, ((0, 0), *widths, (0, 0)), constant_values=self.code)
-        return Made(with_options(call, padding="VALID"), (padded, *arrays[1:]))
+def _filled(code: int) -> Form:
+    return lambda call, arrays: padded_with(call, arrays, code)
 
 
 def _taps(call: Call, shape: tuple[int, ...]) -> Iterator[Change]:
@@ -265,7 +271,7 @@ def _taps(call: Call, shape: tuple[int, ...]) -> Iterator[Change]:
             yield _without(axis, f"last {what}", slice(-1, None), zero, whose)
         for multiple in (4, 8, 16) if axis == last else ():
             left = slice(shape[axis] // multiple * multiple, None)
-            if 0 < left.start < shape[axis]:
+            if left.start < shape[axis]:
                 words = f"{what}s past the last multiple of {multiple}"
                 yield _without(axis, words, left, zero, whose)
 

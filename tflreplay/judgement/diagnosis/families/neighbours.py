@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -20,9 +21,11 @@ from tflreplay.judgement.diagnosis.families.widths import saturated, wrapped
 from tflreplay.judgement.diagnosis.in_order import BIAS, WEIGHTS, X
 from tflreplay.judgement.diagnosis.made import Arrays, Form, Made
 from tflreplay.judgement.diagnosis.said import Said
+from tflreplay.model import Tensor
 from tflreplay.ops import card
 from tflreplay.ops.base.call import Call, with_input
 
+_GROUPS = (2, 4, 8, 16, 32)
 # What of a channel is taken from which, and how it is said.
 _TAKEN: dict[str, Callable[[Array], Array]] = {
     "of the next channel": lambda x: np.roll(x, -1),
@@ -35,13 +38,37 @@ _TAKEN: dict[str, Callable[[Array], Array]] = {
 
 def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
     if card(call.op.name).weighted:
-        of_others = _TAKEN | _multiplied_channels(call)
+        of_others = _TAKEN | _grouped(call.output.shape[-1]) | _multiplied_channels(call)
         yield from _bias(arrays, of_others)
         yield from _channels(call, of_others)
     yield from _scales(call)
     yield from _buffers(call, arrays)
     if quantized(call.input(0)):
         yield from _repeated(call, arrays)
+
+
+def _grouped(channels: int) -> dict[str, Callable[[Array], Array]]:
+    """What of a channel is taken from which, in vectors of several."""
+    found: dict[str, Array] = {}
+    every = np.arange(channels)
+    for size in _GROUPS:
+        if size >= channels:
+            break
+        first, rest = every // size * size, channels // size * size
+        found[f"of the first channel of each {size}"] = first
+        found[f"of the last channel of each {size}"] = np.minimum(first + size - 1, channels - 1)
+        found[f"of the channel modulo {size}"] = every % size
+        turned = np.where(every < rest, first + size - 1 - every % size, every)
+        found[f"of the channels in reverse in each {size}"] = turned
+        if rest < channels:
+            past = f"past the last multiple of {size}"
+            found[f"of the first channel {past}"] = np.where(every < rest, every, 0)
+            found[f"of the channel before {past}"] = np.where(every < rest, every, rest - 1)
+    return {name: _taken(index) for name, index in found.items()}
+
+
+def _taken(index: Array) -> Callable[[Array], Array]:
+    return lambda x: x[index]
 
 
 def _multiplied_channels(call: Call) -> dict[str, Callable[[Array], Array]]:
@@ -134,14 +161,38 @@ def _bias(arrays: Arrays, of_others: Mapping[str, Callable[[Array], Array]]) -> 
         "bias added twice": ("add the bias twice", lambda b: 2 * b),
         "bias of the last channel missing": ("leave out the last channel's bias", _without(-1)),
         "bias of the first channel missing": ("leave out the first channel's bias", _without(0)),
+        "bias of the next channel, and none for the last": (
+            "add the next channel's bias, and none to the last channel",
+            lambda b: np.append(b[1:], b[:1] * 0),
+        ),
+        "bias of the channel before, and none for the first": (
+            "add the bias of the channel before, and none to the first channel",
+            lambda b: np.append(b[:1] * 0, b[:-1]),
+        ),
+        "bias of the next channel, the last one's twice": (
+            "add the next channel's bias, and its own to the last channel",
+            lambda b: np.append(b[1:], b[-1:]),
+        ),
+        "bias of the channel before, the first one's twice": (
+            "add the bias of the channel before, and its own to the first channel",
+            lambda b: np.append(b[:1], b[:-1]),
+        ),
+        "bias without its sign": ("add the bias's magnitude", np.abs),
     }
+    for by in (1, 2, 4, 8, 16, -1, -8, -16):
+        way = "left" if by > 0 else "right"
+        name = f"bias shifted by {_bits(abs(by))} to the {way}"
+        others[name] = (
+            f"shift the bias by {_bits(abs(by))} to the {way}",
+            partial(_shifted, by),
+        )
     for multiple in (4, 8, 16):
         rest = len(bias) % multiple
         if rest and rest < len(bias):
             name = f"bias past the last multiple of {multiple} missing"
             you = f"leave out the bias of the channels past the last multiple of {multiple}"
             others[name] = (you, _without(slice(-rest, None)))
-    for bits in (8, 16):
+    for bits in (8, 12, 16, 18, 20, 24):
         others[f"bias of {bits} bits that wraps around"] = (
             f"keep the bias in {bits} bits, where it wraps around",
             wrapped(bits),
@@ -153,6 +204,15 @@ def _bias(arrays: Arrays, of_others: Mapping[str, Callable[[Array], Array]]) -> 
     fix = "add each output channel's own int32 bias to its sum"
     for name, (you, changed) in others.items():
         yield Change(Said(name, you, fix), of_array(2, changed))
+
+
+def _shifted(by: int, bias: Array) -> Array:
+    """Wrapping in the bias's own type."""
+    return bias << by if by > 0 else bias >> -by
+
+
+def _bits(count: int) -> str:
+    return f"{count} bit{'' if count == 1 else 's'}"
 
 
 def _without(which: int | slice) -> Callable[[Array], Array]:
@@ -177,8 +237,50 @@ def _channels(call: Call, of_others: Mapping[str, Callable[[Array], Array]]) -> 
             of = "the weights' scale" if what == "scale" else f"the {what} of the multiplier"
             said = Said(f"{what} {which}", f"use {of} {which}", fix)
             yield Change(said, of_sums(_multiplied(change, taken)))
+    for size in _GROUPS:
+        if size >= call.output.shape[-1]:
+            continue
+        for which, choose in (("largest", np.max), ("smallest", np.min), ("mean", np.mean)):
+            said = Said(
+                f"{which} scale of each {size} channels",
+                f"use the {which} scale of each {size} channels for all of them",
+                fix,
+            )
+            yield Change(said, of_sums(_multiplied(_whole, _of_groups(size, choose))))
+    for which, choose in (("largest", np.max), ("smallest", np.min)):
+        for what, change in (("mantissa", _mantissa), ("shift", _shift)):
+            said = Said(
+                f"{which} {what} for all channels",
+                f"use the {which} {what} of the channels' multipliers for all",
+                fix,
+            )
+            taken = partial(_all, choose)
+            yield Change(said, of_sums(_multiplied(change, taken)))
+    said = Said(
+        "mantissas shifted to the largest shift",
+        "give all channels the largest shift, their mantissas shifted to match",
+        fix,
+    )
+    yield Change(said, of_sums(_multiplied(_one_shift, lambda x: x)))
     smallest = Said("smallest scale for all channels", "use the smallest of the scales", fix)
     yield Change(smallest, of_sums(_multiplied(_whole, lambda x: np.full_like(x, x.min()))))
+
+
+def _of_groups(size: int, choose: Callable[[Array], float]) -> Callable[[Array], Array]:
+    def chosen(x: Array) -> Array:
+        parts = [x[first : first + size] for first in range(0, len(x), size)]
+        return np.concatenate([np.full_like(part, choose(part)) for part in parts])
+
+    return chosen
+
+
+def _all(choose: Callable[[Array], Array], x: Array) -> Array:
+    return np.full_like(x, choose(x))
+
+
+def _one_shift(m: Multiplier, taken: Callable[[Array], Array]) -> Multiplier:
+    shift = np.full_like(m.shift, m.shift.max())
+    return _of(m.mantissa >> (shift - m.shift), shift)
 
 
 def _multiplied(
@@ -229,6 +331,7 @@ def _scales(call: Call) -> Iterator[Change]:
         for whose, scale in {**scales, "": 1.0}.items():
             if whose not in ("output", "bias") and scale != float(call.output.scale):
                 yield Change(_said("output", whose), _output(scale))
+    yield from _rounded_scales(call)
     inputs = {n: s for n, s in scales.items() if n not in ("output", "bias", "weights")}
     if len(inputs) == 2 and len(set(inputs.values())) == 2:
         said = Said(
@@ -243,6 +346,47 @@ def _scales(call: Call) -> Iterator[Change]:
             return None if made is None else _input(1, first)(made.call, made.arrays)
 
         yield Change(said, exchanged)
+
+
+def _rounded_scales(call: Call) -> Iterator[Change]:
+    """Every scale rounded by itself."""
+    fix = "keep the scales as the model has them, as float32"
+    ways: dict[str, Callable[[Array], Array]] = {
+        f"scales rounded {how} to powers of two": partial(_power_of_two, rounded)
+        for how, rounded in (("up", np.ceil), ("down", np.floor), ("to nearest", np.rint))
+    }
+    for decimals in (2, 3, 4, 5, 6, 7):
+        ways[f"scales with {decimals} decimals"] = partial(_decimals, decimals)
+    ways["scales as float16"] = lambda scale: scale.astype(np.float16)
+    for name, rounded in ways.items():
+        said = Said("scales rounded", f"use {name}", fix, name)
+        yield Change(said, _every_scale(rounded))
+
+
+def _power_of_two(rounded: np.ufunc, scale: Array) -> Array:
+    return np.asarray(np.exp2(rounded(np.log2(scale))))
+
+
+def _decimals(decimals: int, scale: Array) -> Array:
+    return np.round(scale, decimals)
+
+
+def _every_scale(rounded: Callable[[Array], Array]) -> Form:
+    def changed(tensor: Tensor | None) -> Tensor | None:
+        if tensor is None or tensor.quantization is None or not tensor.quantization.scale.size:
+            return tensor
+        scale = rounded(tensor.quantization.scale.astype(np.float64)).astype(np.float32)
+        return replace(tensor, quantization=replace(tensor.quantization, scale=scale))
+
+    def form(call: Call, arrays: Arrays) -> Made | None:
+        inputs = tuple(changed(tensor) for tensor in call.inputs)
+        outputs = tuple(changed(tensor) or tensor for tensor in call.outputs)
+        scales = [t.quantization.scale for t in (*inputs, *outputs) if t and t.quantization]
+        if any((scale == 0).any() for scale in scales):
+            return None
+        return Made(replace(call, inputs=inputs, outputs=outputs), arrays)
+
+    return form
 
 
 def _called(call: Call, position: int) -> str:

@@ -14,8 +14,10 @@ from tflreplay.judgement.diagnosis.reals import computed_in_reals
 from tflreplay.judgement.diagnosis.said import Said
 from tflreplay.ops import card
 from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.card import Slip
 
 _WIDE = "accumulate in int32"
+_NAMES = {"sum": "accumulator"}
 _STORE = "clamp in int32, then convert"
 
 
@@ -32,17 +34,23 @@ def saturated(bits: int) -> Callable[[Array], Array]:
 _WAYS = {"wraps around": wrapped, "saturates": saturated}
 
 
+_LISTED = {Slip.SUM, Slip.PRODUCT}  # in 16 bits
+# Of accumulators: those of C, and of FPGAs and DSPs.
+_BITS = (8, 12, 16, 18, 20, 24, 28, 32)
+
+
 def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
     known = card(call.op.name)
+    what = known.accumulates
     if not computed_in_reals(call):
-        for bits in (8, 16, 24, 32):
+        for bits in _BITS:
             for how, narrow in _WAYS.items():
-                if known.sums_once and not (bits == 16 and known.slips):  # listed
+                if known.sums_once and not (bits == 16 and known.slips & _LISTED):
                     yield Change(
                         Said(
-                            f"accumulator of {bits} bits that {how}",
-                            f"sum in {bits} bits, where a large sum {how}",
-                            "accumulate in int64" if bits == 32 else _WIDE,
+                            f"{_NAMES.get(what, what)} of {bits} bits that {how}",
+                            f"keep the {what} in {bits} bits, where a large one {how}",
+                            f"keep the {what} in {'int64' if bits == 32 else 'int32'}",
                         ),
                         of_sums(_narrow_sum(narrow(bits))),
                     )

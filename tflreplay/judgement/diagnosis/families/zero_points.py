@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from tflreplay.ground.rounding import Accumulation
-from tflreplay.judgement.diagnosis.families.change import Change, input_name, quantized
+from tflreplay.ground.rounding import Accumulation, Array
+from tflreplay.judgement.diagnosis.families.change import (
+    Change,
+    input_name,
+    padded_with,
+    quantized,
+    with_zero_point,
+)
 from tflreplay.judgement.diagnosis.made import Arrays, Form, Made
 from tflreplay.judgement.diagnosis.reals import computed_in_reals
 from tflreplay.judgement.diagnosis.said import Said
+from tflreplay.model import Tensor
 from tflreplay.ops import card
-from tflreplay.ops.base.call import Call
+from tflreplay.ops.base.call import Call, with_input
 
 
 def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
@@ -28,27 +35,14 @@ def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
         fix = f"subtract the {name}'s zero point once from every code"
         right = tensor.zero_point
         for words, you, value in _wrong(right, name, "subtract", names):
-            yield Change(Said(words, you, fix), _input(position, value))
-        if right:
-            yield Change(
-                Said(
-                    f"zero point of the {name} subtracted in 8 bits",
-                    f"subtract the {name}'s zero point in 8 bits, where the difference wraps",
-                    "convert the code to int32 before the zero point is subtracted",
-                ),
-                _wrapped(position),
-            )
-        other = {"int8": -128, "uint8": 128}.get(tensor.dtype, 0)
-        if other:
-            kind = "uint8" if tensor.dtype == "int8" else "int8"
-            yield Change(
-                Said(
-                    f"{name} read as {kind}",
-                    f"read the {name}'s bytes as {kind}",
-                    f"read the buffer as {tensor.dtype}",
-                ),
-                _reread(position),
-            )
+            said = Said(words, you, fix)
+            yield Change(said, _input(position, value))
+            if position == 0:
+                yield from _also_padded(said, call, _input(position, value))
+        for said, form in _read(name, tensor, position):
+            yield Change(said, form)
+            if position == 0:
+                yield from _also_padded(said, call, form)
     if weighted and call.input(0).zero_point and not computed_in_reals(call):
         once = call.input(0).zero_point
         yield Change(
@@ -77,6 +71,105 @@ def changes(call: Call, arrays: Arrays) -> Iterator[Change]:
         )
 
 
+def _also_padded(said: Said, call: Call, form: Form) -> Iterator[Change]:
+    """The same made in the codes of the padding, too: the input was padded before."""
+    known = card(call.op.name)
+    if not known.weighted or known.window is None or call.op.options.get("padding") != "SAME":
+        return
+    for code in dict.fromkeys((call.input(0).zero_point, 0)):
+
+        def padded(call: Call, arrays: Arrays, code: int = code) -> Made | None:
+            made = padded_with(call, arrays, code)
+            return None if made is None else form(made.call, made.arrays)
+
+        yield Change(said, padded)
+
+
+_Read = tuple[str, str, Callable[[Array], Array]]
+
+
+def _read(name: str, tensor: Tensor, position: int) -> Iterator[tuple[Said, Form]]:
+    """Codes read, and centred, in another type or in fewer bits."""
+    if tensor.numpy_dtype.itemsize != 1:
+        return
+    wide = "convert the code to int32 before the zero point is subtracted"
+    subtracted: tuple[_Read, ...] = (
+        ("in 8 bits", "in 8 bits, where the difference wraps", _wrapped_to(-128)),
+        (
+            "in 8 bits that saturate",
+            "in 8 bits, where the difference saturates",
+            lambda x: x.clip(-128, 127),
+        ),
+        ("in uint8", "in uint8, where negative differences wrap", _wrapped_to(0)),
+        (
+            "in uint8 that saturates",
+            "in uint8, where negative differences become 0",
+            lambda x: x.clip(0, 255),
+        ),
+        (
+            "in 7 bits that saturate",
+            "in 7 bits, where the difference saturates",
+            lambda x: x.clip(-64, 63),
+        ),
+    )
+    for words, you, kept in subtracted if tensor.zero_point else ():
+        said = Said(
+            f"zero point of the {name} subtracted in too few bits",
+            f"subtract the {name}'s zero point {you}",
+            wide,
+            f"zero point of the {name} subtracted {words}",
+        )
+        yield said, _centred(position, tensor.zero_point, kept)
+    other = "uint8" if tensor.dtype == "int8" else "int8"
+    read: tuple[_Read, ...] = (
+        (
+            f"read as {other}",
+            f"read the {name}'s bytes as {other}",
+            _wrapped_to(0 if other == "uint8" else -128),
+        ),
+        ("read in 7 bits", f"drop the lowest bit of the {name}'s codes", lambda x: x & ~1),
+    )
+    if tensor.dtype == "int8":
+        read += (
+            (
+                "read as sign and magnitude",
+                f"read the top bit of the {name}'s codes as a sign, the rest as a magnitude",
+                lambda x: np.where(x < 0, -(x & 127), x),
+            ),
+            ("without its sign", f"take the magnitude of the {name}'s codes", np.abs),
+            (
+                "cut to -127 ... 127",
+                f"cut the {name}'s codes to -127 ... 127",
+                lambda x: x.clip(-127, 127),
+            ),
+        )
+    for words, you, changed in read:
+        said = Said(f"{name} {words}", you, f"read the buffer as {tensor.dtype}")
+        yield said, _centred(position, 0, changed)
+
+
+def _wrapped_to(low: int) -> Callable[[Array], Array]:
+    """Into 8 bits, of which ``low`` is the lowest value."""
+    return lambda x: ((x - low) & 255) + low
+
+
+def _centred(position: int, zero_point: int, changed: Callable[[Array], Array]) -> Form:
+    """The codes less ``zero_point`` changed."""
+
+    def form(call: Call, arrays: Arrays) -> Made | None:
+        array = arrays[position]
+        if array is None or array.dtype.kind == "f":
+            return None
+        centred = array.astype(np.int16) - np.int16(zero_point)
+        other = changed(centred).astype(np.int16)
+        if np.array_equal(other, centred):
+            return None
+        moved = other + np.int16(zero_point)
+        return Made(call, (*arrays[:position], moved, *arrays[position + 1 :]))
+
+    return form
+
+
 def _of_both(call: Call) -> Iterator[Change]:
     """The same mistake in both inputs of an op of two."""
     pair = call.inputs[:2]
@@ -100,7 +193,7 @@ def _of_both(call: Call) -> Iterator[Change]:
                 "subtract the zero points in 8 bits, where the differences wrap",
                 fix,
             ),
-            _both(_wrapped(0), _wrapped(1)),
+            _both(_centred(0, first, _wrapped_to(-128)), _centred(1, second, _wrapped_to(-128))),
         )
         yield Change(
             Said(
@@ -142,6 +235,10 @@ def _wrong(
         if whose != name and value not in (right, 0, -right, 2 * right):
             you = f"{verb} the {whose}'s zero point instead of the {name}'s"
             yield f"zero point of the {whose} instead of the {name}'s", you, value
+    for by, how in ((1, "high"), (-1, "low")):
+        if right + by not in (0, *names.values()):
+            you = f"take a zero point of {right + by} for the {name}, one too {how}"
+            yield f"zero point of the {name} one too {how}", you, right + by
     for by in (128, -128):
         if right and right + by not in (0, *names.values()) and abs(right + by) <= 255:
             you = f"take a zero point of {right + by} for the {name}, as of the other 8-bit type"
@@ -159,35 +256,11 @@ def _input(position: int, value: int) -> Form:
         array, right = arrays[position], call.input(position).zero_point
         if array is None or array.dtype.kind == "f":
             return None
+        if not card(call.op.name).weighted:  # nothing is padded
+            tensor = with_zero_point(call.input(position), value)
+            return Made(with_input(call, position, tensor), arrays)
         moved = (array.astype(np.int32) + (right - value)).astype(np.int16)
         return Made(call, (*arrays[:position], moved, *arrays[position + 1 :]))
-
-    return form
-
-
-def _wrapped(position: int) -> Form:
-    def form(call: Call, arrays: Arrays) -> Made | None:
-        array, right = arrays[position], call.input(position).zero_point
-        if array is None or array.itemsize != 1:
-            return None
-        centred = (array.astype(np.int32) - right).astype(np.int8)
-        if np.array_equal(centred, array.astype(np.int32) - right):
-            return None
-        moved = centred.astype(np.int16) + np.int16(right)
-        return Made(call, (*arrays[:position], moved, *arrays[position + 1 :]))
-
-    return form
-
-
-def _reread(position: int) -> Form:
-    def form(call: Call, arrays: Arrays) -> Made | None:
-        array = arrays[position]
-        if array is None or array.itemsize != 1:
-            return None
-        other = array.view(np.uint8 if array.dtype == np.int8 else np.int8).astype(np.int16)
-        if np.array_equal(other, array):
-            return None
-        return Made(call, (*arrays[:position], other, *arrays[position + 1 :]))
 
     return form
 

@@ -1,165 +1,17 @@
-"""Reductions, RESIZE, and ops that move codes, as ports get them wrong."""
+"""RESIZE, and ops that move codes, as ports get them wrong."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from itertools import permutations
 
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
-from tflreplay.ground.rounding import Accumulation, Array, Multiplier
-from tflreplay.ops.base.call import Call, accumulation, with_options
+from tflreplay.ground.rounding import Array
+from tflreplay.ops.base.call import Call, with_options
 from tflreplay.ops.base.ported import Ported
-from tflreplay.ops.base.reduction import centred_sums, reduced_axes
 from tflreplay.ops.base.row import Kernel
-
-Divide = Callable[[Array, int], Array]
-
-# ---- MEAN and SUM -----------------------------------------------------------------------------
-
-
-def _divided_first(divide: Divide) -> Kernel:
-    """The mean of the codes made an integer, and then rescaled."""
-
-    def kernel(call: Call, x: Array, axes: Array) -> Accumulation:
-        axis, keep = reduced_axes(call, x, axes)
-        total = x.sum(axis=axis, dtype=np.int64, keepdims=keep)
-        count = x.size // max(total.size, 1)
-        values = divide(total, count) - call.input(0).zero_point
-        return accumulation(call, np.asarray(values), _ratio(call))
-
-    return kernel
-
-
-def _ratio(call: Call, by: float = 1) -> Multiplier:
-    return Multiplier.of(np.float64(call.input(0).scale) / call.output.scale * by)
-
-
-def _divided_after(divide: Divide) -> Kernel:
-    """The sum rescaled, and then divided."""
-
-    def kernel(call: Call, x: Array, axes: Array) -> Accumulation:
-        sums, count = centred_sums(call, x, axes)
-        return accumulation(call, divide(call.rule(sums, _ratio(call)), count), Multiplier.of(1.0))
-
-    return kernel
-
-
-def _sum(call: Call, x: Array, axes: Array) -> Accumulation:
-    return accumulation(call, centred_sums(call, x, axes)[0], _ratio(call))
-
-
-def _mean(call: Call, x: Array, axes: Array) -> Accumulation:
-    sums, count = centred_sums(call, x, axes)
-    return accumulation(call, sums, _ratio(call, 1 / count))
-
-
-def _zero_point_once(by_count: bool) -> Kernel:
-    def kernel(call: Call, x: Array, axes: Array) -> Accumulation:
-        sums, count = centred_sums(call, x, axes)
-        once = sums + (count - 1) * np.int64(call.input(0).zero_point)
-        return accumulation(call, once, _ratio(call, 1 / count if by_count else 1))
-
-    return kernel
-
-
-def _half_away(total: Array, count: int) -> Array:
-    return np.asarray(np.sign(total) * ((np.abs(total) + count // 2) // count))
-
-
-def _toward_zero(total: Array, count: int) -> Array:
-    return np.asarray(np.sign(total) * (np.abs(total) // count))
-
-
-def _counted(count: Callable[[tuple[int, ...], Call], int]) -> Kernel:
-    def kernel(call: Call, x: Array, axes: Array) -> Accumulation:
-        sums, _ = centred_sums(call, x, axes)
-        return accumulation(call, sums, _ratio(call, 1 / count(x.shape, call)))
-
-    return kernel
-
-
-_COUNTS: dict[str, Callable[[tuple[int, ...], Call], int]] = {
-    "the height": lambda shape, call: shape[1 % len(shape)],
-    "the width": lambda shape, call: shape[2 % len(shape)],
-    "the height squared": lambda shape, call: shape[1 % len(shape)] ** 2,
-    "the width squared": lambda shape, call: shape[2 % len(shape)] ** 2,
-    "the channels": lambda shape, call: shape[-1],
-    "all elements": lambda shape, call: math.prod(shape),
-}
-
-
-def _along_one(which: int) -> Kernel:
-    """The mean along one of two axes, at place 0 of the other."""
-
-    def kernel(call: Call, x: Array, axes: Array) -> Accumulation:
-        axis = sorted(a % x.ndim for a in np.ravel(axes).tolist())
-        if len(axis) != 2:
-            raise NotReplayed("it is not of two axes")
-        sums, count = centred_sums(call, x.take([0], axis[1 - which]), axes)
-        return accumulation(call, sums, _ratio(call, 1 / count))
-
-    return kernel
-
-
-_FOLD = "fold 1 / count into the multiplier: the sum is rounded once"
-_DIVISIONS: dict[str, Divide] = {
-    "rounded": _half_away,
-    "cut toward zero": _toward_zero,
-    "rounded down": lambda total, count: total // count,
-}
-_EACH = Ported(
-    "zero point subtracted once instead of n times",
-    "subtract the zero point once from a sum of n codes",
-    "subtract n * zero point",
-    _zero_point_once(True),
-)
-MEAN = (
-    *(
-        Ported(
-            f"mean {how} before rescaling",
-            f"divide the sum by its count first, {how}, and rescale that",
-            _FOLD,
-            _divided_first(divide),
-        )
-        for how, divide in _DIVISIONS.items()
-    ),
-    *(
-        Ported(
-            f"mean {how} after rescaling",
-            f"rescale the sum and divide it by its count after that, {how}",
-            _FOLD,
-            _divided_after(divide),
-        )
-        for how, divide in _DIVISIONS.items()
-    ),
-    _EACH,
-    Ported("count left out", "leave out the division by the count", _FOLD, _sum),
-    *(
-        Ported(
-            f"mean along the {which} axis only",
-            f"take the mean along the {which} of the axes, and the first element along the other",
-            "reduce along all axes of the op",
-            _along_one(i),
-        )
-        for i, which in enumerate(("first", "second"))
-    ),
-    *(
-        Ported(
-            f"count of {what}",
-            f"divide by {what} in place of the count of what is summed",
-            "divide by the product of the sizes of all axes that are reduced",
-            _counted(count),
-        )
-        for what, count in _COUNTS.items()
-    ),
-)
-SUM = (
-    Ported(_EACH.title, _EACH.you, _EACH.fix, _zero_point_once(False)),
-    Ported("mean instead of the sum", "divide by the count", "do not divide", _mean),
-)
 
 # ---- RESIZE -----------------------------------------------------------------------------------
 

@@ -38,6 +38,35 @@ def _apart(call: Call, a: Array, b: Array, sign: int) -> tuple[Array, float]:
     return left + sign * right, 1.0
 
 
+def _saturated(bits: int) -> Sum:
+    """Each input rescaled to the output's scale, and saturated."""
+    half = 1 << (bits - 1)
+
+    def summed(call: Call, a: Array, b: Array, sign: int) -> tuple[Array, float]:
+        s1, s2, y = _scales(call)
+        twice = 2 * max(s1, s2)
+        unit = Multiplier.of(twice / ((1 << 20) * y))
+        left, right = (
+            call.rule(call.rule(x << 20, Multiplier.of(s / twice)), unit).clip(-half, half - 1)
+            for x, s in ((a, s1), (b, s2))
+        )
+        return left + sign * right, 1.0
+
+    return summed
+
+
+def _one_by_one(first: int) -> Sum:
+    """One input made a code of the output, the other one added to it, and both saturated."""
+
+    def summed(call: Call, a: Array, b: Array, sign: int) -> tuple[Array, float]:
+        s1, s2, y = _scales(call)
+        low, high = (end - call.output.zero_point for end in call.output.code_range)
+        pair = [call.rule(a, Multiplier.of(s1 / y)), sign * call.rule(b, Multiplier.of(s2 / y))]
+        return pair[first].clip(low, high) + pair[1 - first], 1.0
+
+    return summed
+
+
 def _without_shift(call: Call, a: Array, b: Array, sign: int) -> tuple[Array, float]:
     s1, s2, y = _scales(call)
     twice = 2 * max(s1, s2)
@@ -99,6 +128,25 @@ def _ported(sign: int) -> tuple[Ported, ...]:
             f"rescale each input to the output's scale alone, and then {verb}, which rounds twice",
             _FIX,
             _kernel(_apart, sign),
+        ),
+        *(
+            Ported(
+                f"each input rescaled alone, to {bits} bits",
+                f"rescale each input to the output's scale alone, saturate it to {bits} bits, and "
+                f"then {verb}",
+                _FIX,
+                _kernel(_saturated(bits), sign),
+            )
+            for bits in (8, 16)
+        ),
+        *(
+            Ported(
+                f"{which} input saturated before the {other} one",
+                f"make the {which} input codes of the output, saturate them, and then {verb}",
+                _FIX,
+                _kernel(_one_by_one(i), sign),
+            )
+            for i, (which, other) in enumerate((("first", "second"), ("second", "first")))
         ),
         Ported(
             "inputs not shifted left",

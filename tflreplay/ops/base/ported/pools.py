@@ -76,6 +76,49 @@ def _mean(
     return kernel
 
 
+def _counted(other: Callable[[Windows, Array], Array]) -> Kernel:
+    """The mean by another count, made of the windows and of the right one."""
+
+    def kernel(call: Call, x: Array) -> Array:
+        windows = _windows(call, x)
+        total = _seen(windows, x, 0).sum(axis=-1)
+        count = other(windows, _seen(windows, np.ones_like(x), 0).sum(axis=-1))
+        return _codes(call, _half_away(total, np.maximum(count, 1)))
+
+    return kernel
+
+
+def _next_power(count: Array) -> Array:
+    return np.asarray(1 << np.ceil(np.log2(count)).astype(np.int64))
+
+
+_COUNTS: dict[str, Callable[[Windows, Array], Array]] = {
+    "the count less one": lambda windows, count: count - 1,
+    "the count and one more": lambda windows, count: count + 1,
+    "the next power of two": lambda windows, count: _next_power(count),
+    "the power of two before": lambda windows, count: _next_power(count + 1) // 2,
+    "the window's height": lambda windows, count: np.full_like(count, windows[0].size),
+    "the window's width": lambda windows, count: np.full_like(count, windows[1].size),
+    "the window's height squared": lambda windows, count: np.full_like(count, windows[0].size ** 2),
+    "the window's width squared": lambda windows, count: np.full_like(count, windows[1].size ** 2),
+    "the product of the strides": (
+        lambda windows, count: np.full_like(count, windows[0].stride * windows[1].stride)
+    ),
+}
+
+
+def _part_of_sum(moved: Moved) -> Kernel:
+    """Summed over fewer elements, and divided by the whole count."""
+
+    def kernel(call: Call, x: Array) -> Array:
+        windows = _windows(call, x)
+        total = _seen(moved(windows), x, 0).sum(axis=-1)
+        count = _seen(windows, np.ones_like(x), 0).sum(axis=-1)
+        return _codes(call, _half_away(total, count))
+
+    return kernel
+
+
 def _half_away(total: Array, count: Array) -> Array:
     return np.asarray(np.sign(total) * ((np.abs(total) + count // 2) // count))
 
@@ -270,6 +313,20 @@ AVERAGE_POOL = (
         for how, narrow in (("wraps around", _narrow), ("saturates", _clipped))
     ),
     *_laid(lambda moved: _mean(_half_away, moved=moved)),
+    *(
+        Ported(f"count of {what}", f"divide by {what}", _COUNT, _counted(other))
+        for what, other in _COUNTS.items()
+    ),
+    *(
+        Ported(
+            f"{title}, but counted",
+            f"leave out the {title.removesuffix(' left out')} in the sum, but not in the count",
+            "sum all elements of the window that lie in the input",
+            _part_of_sum(moved),
+        )
+        for title, _, moved in _MOVED
+        if title.endswith(" of the window left out")
+    ),
 )
 MAX_POOL = (
     Ported("padding read as the code 0", "let the padding count as 0", _INSIDE, _highest("0")),
