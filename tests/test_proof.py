@@ -9,6 +9,8 @@ import pytest
 
 import tflreplay
 from tests.conftest import MODELS
+from tests.diagnosis.models import built
+from tests.diagnosis.porter import ops
 from tests.reports.synthetic import Layer, make_run
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.rounding import Accumulation, Multiplier
@@ -117,3 +119,12 @@ def test_a_layer_that_nothing_is_tried_for_gets_a_line() -> None:
         "HARD_SWISH, 2 layers differ (op 0-1): nothing is tried for HARD_SWISH.",
         "ADD, 1 layer differs (op 2): nothing is tried for ADD on floating-point outputs.",
     )
+
+
+def test_mistakes_in_an_op_whose_inputs_stand_in_another_order() -> None:
+    """TRANSPOSE_CONV has its bias last, after the output's shape."""
+    for layer in built("transposed", ops(4)):
+        if layer.op.name == "TRANSPOSE_CONV":
+            tensors = replay(layer.model, layer.tensors, ENGINE).tensors
+            (proof,) = prove(layer.model, [layer.op], tensors, ENGINE, "look", 0)
+            assert proof.mistakes["bias left out"] > 0

@@ -19,6 +19,7 @@ from tflreplay.ground.rounding import RULES, Array
 from tflreplay.ground.words import printable
 from tflreplay.judgement.diagnosis.candidates import RULES_TRIED
 from tflreplay.judgement.diagnosis.evidence import evidence, in_lines
+from tflreplay.judgement.diagnosis.in_order import in_order
 from tflreplay.judgement.diagnosis.made import Made
 from tflreplay.judgement.diagnosis.mistakes import made_in
 from tflreplay.judgement.diagnosis.part import Part
@@ -183,7 +184,7 @@ def _counted(
         call, given = call_of(model.main, op, tensors, engine, row)
     except NotReplayed:
         return None
-    arrays, output = tuple(given), in_lines(tensors[op.outputs[0]])
+    (call, arrays), output = in_order(call, tuple(given)), in_lines(tensors[op.outputs[0]])
     lines = np.unique(np.linspace(0, len(output) - 1, _LINES).astype(np.intp))
     part, right = Part(call, arrays, halves, lines), output[lines]
     known = evidence(right, part.sums, ())

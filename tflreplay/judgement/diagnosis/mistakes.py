@@ -154,22 +154,19 @@ def _padding_split(call: Call, arrays: Arrays) -> Made | None:
     return _repadded(call, arrays, lambda w: (w.after, w.before), call.input(0).zero_point)
 
 
-def _bias(call: Call, arrays: Arrays) -> Array | None:
-    position = card(call.op.name).roles.bias
-    bias = None if position is None else dict(enumerate(arrays)).get(position)
+def _bias(arrays: Arrays) -> Array | None:
+    bias = arrays[2] if len(arrays) > 2 else None
     return bias if bias is not None and bias.any() else None
 
 
 def _no_bias(call: Call, arrays: Arrays) -> Made | None:
-    bias = _bias(call, arrays)
-    if bias is None:
-        return None
-    return Made(call, tuple(np.zeros_like(bias) if array is bias else array for array in arrays))
+    bias = _bias(arrays)
+    return None if bias is None else Made(call, (*arrays[:2], np.zeros_like(bias), *arrays[3:]))
 
 
 def _bias_rescaled_apart(call: Call, arrays: Arrays) -> Made | None:
     """Sum and bias each rounded, then added."""
-    made, bias = _no_bias(call, arrays), _bias(call, arrays)
+    made, bias = _no_bias(call, arrays), _bias(arrays)
     if made is None or bias is None:
         return None
 
@@ -184,7 +181,7 @@ def _bias_rescaled_apart(call: Call, arrays: Arrays) -> Made | None:
 
 def _bias_as_it_is(call: Call, arrays: Arrays) -> Made | None:
     """The bias added to the output as if it were in output codes."""
-    made, bias = _no_bias(call, arrays), _bias(call, arrays)
+    made, bias = _no_bias(call, arrays), _bias(arrays)
     if made is None or bias is None:
         return None
     return replace(made, rescaled=lambda values: values + bias.astype(np.int64))
