@@ -18,6 +18,15 @@ from tflreplay.ground.machine import AARCH64, LITTLE, NO_DOT_PRODUCT, SME, Machi
 from tflreplay.ops import CARDS, Row
 from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.types import FLOAT, UNQUANTIZED
+from tflreplay.ops.fully_connected.floating import (
+    hybrid_by_whole_weights,
+    hybrid_four_bit,
+    hybrid_fully_connected,
+)
+from tflreplay.ops.fully_connected.hybrid_aarch64 import (
+    four_bit_on_aarch64,
+    hybrid_on_aarch64,
+)
 from tflreplay.ops.fully_connected.in_16_bits import fully_connected_in_16_bits
 from tflreplay.ops.fully_connected.integer import fully_connected
 
@@ -33,7 +42,7 @@ SMALL, LARGE = (2.0**-21, 2.0**-19), (1.5, 200.0)
 
 
 def cases() -> list[Case]:
-    return [*weighted_cases(), *other_cases()]
+    return [*weighted_cases(), *hybrid_cases(), *other_cases()]
 
 
 def here_and_there(
@@ -161,6 +170,60 @@ def weighted_cases() -> list[Case]:
         here_and_there("above -128", matrices, "BATCH_MATMUL", "xnnpack", NO_DOT_PRODUCT, "single")
     )
     return cases
+
+
+def hybrid_cases() -> list[Case]:
+    """FULLY_CONNECTED of float32 by integer weights: every kernel of it, on either kind of CPU."""
+    ours, four = (
+        next(row for row in CARDS["FULLY_CONNECTED"].rows(table) if row.kernel is kernel)
+        for table, kernel in (("reference", hybrid_on_aarch64), ("optimized", four_bit_on_aarch64))
+    )
+    x86 = row("FULLY_CONNECTED", "reference", kernel=hybrid_fully_connected)
+    x86_four = row("FULLY_CONNECTED", "optimized", kernel=hybrid_four_bit)
+    xnnpack = row("FULLY_CONNECTED", "xnnpack", source="src/qd8-f32-qc8w-gemm")
+    of_eight = replace(ours, kernel=hybrid_by_whole_weights)
+    cases = []
+    for name, made, there, instead in (
+        ("of four rows", partial(hybrid, rows=8, units=16), ours, (xnnpack,)),
+        ("of three rows", partial(hybrid, rows=3, units=16, depth=40), ours, (x86,)),
+        ("of many rows", partial(hybrid, rows=40, units=20), ours, (x86,)),
+        ("by -128", partial(hybrid, rows=5, depth=44, lowest=True), ours, (x86, of_eight)),
+        ("by int4", partial(hybrid, rows=5, units=18, bits=4), four, (x86_four, ours)),
+        ("by int4 of one row", partial(hybrid, rows=1, units=90, bits=4), four, (x86_four, ours)),
+    ):
+        table = "optimized" if there is four else "reference"
+        engines = {
+            f"{table}@{machine} litert=={NEWEST['litert']}": there
+            for machine in (ON[AARCH64], ON[NO_DOT_PRODUCT])
+        }
+        cases.append(case(f"FULLY_CONNECTED hybrid {name}", made, engines, instead=instead))
+    return cases
+
+
+def hybrid(
+    rng: np.random.Generator,
+    rows: int,
+    units: int = 16,
+    depth: int = 48,
+    bits: int = 8,
+    lowest: bool = False,
+) -> Made:
+    """float32 rows; ``lowest``: half of all codes are -128, of the rows and of the weights."""
+    codes = rng.integers(-127, 128, (units, depth)).astype(np.int8)
+    if bits == 4:
+        nibbles = rng.integers(-7, 8, (units * depth // 2, 2)).astype(np.uint8) & 15
+        codes = nibbles[:, 0] | nibbles[:, 1] << 4
+    values = rng.normal(0, 1, (rows, depth))
+    if lowest:
+        codes = np.where(rng.random(codes.shape) < 0.5, -128, codes).astype(np.int8)
+        values = np.where(rng.random(values.shape) < 0.5, -4, values)
+    scales = rng.uniform(0.01, 0.1, units).astype(np.float32)
+    bias = Spec((units,), "float32", data=rng.normal(0, 9, units).astype(np.float32))
+    w = Spec((units, depth), f"int{bits}", scales, 0, codes)
+    x, y = Spec((rows, depth), "float32"), Spec((rows, units), "float32")
+    fields = {"asymmetricQuantizeInputs": lowest}
+    content = build("FULLY_CONNECTED", [x, w, bias], [y], fields, "FullyConnectedOptions", 9)
+    return content, [values.astype(np.float32)]
 
 
 def other_cases() -> list[Case]:

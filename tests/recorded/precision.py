@@ -18,6 +18,10 @@ from tflreplay.ground.machine import AARCH64
 from tflreplay.ops import CARDS, Row, card
 from tflreplay.ops.base.words import CONVOLUTION_FLOAT64, LITERT_FLOAT64
 from tflreplay.ops.fully_connected.floating import hybrid_four_bit, hybrid_four_bit_from_8
+from tflreplay.ops.fully_connected.hybrid_aarch64 import (
+    four_bit_from_8_on_aarch64,
+    four_bit_on_aarch64,
+)
 
 _FLOAT64 = (LITERT_FLOAT64, CONVOLUTION_FLOAT64)
 _LEAST_OUTPUTS = 64
@@ -25,7 +29,7 @@ _LEAST_OUTPUTS = 64
 
 def cases() -> list[Case]:
     """Every row that is of float64 since then, with the one that it replaces."""
-    found = [four_bits()]
+    found = four_bits()
     for op, one in CARDS.items():
         for table in one.tables:
             rows = list(one.rows(table))
@@ -142,14 +146,20 @@ MODELS: Mapping[str, Callable[..., Made]] = {
 }
 
 
-def four_bits() -> Case:
+def four_bits() -> list[Case]:
     """float32 by int4, whose weights of -8 are packed rightly since then; there are none here."""
-    before, since = (
-        next(row for row in card("FULLY_CONNECTED").rows("optimized") if row.kernel is kernel)
-        for kernel in (hybrid_four_bit, hybrid_four_bit_from_8)
-    )
-    sides = either_side("optimized", since.since, before, since)
-    return case("FULLY_CONNECTED float32 by int4", by_four_bits, sides)
+    cases = []
+    for machine, kernels in (
+        ("", (hybrid_four_bit, hybrid_four_bit_from_8)),
+        (f"@{AARCH64}", (four_bit_on_aarch64, four_bit_from_8_on_aarch64)),
+    ):
+        before, since = (
+            next(row for row in card("FULLY_CONNECTED").rows("optimized") if row.kernel is kernel)
+            for kernel in kernels
+        )
+        sides = either_side(f"optimized{machine}", since.since, before, since)
+        cases.append(case(f"FULLY_CONNECTED float32 by int4{machine}", by_four_bits, sides))
+    return cases
 
 
 def by_four_bits(rng: np.random.Generator) -> Made:

@@ -73,6 +73,11 @@ from tflreplay.ops.fully_connected.floating import (
     lowest_four_bits,
     xnnpack_hybrid_fully_connected,
 )
+from tflreplay.ops.fully_connected.hybrid_aarch64 import (
+    four_bit_from_8_on_aarch64,
+    four_bit_on_aarch64,
+    hybrid_on_aarch64,
+)
 from tflreplay.ops.fully_connected.in_16_bits import (
     fully_connected_in_16_bits,
     terms_in_16_bits,
@@ -183,7 +188,7 @@ _IN_32_BITS = (
     _in_32_bits(Precision.FLOAT32_PRODUCT, every(no_int64_bias, no_zero_point), _DECLARED_COUNTS),
 )
 
-
+_LOWEST_PACKED = Defect("packs int4 weights of -8 wrongly", lowest_four_bits)
 _LOWEST = every(several_rows, lowest_weights)
 
 
@@ -280,7 +285,26 @@ CARDS = (
                 _SEVERAL_SCALES,
                 *_ONE_SCALE,
                 *_IN_32_BITS,
-                not_on_aarch64(FLOAT, four_bit_kernel),
+                replace(
+                    hybrid_row(
+                        four_bit_from_8_on_aarch64,
+                        "fma(-8*sum*s, sw, bias) + acc*s*sw",
+                        f"{OPTIMIZED_OPS}4bit/neon_fully_connected.cc",
+                        four_bit_kernel,
+                        since=_LOWEST_CORRECTED,
+                    ),
+                    on=AARCH64,
+                ),
+                replace(
+                    hybrid_row(
+                        four_bit_on_aarch64,
+                        "fma(-7*sum*s, sw, bias) + acc*s*sw",
+                        f"{OPTIMIZED_OPS}4bit/neon_fully_connected.cc",
+                        four_bit_kernel,
+                        (_LOWEST_PACKED,),
+                    ),
+                    on=AARCH64,
+                ),
                 hybrid_row(
                     hybrid_four_bit_from_8,
                     "(-8*sum*s*sw + bias) + acc*s*sw",
@@ -293,7 +317,7 @@ CARDS = (
                     "(-7*sum*s*sw + bias) + acc*s*sw",
                     f"{OPTIMIZED_OPS}4bit/",
                     four_bit_kernel,
-                    (Defect("packs int4 weights of -8 wrongly", lowest_four_bits),),
+                    (_LOWEST_PACKED,),
                 ),
             ),
             "reference": (
@@ -305,7 +329,15 @@ CARDS = (
                 _connected(INT16, "double", Precision.FLOAT32_PRODUCT, when=int32_sums),
                 _connected(INT16, "reduced16", Precision.FLOAT64, when=per_channel),
                 _connected(INT16, "reduced16", Precision.FLOAT32_PRODUCT),
-                not_on_aarch64(FLOAT, integer_weights),
+                replace(
+                    hybrid_row(
+                        hybrid_on_aarch64,
+                        "fma(acc, sw*s, bias)",
+                        f"{OPTIMIZED_OPS}neon_tensor_utils.cc",
+                        integer_weights,
+                    ),
+                    on=AARCH64,
+                ),
                 hybrid_row(
                     hybrid_fully_connected,
                     "acc*(sw*s) + bias",

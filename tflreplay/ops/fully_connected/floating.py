@@ -13,6 +13,7 @@ from tflreplay.ops.base.conditions import Site, condition
 from tflreplay.ops.base.floating import check_float32, rounded_sums
 from tflreplay.ops.base.hybrid import (
     MOST,
+    Codes,
     asymmetric,
     byte_products,
     plus,
@@ -69,12 +70,17 @@ def _hybrid(
     bias: Array | None,
     multiply: Callable[[Array, Array], Array],
 ) -> Array:
-    quantize = asymmetric if call.option("asymmetric_quantize_inputs") else symmetric
-    quantized = quantize(rows(x, weights))
+    quantized = row_codes(call, x, weights)
     acc = multiply(quantized.codes, weights)
     acc -= quantized.zero_point[:, None] * weights.sum(axis=1, dtype=np.int64)
     y = acc.astype(np.float32) * (weight_scales(call) * quantized.scale[:, None])
     return with_batches(call, x, clamp_real(call, plus(y, bias)))
+
+
+def row_codes(call: Call, x: Array, weights: Array) -> Codes:
+    """The codes of each row of x, asymmetric where the options say so."""
+    quantize = asymmetric if call.option("asymmetric_quantize_inputs") else symmetric
+    return quantize(rows(x, weights))
 
 
 def hybrid_four_bit(call: Call, x: Array, weights: Array, bias: Array | None = None) -> Array:
@@ -85,9 +91,14 @@ def hybrid_four_bit(call: Call, x: Array, weights: Array, bias: Array | None = N
     symmetrically. ``EvalHybridDense4Bit`` in ``tflite/kernels/fully_connected.cc`` and
     ``tflite/kernels/internal/optimized/4bit/sse_fully_connected.cc``.
     """
+    refuse_lowest(call, weights)
+    return _four_bit(call, x, weights, bias, 7)
+
+
+def refuse_lowest(call: Call, weights: Array) -> None:
+    """Raise NotReplayed for int4 weights of -8."""
     if (weights == -8).any():
         raise NotReplayed(f"{call.op.name} by int4 weights of -8: its kernel packs them wrongly")
-    return _four_bit(call, x, weights, bias, 7)
 
 
 def hybrid_four_bit_from_8(
@@ -98,15 +109,24 @@ def hybrid_four_bit_from_8(
 
 
 def _four_bit(call: Call, x: Array, weights: Array, bias: Array | None, offset: int) -> Array:
-    flat = rows(x, weights)
+    scales = weight_scales(call)
+    start, acc = four_bit_sums(rows(x, weights), weights, offset)
+    y = plus(start * scales, bias) + acc * scales
+    return with_batches(call, x, clamp_real(call, y))
+
+
+def four_bit_sums(flat: Array, weights: Array, offset: int) -> tuple[Array, Array]:
+    """``-offset * sum_i q[b, i] * s[b]`` and ``sum_i q[b, i] * (w[o, i] + offset) * s[b]``.
+
+    flat: float32 ``(batches, depth)``, whose rows q and s quantize symmetrically.
+    """
     largest = np.abs(flat).max(axis=1, keepdims=True, initial=0)
     largest[largest == 0] = MOST
     codes = round_half_away(flat * (np.float32(MOST) / largest)).astype(np.int8)
-    scale, scales = largest / np.float32(MOST), weight_scales(call)
+    scale = largest / np.float32(MOST)
     start = (-offset * codes.sum(axis=1, keepdims=True, dtype=np.int64)).astype(np.float32)
     acc = products(codes, weights.astype(np.int16) + offset).astype(np.float32)
-    y = plus(start * scale * scales, bias) + acc * scale * scales
-    return with_batches(call, x, clamp_real(call, y))
+    return start * scale, acc * scale
 
 
 @condition

@@ -26,9 +26,13 @@ def fully_connected_in_16_bits(
     ``Kernel8bitNeon`` in ``ruy/kernel_arm64.cc``: ``smull``, ``smlal2``, ``sadalp``.
     """
     sums = fully_connected(call, x, weights, bias)
-    wrapped = _both_lowest(rows(x, weights)) @ _both_lowest(weights).T
-    lost = with_batches(call, x, (wrapped * 65536).astype(np.int64))
+    lost = with_batches(call, x, 65536 * wrapped_pairs(rows(x, weights), weights))
     return replace(sums, values=wrap32(sums.values - lost))
+
+
+def wrapped_pairs(codes: Array, weights: Array) -> Array:
+    """How many sums of two products wrap in 16 bits: int64 ``(rows, units)``."""
+    return (_both_lowest(codes) @ _both_lowest(weights).T).astype(np.int64)
 
 
 def _both_lowest(codes: Array) -> Array:
