@@ -104,7 +104,7 @@ class CKernel:
             inputs=len(inputs),
             outputs=len(outputs),
             options=len(options),
-            input=(CTensor * len(inputs))(*inputs),
+            input=(CTensor * (len(inputs) + 1))(*inputs),
             output=(CTensor * len(outputs))(*outputs),
             option=(COption * len(options))(*options),
             **_prepared_fields(call, prepared, memory),

@@ -62,7 +62,8 @@ typedef struct {
   const char *op;  /* "CONV_2D" */
   int32_t index;   /* the op's place in the model */
   int32_t inputs, outputs, options;
-  const tflreplay_tensor *input; /* in the op's order, weights and bias among them */
+  /* In the op's order, weights and bias among them; behind the last lies one that is left out. */
+  const tflreplay_tensor *input;
   const tflreplay_tensor *output;
   const tflreplay_option *option;
 
