@@ -12,12 +12,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.conftest import SEVEN_OPS
+from tests.single_op import Spec, build
 from tflreplay.ground.errors import KernelError
-from tflreplay.model import Model
-from tflreplay.replayer.loop import replay_isolated
+from tflreplay.model import Model, parse
+from tflreplay.ops.base.session import Session
+from tflreplay.replayer.loop import replay, replay_isolated
 from tflreplay.replayer.user_kernels import c_interface, compiler, load_kernels, rows
 from tflreplay.runtimes import Capture
 
@@ -227,6 +230,41 @@ def test_the_structs_are_those_of_the_header(tmp_path: Path) -> None:
         declared = re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL)
         fields = re.findall(r"(\w+)\s*[,;]", declared)
         assert [field[0] for field in struct._fields_] == fields, name
+
+
+COUNTING = """#include "tflreplay_kernel.h"
+TFLREPLAY_KERNEL(SVDF) {
+  const tflreplay_tensor *bias = &call->input[3];
+  if (bias->data || bias->size) return "there is no bias";
+  int8_t *state = call->input[4].data;
+  memset(call->output->data, ++state[0], (size_t)call->output->size);
+  return 0;
+}
+"""
+COUNTING_IN_PYTHON = """import numpy as np
+import tflreplay
+@tflreplay.kernel("SVDF")
+def svdf(call, x, feature, time, bias, state):
+    state.flat[0] += 1
+    call.keep(4, state)
+    return np.full(call.output.shape, state.flat[0])
+"""
+
+
+@pytest.mark.parametrize(("name", "text"), [("port.c", COUNTING), ("port.py", COUNTING_IN_PYTHON)])
+def test_a_variable_is_kept(tmp_path: Path, name: str, text: str) -> None:
+    codes = [Spec(shape, "int8", 0.1, data=np.zeros(shape, np.int8)) for shape in ((4, 3), (4, 2))]
+    state = Spec((1, 8), "int8", 0.1, -7, variable=True)
+    content = build(
+        "SVDF", [Spec((1, 3), "int8", 0.1), *codes, None, state], [Spec((1, 2), "int8", 1.0)]
+    )
+    model, session = parse(content, Path("svdf.tflite")), Session()
+    kernels = rows(load_kernels(port(tmp_path, text, name)), model)
+    x = {model.main.inputs[0]: np.zeros((1, 3), np.int8)}
+    for expected in (-6, -5, -4):
+        result = replay(model, x, kernels=kernels, session=session)
+        assert not result.not_replayed, result.not_replayed
+        assert (result.tensors[model.main.outputs[0]] == expected).all()
 
 
 def test_the_header_compiles_as_cpp_too(tmp_path: Path) -> None:

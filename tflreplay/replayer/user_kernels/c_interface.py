@@ -95,17 +95,17 @@ class CKernel:
             NotReplayed: a tensor has a type that numpy, and so C, does not know.
         """
         memory = _Memory(_GUARD if self._places is None else 0)
-        inputs = [memory.input(*pair) for pair in zip(call.inputs, arrays, strict=True)]
-        results, outputs = zip(*map(memory.output, call.outputs), strict=True)
+        given = [memory.input(*pair) for pair in zip(call.inputs, arrays, strict=True)]
+        made = [memory.output(tensor) for tensor in call.outputs]
         options = _options(call)
         handed = CCall(
             op=call.op.name.encode(),
             index=call.op.index,
-            inputs=len(inputs),
-            outputs=len(outputs),
+            inputs=len(given),
+            outputs=len(made),
             options=len(options),
-            input=(CTensor * (len(inputs) + 1))(*inputs),
-            output=(CTensor * len(outputs))(*outputs),
+            input=(CTensor * (len(given) + 1))(*(record for record, _ in given)),
+            output=(CTensor * len(made))(*(record for record, _ in made)),
             option=(COption * len(options))(*options),
             **_prepared_fields(call, prepared, memory),
         )
@@ -115,7 +115,10 @@ class CKernel:
         memory.check()
         if refused is not None:
             return str(refused.decode(errors="replace"))
-        return tuple(results)
+        for position, (tensor, (_, held)) in enumerate(zip(call.inputs, given, strict=True)):
+            if tensor is not None and tensor.is_variable:
+                call.keep(position, held)
+        return tuple(held for _, held in made)
 
 
 class _Memory:
@@ -128,17 +131,18 @@ class _Memory:
         # Name, address and bytes of each tensor.
         self.places: list[tuple[str, int, int]] = []
 
-    def input(self, tensor: Tensor | None, array: Array | None) -> CTensor:
+    def input(self, tensor: Tensor | None, array: Array | None) -> tuple[CTensor, Array]:
+        """A copy of the array, and what says where it lies; nothing of an input left out."""
         if tensor is None or array is None:
-            return CTensor()
+            return CTensor(), np.empty(0)
         held = self._held(tensor, array.shape)
         held[...] = array
-        return self._record(tensor, held)
+        return self._record(tensor, held), held
 
-    def output(self, tensor: Tensor) -> tuple[Array, CTensor]:
-        """The array that the kernel is to fill, and what says so."""
+    def output(self, tensor: Tensor) -> tuple[CTensor, Array]:
+        """An array that the kernel is to fill, and what says where it lies."""
         held = self._held(tensor, tensor.shape)
-        return held, self._record(tensor, held)
+        return self._record(tensor, held), held
 
     def numbers(self, values: Any, dtype: type[Any], c_type: type[Any]) -> Any:
         """A pointer to them."""

@@ -1,91 +1,33 @@
 """Runs a user's kernels: the program of the child process.
 
-It is handed the file and then, on standard input, one :class:`Asked` a layer; it answers on what
-was standard output. Both are pickles. What the kernels print goes to standard error.
+On standard input it is handed a :class:`Start`, then an :class:`Asked` for each layer, and it
+answers each on what was standard output; all are pickles. What the kernels print goes to standard
+error.
 
 It is ended from within where a kernel takes too long, since a kernel in C may hold the interpreter.
 """
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import os
 import pickle
-import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from tflreplay.ground.errors import KernelError, TflreplayError
+from tflreplay.ground.errors import TflreplayError
 from tflreplay.ground.libm import c_library
 from tflreplay.ground.rounding import Array
-from tflreplay.ops.base.call import Call
-from tflreplay.replayer.user_kernels.c_interface import CKernel, OutOfBounds
-from tflreplay.replayer.user_kernels.functions import (
-    Function,
-    checked,
-    load_functions,
-    name,
-    place,
-)
-from tflreplay.replayer.user_kernels.prepared import Prepared
+from tflreplay.replayer.user_kernels.c_interface import OutOfBounds
+from tflreplay.replayer.user_kernels.functions import checked, load_functions, name
+from tflreplay.replayer.user_kernels.library import load_library
+from tflreplay.replayer.user_kernels.messages import TRACE, Asked, Failed, Known, Made, Start
 
-# What the process leaves in its folder when it dies.
-TRACE, PLACES = "trace", "places.json"
-
-_SYMBOL = re.compile(rb"(?<!\w)_?tflreplay(?P<version>\d+)_(?P<op>[A-Z]\w*)\0")
-_VERSION = 1  # of the structs, in the names of the functions
-
-
-@dataclass(frozen=True)
-class Start:
-    """What to load: a ``library``, or a file of Python; ``source`` is the file that the user gave.
-
-    ``limit``: the seconds that a layer may take.
-    """
-
-    path: Path
-    source: Path
-    library: bool
-    limit: float
-    folder: Path
-    sanitized: bool
-
-
-@dataclass(frozen=True)
-class Known:
-    """A kernel of the file; ``line`` is 0 of one in C."""
-
-    op: str
-    name: str
-    line: int
-
-
-@dataclass(frozen=True)
-class Asked:
-    op: str
-    call: Call
-    arrays: Sequence[Array | None]
-    prepared: Prepared
-
-
-@dataclass(frozen=True)
-class Failed:
-    """Why there is no result, in words; ``broken`` where the process is not to go on."""
-
-    reason: str
-    broken: bool = False
-
-
-# What computes one op.
-Compute = Callable[[Asked], Any]
-Kernels = dict[str, tuple[Known, Compute]]
+Compute = Callable[[Asked], tuple[Array, ...]]
 
 
 def main() -> None:
@@ -96,20 +38,38 @@ def main() -> None:
         if not start.sanitized:  # a sanitizer tells more of a crash
             faulthandler.enable(trace, all_threads=False)
 
-        def answer(made: Callable[[], Any]) -> Any:
+        def answer(made: Callable[[], list[Known] | Made]) -> None:
             with _limited(start.limit, trace):
-                result = _attempted(made)
-            pickle.dump(result, replies)
+                reply = _attempted(made)
+            pickle.dump(reply, replies)
             replies.flush()
-            return result
 
-        kernels: Kernels = {}
+        kernels: dict[str, Compute] = {}
         answer(lambda: _load(start, kernels))
         while (asked := _next(requests)) is not None:
-            answer(partial(kernels[asked.op][1], asked))
+            answer(partial(_made, kernels[asked.op], asked))
 
 
-def _attempted(made: Callable[[], Any]) -> Any:
+def _load(start: Start, kernels: dict[str, Compute]) -> list[Known]:
+    """What the file holds, which ``kernels`` are then filled with."""
+    if start.library:
+        kernels.update(load_library(start))
+        return [Known(op, op) for op in kernels]
+    functions = load_functions(start.path)
+    for op, function in functions.items():
+        kernels[op] = partial(_of_function, checked(function))
+    return [Known(op, name(function)) for op, function in functions.items()]
+
+
+def _of_function(function: Callable[..., tuple[Array, ...]], asked: Asked) -> tuple[Array, ...]:
+    return function(asked.call, *asked.arrays)
+
+
+def _made(compute: Compute, asked: Asked) -> Made:
+    return Made(compute(asked), asked.call.session.variables)
+
+
+def _attempted(made: Callable[[], list[Known] | Made]) -> list[Known] | Made | Failed:
     """What is made; or why it is not."""
     try:
         return made()
@@ -126,53 +86,6 @@ def _next(requests: IO[bytes]) -> Asked | None:
     except EOFError:
         return None
     return asked
-
-
-def _load(start: Start, kernels: Kernels) -> list[Known]:
-    """What the file holds, which ``kernels`` are then filled with."""
-    kernels.update(_of_library(start) if start.library else _of_functions(start.path))
-    return [known for known, _ in kernels.values()]
-
-
-def _of_functions(path: Path) -> Kernels:
-    def compute(function: Function, asked: Asked) -> Any:
-        return function(asked.call, *asked.arrays)
-
-    return {
-        op: (Known(op, name(function), place(function)[1]), partial(compute, checked(function)))
-        for op, function in load_functions(path).items()
-    }
-
-
-def _of_library(start: Start) -> Kernels:
-    """The kernels of a library; their names stand in its table of symbols."""
-    path, library = start.source, start.path.absolute()
-    try:
-        symbols = set(_SYMBOL.findall(library.read_bytes()))
-        loaded = ctypes.CDLL(str(library))
-    except OSError as error:
-        why = str(error.strerror or error).removeprefix(f"{library}: ")
-        raise KernelError(f"{path}: cannot be loaded: {why}") from None
-    if not symbols:
-        raise KernelError(f"{path}: no kernels in it; write TFLREPLAY_KERNEL(CONV_2D) {{ ... }}")
-    if {int(version) for version, _ in symbols} != {_VERSION}:
-        raise KernelError(
-            f"{path}: compiled with the tflreplay_kernel.h of another version; compile it again "
-            "with what `tflreplay kernel --header` prints"
-        )
-    places = start.folder / PLACES if start.sanitized else None
-
-    def compute(kernel: CKernel, asked: Asked) -> Any:
-        result = kernel(asked.call, asked.arrays, asked.prepared)
-        return Failed(f"{path.name}: {asked.op}: {result}") if isinstance(result, str) else result
-
-    return {
-        op: (
-            Known(op, op, 0),
-            partial(compute, CKernel(loaded, f"tflreplay{version}_{op}", places)),
-        )
-        for version, op in sorted((int(v), op.decode()) for v, op in symbols)
-    }
 
 
 def _streams() -> tuple[IO[bytes], IO[bytes]]:

@@ -13,8 +13,8 @@ from tflreplay.ground.rounding import Array
 from tflreplay.model import Model, Tensor
 from tflreplay.ops.base.call import Call, no_subgraphs
 from tflreplay.ops.base.session import Session
-from tflreplay.replayer.user_kernels.child import Asked, Failed, Known
 from tflreplay.replayer.user_kernels.compiler import compiled, sanitizer_runtime
+from tflreplay.replayer.user_kernels.messages import Asked, Failed, Known, Made
 from tflreplay.replayer.user_kernels.prepared import Prepared, prepare
 from tflreplay.replayer.user_kernels.process import Process
 
@@ -44,8 +44,9 @@ class FileKernel:
             result = self.process.ask(asked, f"{self.known.name}, at op {call.op.index},")
             if isinstance(result, Failed):
                 raise NotReplayed(result.reason)
-            made: tuple[Array, ...] = result
-            return made
+            assert isinstance(result, Made)
+            call.session.variables.update(result.variables)
+            return result.outputs
 
         return compute
 

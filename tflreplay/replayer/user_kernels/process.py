@@ -12,10 +12,18 @@ import tempfile
 import weakref
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from tflreplay.ground.errors import KernelError
-from tflreplay.replayer.user_kernels.child import PLACES, TRACE, Asked, Failed, Known, Start
+from tflreplay.replayer.user_kernels import child
+from tflreplay.replayer.user_kernels.messages import (
+    PLACES,
+    TRACE,
+    Asked,
+    Failed,
+    Known,
+    Made,
+    Start,
+)
 from tflreplay.runtimes.process import death
 
 _MAIN = "import sys; sys.path[:] = {path!r}; from {module} import main; main()"
@@ -54,7 +62,7 @@ class Process:
         self._forwarded = 0
         with open(self._folder / _PRINTED, "wb") as printed:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _MAIN.format(path=sys.path, module=Start.__module__)],
+                [sys.executable, "-c", _MAIN.format(path=sys.path, module=child.__name__)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=printed if runtime else None,
@@ -67,10 +75,11 @@ class Process:
         result = self.ask(start, "loading it")
         if isinstance(result, Failed):
             raise KernelError(result.reason)
-        self.kernels: list[Known] = result
+        assert isinstance(result, list)
+        self.kernels = result
 
-    def ask(self, request: Start | Asked, subject: str) -> Any:
-        """The child's answer: arrays, or why it has :class:`Failed`.
+    def ask(self, request: Start | Asked, subject: str) -> list[Known] | Made | Failed:
+        """The child's answer; :class:`Failed` where the rest can go on.
 
         ``subject``: what then does what the error says, in words.
 
@@ -82,7 +91,7 @@ class Process:
         try:
             pickle.dump(request, self._process.stdin)
             self._process.stdin.flush()
-            result = pickle.load(self._process.stdout)
+            result: list[Known] | Made | Failed = pickle.load(self._process.stdout)
         except (EOFError, BrokenPipeError, pickle.UnpicklingError):
             raise KernelError(self._end(subject)) from None
         if self._sanitized:
