@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from docs import build_defects, build_ops
+from docs import build_cmsis_nn, build_defects, build_ops
 from tests.machines import runs_here
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.machine import MEASURED_ON, asked
@@ -56,3 +56,9 @@ def test_the_list_of_ops_is_what_the_command_prints() -> None:
 def test_page_of_defects_is_that_of_the_cards() -> None:
     """docs/build_defects.py writes it anew."""
     assert build_defects.PAGE.read_text(encoding="utf-8") == build_defects.page()
+
+
+def test_the_table_of_builds_is_that_of_the_cards() -> None:
+    """docs/build_cmsis_nn.py writes it anew."""
+    text = build_cmsis_nn.PAGE.read_text(encoding="utf-8")
+    assert text == build_cmsis_nn.page(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,11 @@ from tests.conftest import SEVEN_OPS
 from tests.kernels.test_cmsis_nn import ENGINES, WRONG
 from tests.recorded.cmsis_nn import PART, Fields, groups
 from tflreplay.cli import command
+from tflreplay.ground.engine import NEWEST, Engine
 from tflreplay.model import load
+from tflreplay.ops import card
+from tflreplay.replayer.loop import replay
+from tflreplay.runtimes.inputs import random_inputs
 
 MODELS = {
     f"{group} {case}": fields
@@ -70,6 +76,51 @@ def test_the_other_rounding_is_named(tmp_path: Path) -> None:
     code, said = run(path, *words, "--engine", "cmsis-nn")
     assert code == 1
     assert "single" in said
+
+
+def dump_of_single(folder: Path, *but: str) -> tuple[Path, list[object]]:
+    """A device's tensors of a whole model, built with single rounding, ``but`` not in these ops."""
+    model = load(SEVEN_OPS)
+    (index,) = model.main.inputs
+    inputs = random_inputs(model, seed=1).arrays
+    np.save(folder / "image.npy", inputs[index])
+    engine = Engine("cmsis-nn-single", "tflm", NEWEST["tflm"])
+    rows = {op: next(card(op).rows("cmsis-nn")) for op in but}
+    found = replay(model, inputs, engine, kernels=rows)
+    outputs = [i for op in model.main.operators for i in op.outputs]
+    np.savez(folder / "dump.npz", **{str(i): found.tensors[i] for i in outputs})
+    words = ["--input", folder / "image.npy", "--against", folder / "dump.npz"]
+    return SEVEN_OPS, [*words, "--out", folder / "report"]
+
+
+BUILT = (
+    "All layers whose inputs were seen are exactly what CMSIS-NN built with "
+    "CMSIS_NN_USE_SINGLE_ROUNDING computes (cmsis-nn-single). If it is built so: unset that, or "
+    "accept ±1 in "
+)
+
+
+@pytest.mark.parametrize("engine", ["cmsis-nn", "reference"])
+def test_the_build_is_named(engine: str, tmp_path: Path) -> None:
+    path, words = dump_of_single(tmp_path)
+    code, said = run(path, *words, "--engine", engine)
+    assert code == 1
+    assert BUILT in said
+    wrong, elements = re.findall(r"accept ±1 in ([\d,]+) of ([\d,]+) codes \(0\.\d+ %\)", said)[0]
+    assert int(wrong.replace(",", "")) > 30
+    assert elements == "75,583"
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert report["summary"]["built"].startswith(BUILT)
+    page = (Path(__file__).parents[2] / "docs" / "device.md").read_text(encoding="utf-8")
+    assert report["summary"]["built"] in " ".join(page.split())
+
+
+def test_a_build_that_no_device_has(tmp_path: Path) -> None:
+    """One that rounds twice in one of the library's functions, and once in the others."""
+    path, words = dump_of_single(tmp_path, "DEPTHWISE_CONV_2D")
+    code, said = run(path, *words, "--engine", "cmsis-nn")
+    assert code == 1
+    assert BUILT not in said
 
 
 def test_replayed_as(tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     metavar="A,B,...",
     help="What to compare: an engine (reference, optimized, xnnpack, tflm), one of a runtime or "
     "version (tensorflow:xnnpack, litert==2.0.3:reference), our replay (replay:reference), also "
-    "another machine's (replay:optimized@aarch64) or a device's by its profile "
-    "(replay:my_npu.toml), or a file or folder of saved tensors.",
+    "another machine's (replay:optimized@aarch64), a library's for devices (replay:cmsis-nn) or a "
+    "device's by its profile (replay:my_npu.toml), or a file or folder of saved tensors.",
 )
 @options.kernels
 @options.threads

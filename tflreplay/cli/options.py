@@ -107,14 +107,14 @@ engine = click.option(
     metavar="NAME",
     help="The kernels to capture and to replay: reference, optimized, xnnpack (LiteRT's and "
     "TensorFlow's default) or tflm.  [default: reference] With --against, and where nothing is "
-    "run, also a device's profile, NAME.toml.",
+    "run, also cmsis-nn, cmsis-nn-single, esp-nn or a device's profile, NAME.toml.",
 )
 machine = click.option(
     "--machine",
     metavar="NAME[:CPU]",
     help="What the runtime runs on or the dump comes from, and so what is replayed: x86-64, "
-    "aarch64, or with a CPU aarch64:cortex-a72.  [default: what the tensors were captured on, else "
-    "this computer]",
+    "aarch64, with a CPU aarch64:cortex-a72, or of a device cortex-m4.  [default: what the tensors "
+    "were captured on, else this computer]",
 )
 _kernel = click.option(
     "--kernel",

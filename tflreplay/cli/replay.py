@@ -48,9 +48,9 @@ What a dump given to --against does not hold does not count.
 @click.option(
     "--replay-as",
     metavar="NAME[@MACHINE]",
-    help="Replay other arithmetic than is captured: another engine, another machine's "
-    "(optimized@aarch64), a device's profile (tflreplay probe), or double or single rounding as "
-    "ports to CMSIS-NN know them.",
+    help="Replay other arithmetic than is captured: another engine, a device's too (cmsis-nn, "
+    "cmsis-nn-single, esp-nn), another machine's (optimized@aarch64), a device's profile "
+    "(tflreplay probe), or double or single rounding in every op.",
 )
 @options.runtime
 @options.machine

@@ -98,7 +98,8 @@ class Findings:
     ``details`` are of each layer that differs, by op index and tensor index, and ``stretches`` say
     of those whose inputs were not seen what explains all that was made since the last tensors seen.
     ``proofs`` say of a port that is exact what would have shown, and ``defects``, by op index,
-    where the engine itself is wrong.
+    where the engine itself is wrong. ``built`` says that a device's library was built in another
+    way.
     """
 
     verdicts: Mapping[int, Verdict] = field(default_factory=dict)
@@ -107,6 +108,7 @@ class Findings:
     stretches: Mapping[tuple[int, int], StretchVerdict] = field(default_factory=dict)
     proofs: Sequence[Proof] = ()
     defects: Mapping[int, Sequence[Met]] = field(default_factory=dict)
+    built: str = ""
 
 
 @dataclass(frozen=True)
@@ -268,9 +270,12 @@ class Run:
 
     @property
     def explanations(self) -> tuple[str, ...]:
-        """What explains the differences, in sentences: for each op, over all of its layers."""
+        """What explains the differences, in sentences: all of them, and for each op, over all of
+        its layers.
+        """
+        built = filter(None, [self.findings.built])
         found = (printable(verdict.text) for verdict in summarize(self.verdicts.values()))
-        return (*found, *self.untried)
+        return (*built, *found, *self.untried)
 
     @property
     def proven(self) -> tuple[str, ...]:

@@ -91,6 +91,7 @@ def document(run: Run) -> dict[str, Any]:
                 "suspects": list(first.suspects.ops),
             },
             "explanations": [_op_verdict(found) for found in summarize(run.verdicts.values())],
+            "built": run.findings.built or None,
             "untried": list(run.untried),
             "proofs": [_proof(proof) for proof in run.findings.proofs],
             "defects": list(run.defects),

@@ -93,7 +93,10 @@ def render(run: Run, paint: Paint = lambda text, status: text) -> str:
 
 
 def _explanations(run: Run) -> Iterator[str]:
-    """A paragraph for each op; below one that has no answer, those of its first few layers."""
+    """A paragraph of all layers, where one explains them, and for each op; below one that has no
+    answer, those of its first few layers.
+    """
+    yield from filter(None, [run.findings.built])
     for found in summarize(run.verdicts.values()):
         yield found.text
         if not found.fits and len(found.alike) < found.differing:

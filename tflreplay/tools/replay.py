@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from tflreplay.ground.engine import Engine
 from tflreplay.ground.rounding import Array
+from tflreplay.judgement import built as built_so
 from tflreplay.judgement.comparison import Comparison, compare
 from tflreplay.judgement.defects import Met, met
 from tflreplay.judgement.detail import details
@@ -279,7 +280,26 @@ class _Sides:
         with self.timed("stretches"):
             between, failed = self._stretches(comparison, tensors, by_users)
         notes = (*undiagnosed.values(), *missing, *failed, *unknown)
-        return Findings(verdicts, notes, near, between, defects=defects)
+        built = ""
+        if dumped and built_so.may_be_rounded_once(verdicts.values()):
+            built = self._built(comparison, tensors)
+        return Findings(verdicts, notes, near, between, defects=defects, built=built)
+
+    def _built(self, comparison: Comparison, tensors: dict[int, Array]) -> str:
+        """That a dump is of CMSIS-NN built with single rounding, in a sentence; empty if not so."""
+        captured, other = self.theirs(), renamed(self.ours, built_so.ROUNDED_ONCE)
+        with self.timed("built"):
+            once = replay_isolated(self.model, tensors, other, halves=self.halves)
+            found = compare(
+                self.model,
+                captured.tensors,
+                None,
+                once,
+                captured.missing,
+                captured.origin,
+                captured.absent,
+            )
+        return built_so.rounded_once(comparison, found)
 
     def _elsewhere(self) -> Engine | None:
         """The engine that was run, where that was on another machine than the one replayed."""

@@ -56,7 +56,15 @@ TERMS = MappingProxyType(
         "float-up32": "float32 product, ties up",
     }
 )
-_ENGINES = MappingProxyType({"xnnpack": "XNNPACK's kernels", "tflm": "TFLM's kernels"})
+_ENGINES = MappingProxyType(
+    {
+        "xnnpack": "XNNPACK's kernels",
+        "tflm": "TFLM's kernels",
+        "cmsis-nn": "CMSIS-NN's kernels",
+        "cmsis-nn-single": "CMSIS-NN's kernels with single rounding",
+        "esp-nn": "ESP-NN's kernels",
+    }
+)
 
 
 def does(arithmetic: str, rule: str) -> str:
