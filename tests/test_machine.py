@@ -138,7 +138,9 @@ def test_what_a_row_may_be_for() -> None:
     assert str(LITTLE) == "aarch64 (cortex-a53, cortex-a55, kryo)"
 
 
-@pytest.mark.parametrize("text", ["x86-64", "aarch64", "aarch64:cortex-a72", "aarch64:sme"])
+@pytest.mark.parametrize(
+    "text", ["x86-64", "aarch64", "aarch64:cortex-a72", "aarch64:sme", "cortex-m55"]
+)
 def test_what_a_user_may_name(text: str) -> None:
     assert str(asked(text)) == text
 
@@ -150,7 +152,8 @@ def test_what_nothing_is_known_of(text: str) -> None:
     assert str(error.value) == (
         f"no machine is called {text!r}: use one of x86-64, aarch64, aarch64:cortex-a53, "
         "aarch64:cortex-a55, aarch64:cortex-a57, aarch64:cortex-a72, aarch64:cortex-a73, "
-        "aarch64:cortex-a76, aarch64:kryo, aarch64:neoverse-v1, aarch64:sme"
+        "aarch64:cortex-a76, aarch64:kryo, aarch64:neoverse-v1, aarch64:sme, cortex-m0, cortex-m3, "
+        "cortex-m4, cortex-m7, cortex-m33, cortex-m35p, cortex-m52, cortex-m55, cortex-m85"
     )
 
 

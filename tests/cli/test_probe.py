@@ -52,7 +52,7 @@ def finding(right: int, table: int, reason: str = "") -> Finding:
     ],
 )
 def test_exit_codes(monkeypatch: pytest.MonkeyPatch, found: Finding, code: int) -> None:
-    def made(runtime: str, engine: str, machine: str | None) -> Probe:
+    def made(runtime: str, engine: str, machine: str | None, types: tuple[str, ...]) -> Probe:
         return Probe(Engine(engine), (found,))
 
     monkeypatch.setattr(probing, "probe", made)
