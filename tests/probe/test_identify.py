@@ -23,6 +23,7 @@ from tflreplay.runtimes import capture, environments
 from tflreplay.runtimes.inputs import Inputs, random_inputs
 from tflreplay.runtimes.profiles import read_profile
 from tflreplay.tools.probe import TYPES, ask, fingerprint_of, kit, known
+from tflreplay.tools.probe.alike import function_of
 from tflreplay.tools.probe.build import Builder, Scale
 from tflreplay.tools.probe.cases import Cases, cases
 from tflreplay.tools.probe.identify import fingerprint, kinds, trials_of
@@ -212,6 +213,28 @@ def test_one_function(probed: Cases) -> None:
                 )
                 for other in others:
                     np.testing.assert_array_equal(first, other)
+
+
+@pytest.mark.parametrize(("out", "same"), [(0.1, True), (1e-9, False)])
+def test_rules_that_part_beyond_32_bits(out: float, same: bool) -> None:
+    """They are one function only of sums that stay within, whatever the input."""
+    build, x, weights = Builder(), Scale(np.float32(0.1), 3), Scale(np.float32(0.3))
+    inputs = (
+        build.codes(np.arange(-4, 4)[:, None], x),
+        build.weights(np.array([[5], [-90]]), weights),
+        build.bias(np.array([7, -9]), x, weights),
+    )
+    y = Scale(np.float32(out), -2)
+    build.op("FULLY_CONNECTED", inputs, (8, 2), y, {}, "FullyConnectedOptions", version=4)
+    model, engine = build.model(), Engine("xnnpack")
+    (op,) = model.main.operators
+    row = row_of(engine, model.main, op)
+    for one, other in (("float-even32", "float-even32-kleidi"), ("single", "ruy-neon")):
+        functions = [
+            function_of(*call_of(model.main, op, build.inputs, engine, replace(row, rule=rule)))
+            for rule in (one, other)
+        ]
+        assert (functions[0] == functions[1]) is same
 
 
 def test_trials_of_one_function_agree_on_the_kit(probed: Cases) -> None:

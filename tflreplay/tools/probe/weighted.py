@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class _Sums:
 def conv_2d(build: Builder, rng: np.random.Generator) -> None:
     """1x1: ``weights[c] * input channel c % 4 + bias[c]``."""
     options = {"padding": "SAME", "stride_h": 1, "stride_w": 1}
-    for sums in _sums(build, rng):
+    for sums in _with_single_rows(_sums(build, rng)):
         inputs = (
             build.codes(sums.codes.reshape(sums.image), sums.x),
             build.weights(sums.filters[:, None, None, :], sums.weights),
@@ -78,7 +78,8 @@ def depthwise_conv_2d(build: Builder, rng: np.random.Generator) -> None:
     for sums in _sums(build, rng, depthwise=True):
         filters = np.zeros((1, 3, 3, len(sums.filters)))
         filters[0, 1, 1] = sums.filters[:, 0]
-        weights = Scale(sums.weights.scale, axis=3)
+        # XNNPACK takes one scale on axis 0 only.
+        weights = Scale(sums.weights.scale, axis=3 if _has_channels(build) else 0)
         inputs = (
             build.codes(sums.codes.reshape(sums.image), sums.x),
             build.weights(filters, weights),
@@ -93,9 +94,9 @@ def fully_connected(build: Builder, rng: np.random.Generator) -> None:
     ``weights[c] * input + bias[c]``, by one scale.
     """
     if _has_channels(build):
-        for sums in _by_channels(build, rng, _DEPTH):
+        for sums in _with_single_rows(_by_channels(build, rng, _DEPTH)):
             _fully_connected(build, sums, version=5)
-    for sums in _by_one_scale(build, rng, 41, 1):
+    for sums in _with_single_rows(_by_one_scale(build, rng, 41, 1)):
         _fully_connected(build, sums, version=4)
 
 
@@ -119,6 +120,18 @@ def _sums(build: Builder, rng: np.random.Generator, depthwise: bool = False) -> 
     if _has_channels(build):
         return _by_channels(build, rng, 0 if depthwise else _DEPTH)
     return _by_one_scale(build, rng, 49, 0 if depthwise else 1)
+
+
+def _with_single_rows(sums: Iterator[_Sums]) -> Iterator[_Sums]:
+    """Each, and two of its rows alone: products of matrices and of vectors may have other kernels.
+
+    Those for vectors need 8 taps, of which all but one are 0.
+    """
+    for each in sums:
+        yield each
+        filters = np.pad(each.filters, ((0, 0), (0, 8 - each.codes.shape[1])))
+        for row in each.codes.ravel()[:16].reshape(2, 1, 8):
+            yield replace(each, codes=row, filters=filters)
 
 
 def _by_channels(build: Builder, rng: np.random.Generator, depth: int) -> Iterator[_Sums]:
