@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import tflreplay
-from tflreplay.ground.engine import Engine
+from tflreplay.ground.engine import NEWEST, Engine
+from tflreplay.ground.machine import asked
 from tflreplay.ops import LAYERS
 from tflreplay.reports.rules.table import render
 
@@ -29,6 +30,20 @@ def test_every_row_names_its_formula(engine: str) -> None:
         if function:
             module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
             assert callable(getattr(module, function)), path
+
+
+def test_how_a_library_was_measured() -> None:
+    """Helium's single rounding was not run; the rest was, as what it is compiled to."""
+
+    def told(name: str, machine: str) -> str:
+        text = render(Engine(name, "tflm", NEWEST["tflm"], machine=asked(machine)))
+        return " ".join(text.split("\n\n")[1].split())
+
+    assert told("cmsis-nn", "x86-64").endswith("was measured as portable C, not on a chip")
+    assert "with the DSP extension, by qemu" in told("cmsis-nn", "cortex-m4")
+    assert "with Helium, by qemu" in told("cmsis-nn", "cortex-m55")
+    assert told("cmsis-nn-single", "cortex-m55").endswith("was read, and not measured")
+    assert "ESP-NN d45b843c computes was measured as portable C" in told("esp-nn", "x86-64")
 
 
 def test_where_a_formula_is() -> None:

@@ -104,6 +104,8 @@ class Engine:
         """How the library for devices was measured, in words; empty of engines that are none."""
         if self.name not in LIBRARIES:
             return ""
+        if self.name == "cmsis-nn-single" and self.machine in HELIUM:
+            return f"what {LIBRARIES[self.name]} computes with Helium was read, and not measured"
         compiled = "portable C"
         if self.machine in CORTEX_M and self.name != "esp-nn":
             built = {
