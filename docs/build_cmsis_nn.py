@@ -51,8 +51,8 @@ def cell(card: Card, dtype: str, engine: Engine) -> str:
         if isinstance(entry, Row):
             rule = f"`{entry.rule}`" if entry.rule else ""
             told[" and ".join(filter(None, (entry.algorithm, rule)))] = None
-            if entry.when is None:
-                break
+        if entry.when is None:
+            break
     return "; ".join(told)
 
 

@@ -73,6 +73,8 @@ def on_arm(monkeypatch: pytest.MonkeyPatch, on_x86: None) -> None:
         (Machine(), "x86-64"),
         (ARM, "aarch64"),
         (PI, "aarch64:cortex-a72"),
+        (Machine("cortex-m", "cortex-m55"), "cortex-m55"),
+        (Machine("cortex-m"), "cortex-m"),
         (UNKNOWN, ""),
     ],
 )

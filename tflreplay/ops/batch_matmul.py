@@ -31,6 +31,7 @@ from tflreplay.ops.base.weights import (
     int8_zero_point,
     may_wrap,
     no_zero_point,
+    of_input_type,
     per_channel,
     per_tensor,
 )
@@ -222,12 +223,6 @@ def _micro(types: tuple[str, ...], rule: str) -> Row:
     )
 
 
-@condition
-def int8_matrix(site: Site) -> bool:
-    """int8 right matrix"""
-    return site.input(1).dtype == "int8"
-
-
 _CMSIS_NN = f"{CMSIS_NN}FullyConnectedFunctions/"
 
 
@@ -312,12 +307,13 @@ CARDS = (
             "cmsis-nn": (
                 NotModelled((*INT8, *INT16), _several_scales, when=per_channel),
                 older((*INT8, *INT16)),
-                refused(INT16, "takes int16 by int16 matrices only", int8_matrix),
                 replace(_micro(INT8, "double"), source=f"{_CMSIS_NN}arm_batch_matmul_s8.c"),
                 replace(
                     _micro(INT16, "reduced16-wrapping"),
                     source=f"{_CMSIS_NN}arm_batch_matmul_s16.c",
+                    when=of_input_type,
                 ),
+                refused(INT16, "takes int16 by int16 matrices only"),
             ),
         },
         Roles(weights=1),

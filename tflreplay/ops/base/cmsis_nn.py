@@ -34,7 +34,7 @@ def wrong(
     return NotModelled(types, reason, when=when, on=on, defects=(Defect(words, when),))
 
 
-def refused(types: tuple[str, ...], words: str, when: Condition) -> NotModelled:
+def refused(types: tuple[str, ...], words: str, when: Condition | None = None) -> NotModelled:
     """Operators that TFLM's glue does not take; ``words`` say so, of CMSIS-NN."""
     return NotModelled(types, lambda site: f"{site.op.name}: CMSIS-NN {words}", when=when)
 
