@@ -4,9 +4,10 @@
 
 Every slip of ``tests/diagnosis/port.py`` is made alone in the layers in which it shows, then pairs
 of them chosen at random; then every slip of ``tests/diagnosis/porter.py``, which were thought up
-without a look at what is tried. What the verdict must hold is the mistake that each slip is known
-by. What cannot tell is counted apart: a slip that changes nothing, or an output that has one or
-two codes only, is ``hidden``.
+without a look at what is tried, and the mistakes of ``tests/diagnosis/test_families.py``, which
+are those of families with a parameter. What the verdict must hold is the mistake that each slip is
+known by. What cannot tell is counted apart: a slip that changes nothing, or an output that has one
+or two codes only, is ``hidden``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from tabulate import tabulate
 
-from tests.diagnosis import porter
+from tests.diagnosis import porter, test_families
 from tests.diagnosis.models import Layer, built, int8_layers, tied_layers, uint8_layers
 from tests.diagnosis.port import SLIPS, Array, Port
 from tests.diagnosis.test_invented import ported, slips_of
@@ -99,6 +100,21 @@ def invented() -> Iterator[tuple[str, str, str, float]]:
             yield "invented", layer.op.name, kind, time.perf_counter() - start
 
 
+def generated() -> Iterator[tuple[str, str, str, float]]:
+    """As :func:`planted`, of the mistakes of ``test_families.py``, each with one of a parameter."""
+    for layers, ports in test_families.planted():
+        for name, port in ports.items():
+            for layer in layers:
+                produced = layer.computed(port)
+                if np.array_equal(produced, expected(layer)):
+                    continue
+                start = time.perf_counter()
+                said = [fit.named.startswith(name) for fit in layer.verdict(produced).fits]
+                kind = "named" if said and all(said) else "ambiguous" if any(said) else "another"
+                kind = kind if said else "unexplained"
+                yield "generated", layer.op.name, kind, time.perf_counter() - start
+
+
 def table(found: Sequence[tuple[str, str, str, float]], column: int) -> str:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for row in found:
@@ -126,7 +142,10 @@ def main() -> None:
     print("two mistakes, by op", table(double, 1), sep="\n", end="\n\n")
     apart = list(invented())
     print("one mistake of another mind, by op", table(apart, 1), sep="\n", end="\n\n")
-    print(f"the longest verdict took {max(row[3] for row in (*singles, *double, *apart)):.1f} s")
+    over = list(generated())
+    print("one mistake of a family, by op", table(over, 1), sep="\n", end="\n\n")
+    longest = max(row[3] for row in (*singles, *double, *apart, *over))
+    print(f"the longest verdict took {longest:.1f} s")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,11 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.diagnosis.models import Layer, built, convolution, mean, pair
+from tests.diagnosis import porter
+from tests.diagnosis.models import REFERENCE, Layer, built, convolution, mean, pair
 from tests.diagnosis.port import Array, Port
+from tflreplay.ground.rounding import Accumulation
 from tflreplay.judgement.diagnosis import Verdict, summarize
 from tflreplay.judgement.diagnosis.place import Box
+from tflreplay.ops import card, row_of
 from tflreplay.ops.base.call import Call
+from tflreplay.ops.seam import call_of, first_half
 
 Step = Callable[..., Any]
 SHAPE = (1, 4, 6, 16)
@@ -116,8 +121,22 @@ PAIR: dict[str, Written] = {
 }
 
 
+def planted() -> tuple[tuple[tuple[Layer, ...], dict[str, Written]], ...]:
+    """For the bench: layers, and the ports whose mistakes are made in them."""
+    return (_convolutions(), CONV), (_pairs(), PAIR)
+
+
 @pytest.fixture(scope="module")
 def convolutions() -> tuple[Layer, ...]:
+    return _convolutions()
+
+
+@pytest.fixture(scope="module")
+def pairs() -> tuple[Layer, ...]:
+    return _pairs()
+
+
+def _convolutions() -> tuple[Layer, ...]:
     rng = np.random.default_rng(7)
     return built(
         "families",
@@ -128,8 +147,7 @@ def convolutions() -> tuple[Layer, ...]:
     )
 
 
-@pytest.fixture(scope="module")
-def pairs() -> tuple[Layer, ...]:
+def _pairs() -> tuple[Layer, ...]:
     return built(
         "pairs",
         [
@@ -290,3 +308,20 @@ def test_layers_that_the_rule_alone_explains_are_not_called_hidden() -> None:
     assert together.differing == 2
     assert "does not show" not in together.text
     assert "single alone explains 1 layer more that differs" in together.text
+
+
+@pytest.mark.parametrize("version", ["2.3.0", "2.4.0.dev20261016"])
+def test_formulas_of_svdf_have_the_multiplier_of_the_engine(version: str) -> None:
+    """float32 in releases, float64 in later builds."""
+    engine = replace(REFERENCE, version=version)
+    layer = next(layer for layer in built("svdf", porter.ops(4)) if layer.op.name == "SVDF")
+    row = row_of(engine, layer.model.main, layer.op)
+    call, arrays = call_of(layer.model.main, layer.op, layer.tensors, engine, row)
+    right = first_half(call, arrays)
+    assert isinstance(right, Accumulation)
+    reals = defaultdict(set)
+    for ported in card("SVDF").ported:
+        made = first_half(replace(call, row=replace(row, kernel=ported.kernel)), arrays)
+        assert isinstance(made, Accumulation)
+        reals[ported.title].add(float(made.multiplier.real))
+    assert all(float(right.multiplier.real) in found for found in reals.values())

@@ -228,13 +228,9 @@ _CUT = Defect(
 Changed = Callable[[Call, list[Array]], Sequence[Array | None]]
 
 
-def _ported(changed: Changed) -> Kernel:
+def _ported(changed: Changed, kernel: Kernel) -> Kernel:
     """The kernel on other arrays: x, features, time, bias and state."""
-
-    def kernel(call: Call, *arrays: Array) -> Accumulation:
-        return svdf(call, *changed(call, list(arrays)))  # type: ignore[arg-type]
-
-    return kernel
+    return lambda call, *arrays: kernel(call, *changed(call, list(arrays)))
 
 
 def _turned(state: Array, time: Array) -> Array:
@@ -285,7 +281,11 @@ _WAYS: tuple[tuple[str, str, str, Changed], ...] = (
         lambda call, a: (a[0], _by_rank(call, a[1]), _by_rank(call, a[2]), *a[3:]),
     ),
 )
-_PORTED = tuple(Ported(title, you, fix, _ported(changed)) for title, you, fix, changed in _WAYS)
+_PORTED = tuple(
+    Ported(title, you, fix, _ported(changed, kernel))
+    for title, you, fix, changed in _WAYS
+    for kernel in (svdf, svdf_in_float64)
+)
 
 CARDS = (
     Card(
