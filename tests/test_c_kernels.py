@@ -6,10 +6,13 @@ Each failure gives one line, and exit code 2.
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -230,6 +233,34 @@ def test_the_structs_are_those_of_the_header(tmp_path: Path) -> None:
         declared = re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL)
         fields = re.findall(r"(\w+)\s*[,;]", declared)
         assert [field[0] for field in struct._fields_] == fields, name
+
+
+def test_an_interrupt_ends_both_processes(tmp_path: Path) -> None:
+    text = f"{PYTHON}    print(os.getpid(), file=open('running', 'w'), flush=True)\n"
+    port(tmp_path, f"{text}    while True:\n        pass\n", "port.py")
+    program = (
+        "import signal\nfrom tflreplay.cli import main\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in a background job
+        "main()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(SEVEN_OPS), "--kernel", "port.py"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        running = tmp_path / "running"
+        while not (running.exists() and running.read_text()):
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        printed = process.communicate()
+    assert printed == ("", "tflreplay: interrupted\n")
+    assert process.returncode == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(running.read_text()), 0)
 
 
 COUNTING = """#include "tflreplay_kernel.h"
