@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -27,7 +28,7 @@ _SANITIZERS = (
     "-fno-omit-frame-pointer",
     "-O1",
 )
-_RUNTIMES = ("libasan.so", "libclang_rt.asan.so", f"libclang_rt.asan-{os.uname().machine}.so")
+_RUNTIMES = ("libasan.so", "libclang_rt.asan.so", f"libclang_rt.asan-{platform.machine()}.so")
 _ERROR = re.compile(
     r"^(?P<file>[^:\n]+):(?P<line>\d+):(?:\d+:)? (?:fatal )?error: (?P<text>.*)", re.MULTILINE
 )
@@ -66,8 +67,10 @@ def sanitizer_runtime(source: Path) -> str:
     """The library that a process must load first, for a library with sanitizers to be loaded.
 
     Raises:
-        KernelError: there is no compiler, or it has none.
+        KernelError: this is not Linux, there is no compiler, or it has none.
     """
+    if platform.system() != "Linux":
+        raise KernelError(f"{source}: sanitizers are loaded on Linux only; leave --sanitize out")
     compiler = _compiler(source)
     for name in _RUNTIMES:
         found = _run([*compiler, f"-print-file-name={name}"], source).stdout.strip()
