@@ -14,14 +14,27 @@ from tests.recorded import models
 from tests.recorded.case import Case, Made, by_rule, case, unlike
 from tests.single_op import Spec, build, random_codes, random_scale
 from tflreplay.ground.engine import NEWEST, Engine
-from tflreplay.ground.machine import AARCH64, LITTLE, NO_DOT_PRODUCT, SME, Machines, asked
+from tflreplay.ground.machine import (
+    AARCH64,
+    LITTLE,
+    MATRICES,
+    NO_DOT_PRODUCT,
+    SME,
+    Machines,
+    asked,
+)
 from tflreplay.ops import CARDS, Row
 from tflreplay.ops.base.precision import Precision
 from tflreplay.ops.base.types import FLOAT, UNQUANTIZED
+from tflreplay.ops.conv import BY_IMAGES, BY_PIXELS
+from tflreplay.ops.conv.hybrid import hybrid_conv_2d
+from tflreplay.ops.conv.xnnpack import kleidi_conv_2d_by_pixels, neondot_hybrid_conv_2d
+from tflreplay.ops.fully_connected import BY_ROWS
 from tflreplay.ops.fully_connected.floating import (
     hybrid_by_whole_weights,
     hybrid_four_bit,
     hybrid_fully_connected,
+    kleidi_fully_connected,
 )
 from tflreplay.ops.fully_connected.hybrid_aarch64 import (
     four_bit_on_aarch64,
@@ -30,7 +43,7 @@ from tflreplay.ops.fully_connected.hybrid_aarch64 import (
 from tflreplay.ops.fully_connected.in_16_bits import fully_connected_in_16_bits
 from tflreplay.ops.fully_connected.integer import fully_connected
 
-ON = {AARCH64: "aarch64", LITTLE: "aarch64:cortex-a53", SME: "aarch64:sme"}
+ON = {AARCH64: "aarch64", LITTLE: "aarch64:cortex-a53", SME: "aarch64:sme", MATRICES: "aarch64:sme"}
 ON[NO_DOT_PRODUCT] = "aarch64:cortex-a72"
 _TABLES = {
     "CONV_2D": "Conv2DOptions",
@@ -197,12 +210,55 @@ def hybrid_cases() -> list[Case]:
             for machine in (ON[AARCH64], ON[NO_DOT_PRODUCT])
         }
         cases.append(case(f"FULLY_CONNECTED hybrid {name}", made, engines, instead=instead))
-    return cases
+    return [*cases, *xnnpack_hybrid_cases()]
+
+
+def xnnpack_hybrid_cases() -> list[Case]:
+    """Rows and pixels by KleidiAI's kernels, images by XNNPACK's own; on other CPUs as on x86."""
+    filters = partial(hybrid_filters, size=1), partial(hybrid_filters, size=3)
+    found = []
+    for name, made, op, machines, plain, here in (
+        ("rows", hybrid, "FULLY_CONNECTED", (), BY_ROWS, kleidi_fully_connected),
+        ("one row", one_row, "FULLY_CONNECTED", (SME,), BY_ROWS, kleidi_fully_connected),
+        ("pixels", filters[0], "CONV_2D", (), BY_PIXELS, kleidi_conv_2d_by_pixels),
+        ("images", filters[1], "CONV_2D", (MATRICES,), BY_IMAGES, neondot_hybrid_conv_2d),
+    ):
+        rows = {
+            f"xnnpack@{ON[on]} litert=={NEWEST['litert']}": next(
+                each
+                for each in CARDS[op].rows("xnnpack")
+                if each.takes("float32")
+                and each.runs_on(asked(ON[on]))
+                and each.kernel in (plain.kernel, here)
+            )
+            for on in (AARCH64, NO_DOT_PRODUCT, *machines)
+        }
+        other = row("CONV_2D", "reference", kernel=hybrid_conv_2d)
+        if op == "FULLY_CONNECTED":
+            other = row(op, "reference", kernel=hybrid_fully_connected)
+        found.append(case(f"{op} hybrid in XNNPACK, {name}", made, rows, instead=(other,)))
+    return found
+
+
+def one_row(rng: np.random.Generator) -> Made:
+    return hybrid(rng, rows=1, units=90)
+
+
+def hybrid_filters(rng: np.random.Generator, size: int) -> Made:
+    """Two float32 images by filters of this size."""
+    codes = rng.integers(-127, 128, (8, size, size, 6)).astype(np.int8)
+    scales = rng.uniform(0.01, 0.1, 8).astype(np.float32)
+    bias = Spec((8,), "float32", data=rng.normal(0, 9, 8).astype(np.float32))
+    x, y = Spec((2, 5, 5, 6), "float32"), Spec((2, 5, 5, 8), "float32")
+    fields = {"padding": Padding.SAME, "strideH": 1, "strideW": 1}
+    inputs = [x, Spec(codes.shape, "int8", scales, 0, codes), bias]
+    content = build("CONV_2D", inputs, [y], fields, "Conv2DOptions", 5)
+    return content, [rng.normal(0, 1, x.shape).astype(np.float32)]
 
 
 def hybrid(
     rng: np.random.Generator,
-    rows: int,
+    rows: int = 5,
     units: int = 16,
     depth: int = 48,
     bits: int = 8,

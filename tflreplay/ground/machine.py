@@ -77,6 +77,8 @@ NO_DOT_PRODUCT = Machines("aarch64", ("cortex-a53", "cortex-a57", "cortex-a72", 
 # By XNNPACK's ``XNN_ENABLE_RNDNU16``; measured on the first one.
 LITTLE = Machines("aarch64", ("cortex-a53", "cortex-a55", "kryo"))
 SME = Machines("aarch64", ("sme",))
+# They multiply matrices of int8 (I8MM).
+MATRICES = Machines("aarch64", ("neoverse-v1", "sme"))
 # What CMSIS-NN is compiled for: plain C, the DSP extension, or Helium, Arm's vectors for Cortex-M.
 CORTEX_M = Machines(_MICRO)
 DSP = Machines(_MICRO, ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m35p"))

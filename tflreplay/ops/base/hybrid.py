@@ -6,12 +6,14 @@ and are rescaled in float32, every operation rounded once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
-from tflreplay.ground.functions import fused_multiply_add
+from tflreplay.ground.functions import fused_multiply_add, multiply_add
+from tflreplay.ground.machine import SME
 from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.sums import exact_matmul
@@ -117,10 +119,11 @@ def byte_products(codes: Array, weights: Array) -> Array:
 # ---- XNNPACK ----------------------------------------------------------------------------------
 
 
-def xnnpack_quantize(x: Array) -> tuple[Codes, Array]:
+def xnnpack_quantize(x: Array, rounded: Callable[[Array], Array] = np.rint) -> tuple[Codes, Array]:
     """``clamp(round_half_even(x * (1/s)) + z)`` of rows ``(rows, n)``, and their ``s``.
 
-    The codes' scale is ``1/s = 255 / (high - low)``, of a row's range with 0 in it; all in float32.
+    KleidiAI rounds in another way. The codes' scale is ``1/s = 255 / (high - low)``, of a row's
+    range with 0 in it; all in float32.
     ``xnn_qd8_asymmetric_quantization_params`` in ``src/xnnpack/quantization.h``.
     """
     least, most = np.float32(LEAST), np.float32(MOST)
@@ -135,7 +138,7 @@ def xnnpack_quantize(x: Array) -> tuple[Codes, Array]:
     )
     zero_point = np.rint(zero_point)
     offset = zero_point[:, None]
-    codes = np.rint((x * scale[:, None]).clip(least - offset, most - offset)) + offset
+    codes = rounded((x * scale[:, None]).clip(least - offset, most - offset)) + offset
     quantized = Codes(codes.astype(np.int8), scale, zero_point.astype(np.int64))
     return quantized, np.float32(1) / scale
 
@@ -146,9 +149,26 @@ def xnnpack_rows_by(call: Call, x: Array, weights: Array, bias: Array | None) ->
     x: float32 ``(rows, depth)``, of which q, s and z quantize each row; weights ``(units, depth)``.
     """
     quantized, inverse = xnnpack_quantize(x)
+    addend = np.zeros(len(weights), np.float32) if bias is None else bias
+    scaled = _row_sums(quantized, weights) * inverse[:, None]
+    return fused_multiply_add(scaled, weight_scales(call), addend)
+
+
+def kleidi_rows_by(call: Call, x: Array, weights: Array, bias: Array | None) -> Array:
+    """``y[b, o] = sum_i (q[b, i] - z[b]) * w[o, i] * (sw[o] * s[b]) + bias[o]``.
+
+    As :func:`xnnpack_rows_by` on aarch64's CPUs with dot products, whose kernels are KleidiAI's:
+    ties are rounded away in q. With SME, the sum of a single row is fused.
+    ``kai_lhs_quant_pack_qai8dxp_f32.c`` and
+    ``kai_matmul_clamp_f32_qai8dxp*_qsi8cxp*_neon_dotprod.c``.
+    """
+    quantized, inverse = xnnpack_quantize(x, round_half_away)
+    addend = np.zeros(len(weights), np.float32) if bias is None else bias
+    acc, scale = _row_sums(quantized, weights), weight_scales(call) * inverse[:, None]
+    return multiply_add(acc, scale, addend, len(x) == 1 and call.engine.machine in SME)
+
+
+def _row_sums(quantized: Codes, weights: Array) -> Array:
     acc = products(quantized.codes, weights)
     acc -= quantized.zero_point[:, None] * weights.sum(axis=1, dtype=np.int64)
-    addend = np.zeros(len(weights), np.float32) if bias is None else bias
-    return fused_multiply_add(
-        acc.astype(np.float32) * inverse[:, None], weight_scales(call), addend
-    )
+    return acc.astype(np.float32)

@@ -66,6 +66,17 @@ def xnnpack_hybrid_row(
     )
 
 
+def by_kleidi(row: Row, kernel: Kernel) -> Row:
+    """XNNPACK's hybrid row where rows are multiplied by KleidiAI's kernels."""
+    return replace(
+        row,
+        kernel=kernel,
+        algorithm=row.algorithm.replace("fma(acc*s, sw, bias)", "acc*(sw*s) + bias"),
+        source="src/configs/gemm-config.c",
+        on=AARCH64,
+    )
+
+
 def before_xnnpack_hybrid(when: Condition) -> NotModelled:
     """What XNNPACK computed of hybrid ops before :func:`xnnpack_hybrid_row`."""
     return NotModelled(FLOAT, _before, when=when, until=_DYNAMIC)

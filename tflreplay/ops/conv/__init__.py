@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tflreplay.ground.machine import AARCH64
+from tflreplay.ground.machine import AARCH64, MATRICES, NO_DOT_PRODUCT
 from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.card import Card, Form, Slip, Worst
 from tflreplay.ops.base.cmsis_nn import CMSIS_NN
@@ -26,6 +26,7 @@ from tflreplay.ops.base.weight_defects import (
 )
 from tflreplay.ops.base.weighted_rows import (
     before_xnnpack_hybrid,
+    by_kleidi,
     by_ruy,
     floating_row,
     hybrid_row,
@@ -87,6 +88,8 @@ from tflreplay.ops.conv.xnnpack import (
     conv_may_wrap,
     each_pixel,
     gemm,
+    kleidi_conv_2d_by_pixels,
+    neondot_hybrid_conv_2d,
     unused_input,
     xnnpack_bias_alone,
     xnnpack_hybrid_bias_alone,
@@ -118,6 +121,15 @@ _PADDING_CORRECTED = {"litert": "2.2.0", "tensorflow": "2.22.0"}
 _CONV = every(images, one_input, plain_activation, static_weights(0), bias)
 _DEPTHWISE = every(images, one_input, plain_activation, static_weights(3), bias)
 _HYBRID = every(images, plain_activation, int8_weights, quantized_weights(0), float_bias)
+BY_PIXELS = xnnpack_hybrid_row(
+    xnnpack_hybrid_conv_2d_by_pixels,
+    "each pixel",
+    "src/qd8-f32-qc8w-gemm",
+    every(_HYBRID, each_pixel),
+)
+BY_IMAGES = xnnpack_hybrid_row(
+    xnnpack_hybrid_conv_2d, "each image", "src/qd8-f32-qc8w-igemm", _HYBRID
+)
 
 
 def _conv(
@@ -235,8 +247,8 @@ CARDS = (
                 *(replace(row, when=every(_CONV, gemm)) for row in uint8_on_aarch64(_XNNPACK_CONV)),
                 _without_gemm(_XNNPACK_CONV),
                 _XNNPACK_CONV,
-                not_on_aarch64(FLOAT, _HYBRID),
                 before_xnnpack_hybrid(_HYBRID),
+                lowest_products(FLOAT, _HYBRID),
                 Row(
                     FLOAT,
                     xnnpack_hybrid_bias_alone,
@@ -246,15 +258,18 @@ CARDS = (
                     until=_PADDING_CORRECTED,
                     defects=(_reads_padding(xnnpack_hybrid_conv_2d),),
                 ),
-                xnnpack_hybrid_row(
-                    xnnpack_hybrid_conv_2d_by_pixels,
-                    "each pixel",
-                    "src/qd8-f32-qc8w-gemm",
-                    every(_HYBRID, each_pixel),
+                replace(BY_PIXELS, on=NO_DOT_PRODUCT),
+                by_kleidi(BY_PIXELS, kleidi_conv_2d_by_pixels),
+                BY_PIXELS,
+                replace(BY_IMAGES, on=NO_DOT_PRODUCT),
+                replace(BY_IMAGES, on=MATRICES),
+                replace(
+                    BY_IMAGES,
+                    kernel=neondot_hybrid_conv_2d,
+                    algorithm="each image quantized to int8; float32 acc*(sw*s) + bias",
+                    on=AARCH64,
                 ),
-                xnnpack_hybrid_row(
-                    xnnpack_hybrid_conv_2d, "each image", "src/qd8-f32-qc8w-igemm", _HYBRID
-                ),
+                BY_IMAGES,
             ),
             "optimized": (
                 lowest_products(EIGHT_BITS, ungrouped),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tflreplay.ground.functions import fused_multiply_add
@@ -10,6 +12,7 @@ from tflreplay.ground.window import window
 from tflreplay.ops.base.call import Call, clamp_real
 from tflreplay.ops.base.conditions import Site, condition, every
 from tflreplay.ops.base.hybrid import (
+    kleidi_rows_by,
     weight_scales,
     xnnpack_quantize,
     xnnpack_rows_by,
@@ -47,6 +50,19 @@ def xnnpack_hybrid_conv_2d(call: Call, x: Array, weights: Array, bias: Array) ->
     return clamp_real(call, fused_multiply_add(scaled, weight_scales(call), bias))
 
 
+def neondot_hybrid_conv_2d(call: Call, x: Array, weights: Array, bias: Array) -> Array:
+    """``y[b, ..., o] = acc[b, ..., o] * (sw[o] * s[b]) + bias[o]``; of one pixel, as above.
+
+    As :func:`xnnpack_hybrid_conv_2d`. ``src/qd8-f32-qc8w-igemm``: ``asm-aarch64-neondot-ld128.S``.
+    """
+    quantized, inverse = xnnpack_quantize(x.reshape(len(x), -1))
+    acc = image_sums(call, conv_sums, x, weights, quantized)
+    scale, scales = inverse.reshape(-1, 1, 1, 1), weight_scales(call)
+    if acc.shape[1:3] == (1, 1):
+        return clamp_real(call, fused_multiply_add(acc * scale, scales, bias))
+    return clamp_real(call, acc * (scales * scale) + bias)
+
+
 def xnnpack_hybrid_conv_2d_by_pixels(call: Call, x: Array, weights: Array, bias: Array) -> Array:
     """As FULLY_CONNECTED, with a row for each pixel: filters of 1x1, at every one.
 
@@ -54,8 +70,23 @@ def xnnpack_hybrid_conv_2d_by_pixels(call: Call, x: Array, weights: Array, bias:
     each pixel. x: float32 NHWC; filters int8 ``(O, 1, 1, C)``. ``xnn_define_convolution_2d``,
     ``src/subgraph/convolution-2d.c``.
     """
+    return _by_pixels(call, x, weights, bias, xnnpack_rows_by)
+
+
+def kleidi_conv_2d_by_pixels(call: Call, x: Array, weights: Array, bias: Array) -> Array:
+    """As :func:`xnnpack_hybrid_conv_2d_by_pixels`, by KleidiAI's kernels.
+
+    ``y[b, ..., o] = sum_c (q[b, ..., c] - z) * w[o, c] * (sw[o] * s) + bias[o]``:
+    :func:`~tflreplay.ops.base.hybrid.kleidi_rows_by`.
+    """
+    return _by_pixels(call, x, weights, bias, kleidi_rows_by)
+
+
+def _by_pixels(
+    call: Call, x: Array, weights: Array, bias: Array, rows_by: Callable[..., Array]
+) -> Array:
     channels = weights.shape[0]
-    y = xnnpack_rows_by(call, x.reshape(-1, x.shape[3]), weights.reshape(channels, -1), bias)
+    y = rows_by(call, x.reshape(-1, x.shape[3]), weights.reshape(channels, -1), bias)
     return clamp_real(call, y.reshape(*x.shape[:3], channels))
 
 

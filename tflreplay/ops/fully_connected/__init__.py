@@ -21,6 +21,7 @@ from tflreplay.ops.base.types import EIGHT_BITS, FLOAT, INT8, INT16, QUANTIZED
 from tflreplay.ops.base.weight_defects import WRAPPING, signs_lost
 from tflreplay.ops.base.weighted_rows import (
     before_xnnpack_hybrid,
+    by_kleidi,
     by_ruy,
     floating_row,
     hybrid_row,
@@ -70,6 +71,7 @@ from tflreplay.ops.fully_connected.floating import (
     hybrid_four_bit,
     hybrid_four_bit_from_8,
     hybrid_fully_connected,
+    kleidi_fully_connected,
     lowest_four_bits,
     xnnpack_hybrid_fully_connected,
 )
@@ -125,6 +127,9 @@ _HYBRID = every(
 _HYBRID_EIGHT_BITS = every(_HYBRID, int8_weights)
 _HYBRID_FOUR_BITS = every(_HYBRID, int4_weights)
 _HYBRID_SEVERAL_SCALES = every(_HYBRID, int4_weights, as_many_scales)
+BY_ROWS = xnnpack_hybrid_row(
+    xnnpack_hybrid_fully_connected, "each row", "src/qd8-f32-qc8w-gemm", _HYBRID_EIGHT_BITS
+)
 # Which sums of int16 the optimized kernels keep in 32 bits.
 _NO_INT64 = every(undeclared_int64, no_int64_bias)
 
@@ -226,16 +231,13 @@ CARDS = (
                 with_sme(_XNNPACK, _EIGHT_BIT_WEIGHTS),
                 *uint8_on_aarch64(_XNNPACK),
                 _XNNPACK,
-                not_on_aarch64(FLOAT, _HYBRID_EIGHT_BITS),
                 not_on_aarch64(FLOAT, _HYBRID_FOUR_BITS),
                 before_xnnpack_hybrid(_HYBRID_EIGHT_BITS),
                 before_xnnpack_hybrid(_HYBRID_SEVERAL_SCALES),
-                xnnpack_hybrid_row(
-                    xnnpack_hybrid_fully_connected,
-                    "each row",
-                    "src/qd8-f32-qc8w-gemm",
-                    _HYBRID_EIGHT_BITS,
-                ),
+                lowest_products(FLOAT, _HYBRID_EIGHT_BITS),
+                replace(BY_ROWS, on=NO_DOT_PRODUCT),
+                by_kleidi(BY_ROWS, kleidi_fully_connected),
+                BY_ROWS,
                 xnnpack_hybrid_row(
                     xnnpack_hybrid_fully_connected,
                     "each row",

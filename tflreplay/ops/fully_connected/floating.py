@@ -16,6 +16,7 @@ from tflreplay.ops.base.hybrid import (
     Codes,
     asymmetric,
     byte_products,
+    kleidi_rows_by,
     plus,
     products,
     symmetric,
@@ -158,3 +159,15 @@ def xnnpack_hybrid_fully_connected(
     """
     flat = rows(x, weights)
     return with_batches(call, x, clamp_real(call, xnnpack_rows_by(call, flat, weights, bias)))
+
+
+def kleidi_fully_connected(
+    call: Call, x: Array, weights: Array, bias: Array | None = None
+) -> Array:
+    """As :func:`xnnpack_hybrid_fully_connected` by int8 weights, by KleidiAI's kernels.
+
+    ``y[b, o] = sum_i (q[b, i] - z[b]) * w[o, i] * (sw[o] * s[b]) + bias[o]``:
+    :func:`~tflreplay.ops.base.hybrid.kleidi_rows_by`.
+    """
+    flat = rows(x, weights)
+    return with_batches(call, x, clamp_real(call, kleidi_rows_by(call, flat, weights, bias)))
