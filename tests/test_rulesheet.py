@@ -456,3 +456,21 @@ def test_what_belongs_to_a_model_needs_one(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert "MODEL" in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_worst_case_is_that_of_the_exact_sum_where_the_register_wraps() -> None:
+    depth = 140_000
+    weights = np.full((2, depth), 127, np.int8)
+    weights[1, ::2] = -127
+    x = Spec((1, depth), "int8", 0.1, 3)
+    inputs = [x, Spec((2, depth), "int8", 0.1, 0, weights), None]
+    target = [Spec((1, 2), "int8", 100.0, 0)]
+    content = build("FULLY_CONNECTED", inputs, target, {}, "FullyConnectedOptions", version=4)
+    (layer,) = rulesheet(parse(content, Path("wide.tflite")), {}, Engine())
+    found = layer.requantization
+    assert found is not None
+    assert found.worst is not None
+    assert found.bits == 32
+    # Of weights of one sign, and of both.
+    low, high = -depth * 127 * 131, depth // 2 * 127 * 255
+    assert (found.worst.low, found.worst.high) == (low, high)

@@ -13,6 +13,7 @@ import click
 from tflreplay import __version__
 from tflreplay.cli import streams
 from tflreplay.cli.capture import capture
+from tflreplay.cli.check import check
 from tflreplay.cli.compare import compare
 from tflreplay.cli.diff import diff
 from tflreplay.cli.discriminate import discriminate
@@ -63,6 +64,7 @@ def command() -> None:
 for subcommand in (
     replay,
     capture,
+    check,
     compare,
     diff,
     discriminate,

@@ -164,12 +164,13 @@ def _asked(given: dict[str, Any]) -> Multipliers:
 def _of_scales(given: dict[str, Any]) -> Multipliers:
     from tflreplay.tools.measure import measured
     from tflreplay.tools.multiplier import Scales, of_scales
-    from tflreplay.tools.sources import engine_of
+    from tflreplay.tools.sources import engine_of, runtime_of
 
     if not given["inputs"] or given["output_scale"] is None:
         missing = "--output-scale" if given["inputs"] else "--input-scale"
         raise click.UsageError(f"{missing} is missing.")
-    engine = engine_of(given["runtime"], given["engine"], machine=given["machine"], probe=False)
+    runtime = runtime_of(given["runtime"], given["engine"])
+    engine = engine_of(runtime, given["engine"], machine=given["machine"], probe=False)
     options.announce([], [engine] if given["probe"] else [])
     scales = Scales(
         given["inputs"],

@@ -17,6 +17,7 @@ from tflreplay.cli.colour import painter
 from tflreplay.cli.progress import ProgressBar
 from tflreplay.cli.streams import echo, output_to_error
 from tflreplay.ground.errors import CaptureError, OutputError
+from tflreplay.ground.words import printable
 
 if TYPE_CHECKING:
     from tflreplay.replayer.user_kernels import UserKernel
@@ -155,6 +156,7 @@ def replay(
             explain_command="" if shapes or inputs.earlier else options.explain_command(),
             progress=progress.update,
             probe=probe,
+            foretell=lambda line: None if quiet else click.echo(printable(line), err=True),
         )
         directory = out if out is not None else _new_directory(Path("reports"), model.stem)
         report(result, directory, overwrite=force)
@@ -164,7 +166,8 @@ def replay(
         for note in result.asked.inputs:
             echo(f"input: {note}")
         for note in result.notes:
-            echo(f"note: {note}")
+            if note != result.asked.foretold:  # which was said before
+                echo(f"note: {note}")
         click.echo(table.render(result, painter()))
         if result.asked.expectations is not None:
             click.echo(expected.render(result))

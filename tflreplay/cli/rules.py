@@ -62,9 +62,9 @@ def rules(
       tflreplay rules MODEL --fields cmsis-nn -o params.h
     """
     from tflreplay.tools.measure import measured
-    from tflreplay.tools.sources import engine_of
+    from tflreplay.tools.sources import engine_of, runtime_of
 
-    ours = engine_of(runtime, engine, machine=machine, probe=False)
+    ours = engine_of(runtime_of(runtime, engine), engine, machine=machine, probe=False)
     options.announce([], [ours] if probe else [])
     ours = measured(ours, probe)
     if model is None:

@@ -79,13 +79,14 @@ class Asked:
     ``inputs`` says of each input where it came from and how it was converted. ``command`` is what
     to type to do the same again, and ``explain_command``, but for ``--layer`` and ``--at``, to
     explain one element. ``expectations`` are what the run is held to; without them every layer is
-    to be exact.
+    to be exact. ``foretold`` is what was known to be wrong before anything ran, in a line.
     """
 
     inputs: tuple[str, ...] = ()
     command: str = ""
     explain_command: str = ""
     expectations: Expectations | None = None
+    foretold: str = ""
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,7 @@ class Run:
                 "runtime's own kernels"
             )
         told = [
+            self.asked.foretold,
             *replay_notes(self.capture.machine, self.engine.machine),
             *profile_notes(self.model, self.engine),
             self.capture.note,

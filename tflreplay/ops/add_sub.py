@@ -20,6 +20,7 @@ from tflreplay.ground.rounding import (
     rounding_divide_by_pot,
 )
 from tflreplay.model import Tensor
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.call import Call, accumulation, activation_range, operands
 from tflreplay.ops.base.card import PAIR, Card, Form, Slip, Worst
 from tflreplay.ops.base.cmsis_nn import CMSIS_NN, equal_shapes
@@ -586,5 +587,15 @@ CARDS = (
         ported=ported.SUB,
         smallest=pair("SubOptions"),
         form=Form.DIFFERENCE,
+        refusals=(
+            refusals.Refusal(
+                (*INT8, *INT16),
+                multiplier_of_one,
+                refusals.LARGER_OUTPUT,
+                "sub.cc",
+                refusals.IN_TFLM,
+                aborts=True,
+            ),
+        ),
     ),
 )

@@ -11,6 +11,7 @@ import numpy as np
 from tflreplay.ground.errors import NotReplayed, UndefinedHere
 from tflreplay.ground.machine import NO_DOT_PRODUCT
 from tflreplay.ground.rounding import Accumulation, Array, Multiplier
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.call import Call, accumulation
 from tflreplay.ops.base.card import PAIR, Card, Slip
@@ -321,5 +322,6 @@ CARDS = (
         sums_once=True,
         slips=frozenset({Slip.SECOND_INPUT}),
         ported=ported.adjoined(batch_matmul),
+        refusals=refusals.BATCH_MATMUL,
     ),
 )

@@ -10,6 +10,7 @@ from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.fixed_point import divide_by_any_pot
 from tflreplay.ground.rounding import Array, Multiplier, high_mul
 from tflreplay.model import Tensor
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.call import Call, operands
 from tflreplay.ops.base.card import PAIR, Card, Entries
@@ -185,7 +186,9 @@ def _equality(op: str, compare: np.ufunc, *older: Row) -> Card:
         finished(UNQUANTIZED, raw, "compared", _SOURCE),
         finished(BOOL, raw, "raw codes", _SOURCE),
     )
-    return Card(op, {"reference": rows}, operands=PAIR, gives_reals=True)
+    return Card(
+        op, {"reference": rows}, operands=PAIR, gives_reals=True, refusals=refusals.COMPARISONS
+    )
 
 
 def _order(op: str, compare: np.ufunc, since: Versions | None = None) -> Card:
@@ -197,7 +200,9 @@ def _order(op: str, compare: np.ufunc, since: Versions | None = None) -> Card:
         _raw_row(compare, since),
         finished(UNQUANTIZED, raw, "compared", _SOURCE),
     )
-    return Card(op, {"reference": rows}, operands=PAIR, gives_reals=True)
+    return Card(
+        op, {"reference": rows}, operands=PAIR, gives_reals=True, refusals=refusals.COMPARISONS
+    )
 
 
 CARDS = (

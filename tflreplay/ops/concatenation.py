@@ -12,6 +12,7 @@ from tflreplay.ground.functions import fused_multiply_add
 from tflreplay.ground.machine import AARCH64
 from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.model import Tensor
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.ledger import Staged, Stages
@@ -110,5 +111,6 @@ CARDS = (
         },
         operands=(),
         ported=ported.CONCATENATION,
+        refusals=refusals.CONCATENATION,
     ),
 )

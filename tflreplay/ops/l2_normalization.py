@@ -6,6 +6,7 @@ import numpy as np
 
 from tflreplay.ground.fixed_point import inverse_square_root
 from tflreplay.ground.rounding import Array, Multiplier, double, wrap32
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.call import Call, same_type
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.last_axis import sum_in_order
@@ -92,5 +93,6 @@ CARDS = (
                 ),
             ),
         },
+        refusals=refusals.L2_NORMALIZATION,
     ),
 )

@@ -11,6 +11,7 @@ from tflreplay.ground.errors import UndefinedHere
 from tflreplay.ground.fixed_point import exp_on_negative_values, log_q12_to_q5
 from tflreplay.ground.libm import libm
 from tflreplay.ground.rounding import INT32_MIN, Array, Multiplier, double, rounding_divide_by_pot
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.call import Call, same_type
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.last_axis import (
@@ -181,5 +182,6 @@ CARDS = (
                 finished(FLOAT, log_softmax_float, EXACT, f"{REFERENCE_OPS}log_softmax.h"),
             ),
         },
+        refusals=refusals.LOG_SOFTMAX,
     ),
 )

@@ -19,6 +19,7 @@ from tflreplay.ground.rounding import (
     rounding_divide_by_pot,
     wrap32,
 )
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.call import Call, same_type
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.float_table import (
@@ -356,6 +357,7 @@ CARDS = (
         unary=True,
         function=("1 / (1 + exp(-real))", lambda real: 1 / (1 + math.exp(-max(real, -700)))),
         ported=ported.LOGISTIC,
+        refusals=refusals.LOGISTIC,
     ),
     Card(
         "TANH",
@@ -416,5 +418,6 @@ CARDS = (
         unary=True,
         function=("tanh(real)", math.tanh),
         ported=ported.TANH,
+        refusals=refusals.TANH,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tflreplay.ground.rounding import Array
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.ported import others as ported
@@ -47,7 +48,12 @@ def mirror_pad(call: Call, x: Array, paddings: Array) -> Array:
 
 
 CARDS = (
-    Card("PAD", {"reference": (moved(MANY, pad, "pad.cc"),)}, ported=ported.PAD),
+    Card(
+        "PAD",
+        {"reference": (moved(MANY, pad, "pad.cc"),)},
+        ported=ported.PAD,
+        refusals=refusals.MOVED,
+    ),
     Card("PADV2", {"reference": (moved(MANY, padv2, "pad.cc"),)}, ported=ported.PAD),
     Card("MIRROR_PAD", {"reference": (moved(ANY_SIZE, mirror_pad, "mirror_pad.cc"),)}),
 )

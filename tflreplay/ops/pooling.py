@@ -9,6 +9,7 @@ import numpy as np
 
 from tflreplay.ground.rounding import Array
 from tflreplay.ground.window import Window, window
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.call import Call, activation_range
 from tflreplay.ops.base.card import Card, Form
 from tflreplay.ops.base.conditions import every
@@ -215,6 +216,7 @@ CARDS = (
         window=_recorded_windows,
         ported=AVERAGE_POOL,
         form=Form.POOL,
+        refusals=refusals.AVERAGE_POOL_2D,
     ),
     Card(
         "MAX_POOL_2D",
@@ -255,6 +257,7 @@ CARDS = (
         unexplained="it takes the largest code under its window, and rounds nothing",
         ported=MAX_POOL,
         form=Form.POOL,
+        refusals=refusals.MAX_POOL_2D,
     ),
     Card(
         "L2_POOL_2D",

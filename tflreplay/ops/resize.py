@@ -14,6 +14,7 @@ import numpy as np
 
 from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.rounding import Array, round_half_away
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
@@ -448,6 +449,7 @@ CARDS = (
             ported.RATIOS_EXCHANGED,
             ported.other_resize(resize_nearest_neighbor, "nearest neighbour for bilinear"),
         ),
+        refusals=refusals.MOVED,
     ),
     Card(
         "RESIZE_NEAREST_NEIGHBOR",

@@ -6,6 +6,7 @@ import numpy as np
 
 from tflreplay.ground.errors import NotReplayed, UndefinedHere
 from tflreplay.ground.rounding import Array
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.types import ANY_SIZE, EVEN_PACKED
@@ -81,7 +82,9 @@ def dynamic_update_slice(call: Call, x: Array, update: Array, begin: Array) -> A
 
 
 CARDS = (
-    Card("SLICE", {"reference": (moved(EVEN_PACKED, slice_, "slice.cc"),)}),
+    Card(
+        "SLICE", {"reference": (moved(EVEN_PACKED, slice_, "slice.cc"),)}, refusals=refusals.MOVED
+    ),
     Card("STRIDED_SLICE", {"reference": (moved(ANY_SIZE, strided_slice, "strided_slice.cc"),)}),
     Card(
         "DYNAMIC_UPDATE_SLICE",

@@ -24,6 +24,7 @@ from tflreplay.ground.rounding import (
     round_half_away,
     rounding_divide_by_pot,
 )
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.call import Call, same_type
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.cmsis_nn import CMSIS_NN
@@ -157,9 +158,17 @@ def too_flat(call: Call, x: Array) -> bool:
     return bool((_sums(_below_max(call, x)) >= _most(call) * _ONE_Q19).any())
 
 
+@condition
+def long_rows(site: Site) -> bool:
+    """rows of 512 or more (int16 output: 4096)"""
+    most = 512 if site.output.numpy_dtype.itemsize == 1 else 4096
+    return site.activation.shape[-1] >= most
+
+
 _ABORTS = Defect(
     "aborts the process where a row's exponentials sum up to 512 (int16 output: 4096), as those of "
     "512 equal logits do",
+    long_rows,
     shows=too_flat,
     aborts=True,
     report="https://github.com/tensorflow/tflite-micro/issues/3499",
@@ -513,5 +522,6 @@ CARDS = (
             ),
         },
         ported=ported.SOFTMAX,
+        refusals=refusals.SOFTMAX,
     ),
 )

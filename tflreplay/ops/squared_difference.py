@@ -6,6 +6,7 @@ import numpy as np
 
 from tflreplay.ground.rounding import Accumulation, Array, Multiplier
 from tflreplay.model import Tensor
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.call import Call, accumulation, operands
 from tflreplay.ops.base.card import PAIR, Card
 from tflreplay.ops.base.ledger import RescaledInputs
@@ -78,5 +79,6 @@ CARDS = (
         rescales=("input 0", "input 1"),
         left_shift=_shift,
         smallest=pair("SquaredDifferenceOptions"),
+        refusals=refusals.SQUARED_DIFFERENCE,
     ),
 )

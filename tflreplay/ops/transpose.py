@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tflreplay.ground.rounding import Array
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.call import Call
 from tflreplay.ops.base.card import Card
 from tflreplay.ops.base.cmsis_nn import refused, wrong
@@ -43,5 +44,6 @@ CARDS = (
             ),
         },
         ported=ported.TRANSPOSE,
+        refusals=refusals.MOVED,
     ),
 )

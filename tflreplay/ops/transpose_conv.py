@@ -18,6 +18,7 @@ from tflreplay.ground.errors import NotReplayed
 from tflreplay.ground.functions import fused_multiply_add
 from tflreplay.ground.rounding import Accumulation, Array
 from tflreplay.ground.window import Window, window
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.call import Call, clamp_real
 from tflreplay.ops.base.card import Card, Slip
@@ -563,5 +564,6 @@ CARDS = (
         rereadings=(transposed, rotated, as_hwio, as_oihw),
         ported=_PORTED,
         smallest=_smallest,
+        refusals=refusals.TRANSPOSE_CONV,
     ),
 )

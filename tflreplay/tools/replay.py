@@ -32,6 +32,7 @@ from tflreplay.replayer.loop import Replay, replay, replay_isolated
 from tflreplay.replayer.user_kernels import UserKernel
 from tflreplay.runtimes import Capture, xnnpack
 from tflreplay.runtimes.inputs import Inputs
+from tflreplay.tools.check import foretold
 from tflreplay.tools.sources import captured_later, engine_of, on_machine, renamed
 
 MODES = ("chained", "isolated")
@@ -56,6 +57,7 @@ def run(
     explain_command: str = "",
     progress: Progress = lambda stage, op, done, total: None,
     probe: bool = True,
+    foretell: Callable[[str], None] = lambda line: None,
 ) -> Run:
     """Replay ``model`` and compare it with a runtime's kernels.
 
@@ -89,6 +91,8 @@ def run(
             total.
         probe: have an engine whose version or machine the tables were not measured with probed,
             once, and follow what was found.
+        foretell: called before anything runs with what :mod:`tflreplay.tools.check` knows to be
+            wrong, in a line; not where it knows of nothing.
 
     Raises:
         CaptureError: nothing could be captured.
@@ -101,6 +105,9 @@ def run(
     against = on_machine(against, machine)
     ours = engine_of(runtime, engine, replay_as, threads, against, machine, probe)
     expectations = read_expectations(expect, model) if expect is not None else None
+    wrong = foretold(model, ours)
+    if wrong:
+        foretell(wrong)
     before: tuple[InputStep, ...] = ()
     if against is not None:
         before = input_steps(model, inputs.reals, inputs.arrays, against.tensors)
@@ -121,7 +128,7 @@ def run(
         sides.ours,
         captured,
         comparison,
-        Asked(inputs.notes, command, explain_command, expectations),
+        Asked(inputs.notes, command, explain_command, expectations, wrong),
         sides.findings(
             comparison, tensors, of_chain, isolated, by_users, against is not None, number
         ),

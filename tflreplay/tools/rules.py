@@ -64,7 +64,8 @@ class Requantization:
     A per-channel multiplier is along the last axis. ``seen`` and ``saturation`` are of the replayed
     input, None where that did not reach the layer. ``worst`` is what weights and types allow,
     whatever the input: each of its ends is reached by one. It is that of the exact sum, None where
-    it is not worked out. ``cuts`` says where a vector rule starts anew along the last axis.
+    it is not worked out. ``cuts`` says where a vector rule starts anew along the last axis, and
+    ``bits`` how wide the register is that holds a sum.
     """
 
     multiplier: Multiplier
@@ -72,6 +73,7 @@ class Requantization:
     low: int
     high: int
     cuts: tuple[int, ...]
+    bits: int
     seen: Range | None
     worst: Range | None
     saturation: Saturation | None
@@ -114,29 +116,22 @@ def rulesheet(model: Model, inputs: Mapping[int, Array], engine: Engine) -> tupl
     tensors = dict(inputs)
     layers = []
     for op in model.main.operators:
-        layer, outputs = _attempt(model.main, op, tensors, engine)
+        layer, outputs = layer_rules(model.main, op, tensors, engine)
         layers.append(layer)
         tensors.update(outputs)
     return tuple(layers)
 
 
-def _attempt(
+def layer_rules(
     graph: Subgraph, op: Operator, tensors: Mapping[int, Array], engine: Engine
 ) -> tuple[LayerRules, dict[int, Array]]:
-    """The layer, and its outputs by tensor index as far as they are known."""
+    """The layer, and its outputs by tensor index as far as ``tensors`` tell them."""
     layer = LayerRules(
         op,
         tuple(graph.tensors[index] if index >= 0 else None for index in op.inputs),
         tuple(graph.tensors[index] for index in op.outputs),
     )
-    # A parameter does not depend on an activation's values: where those are not known, any will do.
-    filled = {
-        tensor.index: np.full(tensor.shape, tensor.quantization.zero_point[0], tensor.numpy_dtype)
-        for tensor in layer.inputs
-        if tensor is not None and tensor.quantization is not None
-        if not tensor.is_constant and tensor.index not in tensors
-        if -1 not in tensor.shape_signature
-    }
+    filled = _filled_in(layer.inputs, tensors)
     try:
         row = row_of(engine, graph, op)
         layer = replace(layer, row=row)
@@ -145,6 +140,28 @@ def _attempt(
     except Exception as error:  # one broken layer must not take the others' rules away
         return replace(layer, reason=failure(op, error)), {}
     return layer, {} if filled else dict(zip(op.outputs, outputs, strict=True))
+
+
+def clamp_of(graph: Subgraph, op: Operator, engine: Engine) -> tuple[int, int] | None:
+    """The lowest and the highest code that a fused activation leaves; None where there is none.
+
+    Raises:
+        NotReplayed: the engine's arithmetic of the op is not known.
+    """
+    given = [graph.tensors[index] if index >= 0 else None for index in op.inputs]
+    call, _ = call_of(graph, op, _filled_in(given, {}), engine, row_of(engine, graph, op))
+    return _clamp(call, None)
+
+
+def _filled_in(given: Sequence[Tensor | None], known: Mapping[int, Array]) -> dict[int, Array]:
+    """Arrays for activations that are not known: of parameters, none depends on their values."""
+    return {
+        tensor.index: np.full(tensor.shape, tensor.quantization.zero_point[0], tensor.numpy_dtype)
+        for tensor in given
+        if tensor is not None and tensor.quantization is not None
+        if not tensor.is_constant and tensor.index not in known
+        if -1 not in tensor.shape_signature
+    }
 
 
 def _filled(
@@ -184,6 +201,7 @@ def _requantized(
         a.low,
         a.high,
         a.cuts,
+        a.bits,
         _range([a.values]) if known else None,
         worst_case(call, arrays),
         saturation if known else None,
@@ -220,8 +238,8 @@ def _worst_of_weights(
     assert weights is not None
     no_bias = None if bias is None else np.zeros_like(bias)
 
-    def sums(code: int, part: Array) -> Array:
-        result = first_half(call, (np.full_like(x, code), part, no_bias))
+    def wrapped(code: int, part: Array) -> Array:
+        result = first_half(call, (np.full_like(x, code), part.astype(weights.dtype), no_bias))
         assert isinstance(result, Accumulation)
         return result.values.astype(np.int64)
 
@@ -230,8 +248,15 @@ def _worst_of_weights(
     low, high = call.input(0).code_range
     # Not every kernel looks at the weights' zero point.
     zero = int(quantization.zero_point[0])
-    if sums(high, np.full_like(weights, zero)).any():
+    if wrapped(high, np.full_like(weights, zero)).any():
         zero = 0
+
+    def sums(code: int, part: Array) -> Array:
+        """Exact, where 32 bits wrap: by the weights' digits to the base 16, whose sums do not."""
+        centred = part.astype(np.int64) - zero
+        digits = np.sign(centred) * (np.abs(centred) // 16)
+        return 16 * wrapped(code, digits + zero) + wrapped(code, centred - 16 * digits + zero)
+
     positive, negative = weights.clip(min=zero), weights.clip(max=zero)
     constant = 0 if bias is None else bias.astype(np.int64)
     return _range(

@@ -16,7 +16,7 @@ from tflreplay.replayer.loop import replay
 from tflreplay.runtimes import RUNTIMES, Capture, capture, installed, resolve, start_capture
 from tflreplay.runtimes.hints import Hints
 from tflreplay.runtimes.inputs import Inputs
-from tflreplay.runtimes.packages import is_profile
+from tflreplay.runtimes.packages import is_profile, parse
 from tflreplay.runtimes.saved import load_source
 from tflreplay.tools.measure import measured
 
@@ -126,6 +126,20 @@ def engine_of(
     engine that is not measured is probed; see :func:`measured`.
     """
     return measured(_named(runtime, engine, replay_as, threads, against, machine), probe)
+
+
+def runtime_of(runtime: str | None, engine: str | None) -> str | None:
+    """``runtime`` where nothing is to run: one that is not installed in the version of the tables.
+
+    Raises:
+        CaptureError: there is no such runtime or engine.
+    """
+    if engine is not None and is_profile(engine):
+        return runtime
+    asked = parse(runtime, engine, 1)
+    if asked.version or installed(asked.runtime):
+        return runtime
+    return f"{asked.runtime}=={NEWEST[asked.runtime]}"
 
 
 def _named(

@@ -17,6 +17,7 @@ from tflreplay.ops.base.conditions import Condition
 from tflreplay.ops.base.fields import Fields
 from tflreplay.ops.base.layouts import Reread
 from tflreplay.ops.base.ported import Ported
+from tflreplay.ops.base.refusals import Refusal
 from tflreplay.ops.base.roles import Roles
 from tflreplay.ops.base.row import Kernel, NotModelled, Row
 from tflreplay.ops.base.smallest import Sized
@@ -97,6 +98,7 @@ class Card:
     - ``function``: in words, and of a real number, what the op computes; ``gives_reals`` says that
       the output is not quantized.
     - ``unexplained``: why its elements have no ledger.
+    - ``refusals``: which of its operators engines do not run.
     - ``form``: what libraries of kernels take it for.
     - ``smallest``: its smallest operator, for its parameters to be asked without a model.
     - ``unpacked``: types of a constant input that XNNPACK decodes beforehand, or ``any``.
@@ -129,6 +131,7 @@ class Card:
     function: tuple[str, Callable[[float], float]] | None = None
     gives_reals: bool = False
     unexplained: str = ""
+    refusals: tuple[Refusal, ...] = ()
     form: Form | None = None
     smallest: Sized | None = None
     unpacked: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tflreplay.ground.machine import AARCH64, MATRICES, NO_DOT_PRODUCT
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.card import Card, Form, Slip, Worst
 from tflreplay.ops.base.cmsis_nn import CMSIS_NN
@@ -344,6 +345,7 @@ CARDS = (
         fields=Fields(conv_fields, less_zero_point),
         smallest=_smallest_conv,
         form=Form.CONVOLUTION,
+        refusals=refusals.CONV_2D,
     ),
     Card(
         "DEPTHWISE_CONV_2D",
@@ -450,5 +452,6 @@ CARDS = (
         fields=Fields(depthwise_fields, less_zero_point),
         smallest=_smallest_depthwise,
         form=Form.DEPTHWISE,
+        refusals=refusals.DEPTHWISE_CONV_2D,
     ),
 )

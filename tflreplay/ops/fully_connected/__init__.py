@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 from tflreplay.ground.machine import AARCH64, NO_DOT_PRODUCT
+from tflreplay.ops.base import refusals
 from tflreplay.ops.base.aarch64 import not_on_aarch64
 from tflreplay.ops.base.card import Card, Form, Slip, Worst
 from tflreplay.ops.base.conditions import Condition, Site, condition, every
@@ -378,5 +379,6 @@ CARDS = (
         fields=Fields(connected_fields, less_zero_point),
         smallest=_smallest,
         form=Form.CONNECTED,
+        refusals=refusals.FULLY_CONNECTED,
     ),
 )
