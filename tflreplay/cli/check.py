@@ -78,6 +78,7 @@ def check(
     from tflreplay.runtimes.inputs import read_inputs
     from tflreplay.tools.check import Severity
     from tflreplay.tools.check import check as found_in
+    from tflreplay.tools.measure import measured
     from tflreplay.tools.sources import engine_of, runtime_of
 
     if output is not None:
@@ -85,9 +86,9 @@ def check(
     loaded = load(model)
     asked = []
     for name in engines or (None,):
-        known = runtime_of(runtime, name)
-        options.announce_probe(known, name, machine, probe)
-        asked.append(engine_of(known, name, machine=machine, probe=probe))
+        engine = engine_of(runtime_of(runtime, name), name, machine=machine, probe=False)
+        options.announce([], [engine] if probe else [])
+        asked.append(measured(engine, probe))
     inputs = None
     if sources:
         given = read_inputs(loaded, sources, seed, hints=hints)
