@@ -161,7 +161,10 @@ def test_texts_that_cannot_be_read(seven_ops: Model, text: str, words: str) -> N
     [
         (b"default = exact", "not valid TOML"),
         (b"\xff", "not valid TOML"),
-        (b'defualt = "exact"', "'defualt' is unknown; there are default, [op] and [layer]"),
+        (b'defualt = "exact"', "'defualt' is unknown; there are default, changed, [op] and"),
+        (b"changed = -1", "changed = -1 is no number of inputs, from 0 on"),
+        (b"changed = true", "changed = True is no number of inputs"),
+        (b'default = "changed<=0"', "default: 'changed<=0' is no condition"),
         (b'op = "exact"', "op is not a table; write it below [op]"),
         (b"default = 1", "default: 1 is not a text in quotes"),
         (b'[op]\nCONV2D = "any"', "[op] CONV2D: the model has no such op; did you mean CONV_2D?"),
@@ -192,3 +195,31 @@ def test_files_that_cannot_be_read(
         read_expectations(str(path), seven_ops)
     assert str(error.value).startswith(f"{path}: ")
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "default", "changed"),
+    [
+        ("changed<=0", "exact", 0),
+        ("max_abs<=1, changed <= 3,rate<=0.5", "max_abs<=1,rate<=0.5", 3),
+        ("any,changed<=2", "any", 2),
+        ("exact", "exact", None),
+    ],
+)
+def test_classes_that_may_change(
+    seven_ops: Model, text: str, default: str, changed: int | None
+) -> None:
+    found = read_expectations(text, seven_ops)
+    assert (found.source, found.default.text, found.changed) == (text, default, changed)
+
+
+def test_a_file_says_how_many_classes_may_change(seven_ops: Model, tmp_path: Path) -> None:
+    path = tmp_path / "expect.toml"
+    path.write_text('default = "any"\nchanged = 4\n')
+    assert read_expectations(str(path), seven_ops).changed == 4
+
+
+@pytest.mark.parametrize("text", ["changed<=-1", "changed<=0.5", "changed<=0,changed<=1"])
+def test_no_number_of_inputs(seven_ops: Model, text: str) -> None:
+    with pytest.raises(InputError, match="is no condition"):
+        read_expectations(text, seven_ops)

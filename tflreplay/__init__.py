@@ -40,9 +40,11 @@ if TYPE_CHECKING:
     from tflreplay.reports.frames import layers_frame as layers_frame
     from tflreplay.runtimes import Capture as Capture
     from tflreplay.runtimes import capture as capture
+    from tflreplay.runtimes.dataset import read_dataset as read_dataset
     from tflreplay.runtimes.inputs import Inputs as Inputs
     from tflreplay.runtimes.inputs import random_inputs as random_inputs
     from tflreplay.runtimes.inputs import read_inputs as read_inputs
+    from tflreplay.tools.dataset import run_dataset as run_dataset
     from tflreplay.tools.explain import Explanation as Explanation
     from tflreplay.tools.explain import explain as explain
     from tflreplay.tools.extract import PortKit as PortKit
@@ -79,11 +81,13 @@ _HOMES = {
     "load_kernels": "replayer.user_kernels",
     "probe": "tools.probe",
     "random_inputs": "runtimes.inputs",
+    "read_dataset": "runtimes.dataset",
     "read_inputs": "runtimes.inputs",
     "replay": "replayer.loop",
     "replay_isolated": "replayer.loop",
     "report": "reports",
     "run": "tools.replay",
+    "run_dataset": "tools.dataset",
     "summarize": "judgement.diagnosis",
 }
 __all__ = [*_HOMES]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from tflreplay.ground.engine import Engine
 from tflreplay.ground.machine import MEASURED_ON, Machine
 from tflreplay.ground.rounding import Accumulation, Multiplier
 from tflreplay.judgement.comparison import Comparison, LayerDiff
+from tflreplay.judgement.dataset import Classes, Dataset, InputResult
 from tflreplay.judgement.detail import Detail, detail
 from tflreplay.judgement.difference import Channels, Difference
 from tflreplay.judgement.run import Asked, Findings, Run
@@ -144,6 +147,31 @@ def make_run(layers: Sequence[Layer], capture: Capture | None = None) -> Run:
             }
         ),
     )
+
+
+def over(run: Run, inputs: int, seed: int = 0) -> Run:
+    """A dataset of so many inputs; each differs in some of the layers in which ``run`` does."""
+    rng = np.random.default_rng(seed)
+    layers = run.comparison.layers
+    found = []
+    for number in range(inputs):
+        worse = 0.0 if number % 3 else 10 ** rng.uniform(-3, 0)
+        rows = {
+            mode: [
+                (place, int(np.ceil(diff.mismatches * worse)))
+                for place, layer in enumerate(layers)
+                if (diff := getattr(layer, mode)) is not None and diff.mismatches and worse
+            ]
+            for mode in ("made", "chained")
+        }
+        made, chained = (np.array(rows[mode], np.int64).reshape(-1, 2) for mode in rows)
+        scores = Classes((0, 1, 2), (int(worse > 0.5), 2, 3), label=number % 4)
+        name = f"photos/<b>{number}</b>.png"
+        command = f"tflreplay models/made_up_int8.tflite --input '{name}'"
+        found.append(InputResult(number, name, run.elements, 0, 3, made, chained, scores, command))
+    comparison = reduce(add, [run.comparison] * 3)
+    dataset = Dataset("photos", tuple(found), (0, 3), (1,))
+    return replace(run, comparison=comparison, dataset=dataset)
 
 
 def near(layer: Layer, found: LayerDiff) -> Detail:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tflreplay.cli import options
+from tflreplay.cli.progress import ProgressBar
 from tflreplay.cli.streams import echo
 from tflreplay.ground.errors import CaptureError
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 @options.inputs
 @options.seed
 @options.shapes
+@options.dataset
 @options.engine
 @options.runtime
 @options.machine
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
     "-o",
     required=True,
     type=click.Path(path_type=Path),
-    metavar="FILE.npz",
-    help="What to write.",
+    metavar="FILE.npz|DIR",
+    help="What to write; of a dataset a folder, with a file for each input.",
 )
 @options.force
 def capture(
@@ -39,6 +41,8 @@ def capture(
     hints: Hints,
     seed: int,
     shapes: tuple[str, ...],
+    dataset: str | None,
+    limit: int | None,
     engine: str | None,
     runtime: str | None,
     machine: str | None,
@@ -48,7 +52,8 @@ def capture(
 ) -> None:
     """Save every tensor that a runtime computes, with where it came from.
 
-    `tflreplay MODEL --against FILE` and `tflreplay compare` read it again.
+    `tflreplay MODEL --against FILE` and `tflreplay compare` read it again, and
+    `tflreplay MODEL --dataset DATASET --against DIR` what was saved of a dataset.
     """
     from tflreplay.model import load
     from tflreplay.runtimes import capture as take
@@ -56,8 +61,36 @@ def capture(
     from tflreplay.runtimes.saved import check, save
     from tflreplay.tools.sources import engine_of
 
-    check(output, force)
+    options.check_dataset(
+        {"--input": sources, "--seed": options.typed("seed")},
+        {"--dataset": dataset, "--limit": limit},
+    )
     loaded = load(model)
+    if dataset is not None:
+        from tflreplay.runtimes.dataset import read_dataset
+        from tflreplay.tools.dataset import capture_dataset
+
+        source = read_dataset(loaded, dataset, limit, hints=hints)
+        options.announce([engine_of(runtime, engine, machine=machine, probe=False)])
+        with ProgressBar() as progress:
+            failures = capture_dataset(
+                loaded,
+                source,
+                output,
+                runtime,
+                engine,
+                threads=threads,
+                machine=machine,
+                shapes=shapes,
+                hints=hints,
+                overwrite=force,
+                progress=progress.update,
+            )
+        echo(f"{output}: {len(source.samples)} files of tensors")
+        if failures:
+            raise CaptureError(f"{len(failures)} inputs failed; {failures[0]}")
+        return
+    check(output, force)
     inputs = read_inputs(loaded, sources, seed, shapes=shapes, hints=hints)
     options.announce([engine_of(runtime, engine, machine=machine, probe=False)])
     captured = take(loaded, inputs.arrays, runtime, engine, threads, machine=machine)

@@ -6,7 +6,7 @@ import functools
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,9 +197,55 @@ def announce(runs: Iterable[Engine], replays: Iterable[Engine] = ()) -> None:
         click.echo(line, err=True)
 
 
+def typed(name: str) -> bool:
+    """True where the user gave an option."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source == ParameterSource.COMMANDLINE
+
+
 def command_line() -> str:
     """What the user typed."""
     return shlex.join(["tflreplay", *sys.argv[1:]])
+
+
+_dataset = click.option(
+    "--dataset",
+    metavar="DIR|FILE|PATTERN",
+    help="Many inputs, each an inference of its own: a folder of images, .npy and .npz, one such "
+    "file (the first axis of its arrays counts the inputs), a pattern in quotes, or a manifest "
+    ".csv with a column of files for each input.",
+)
+_limit = click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help="Take the first N inputs of the dataset."
+)
+labels = click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The class of each input of the dataset, integers in a text or .npy.",
+)
+
+
+def dataset(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Many inputs."""
+    return _dataset(_limit(command))
+
+
+def check_dataset(others: dict[str, Any], own: dict[str, Any]) -> None:
+    """Refuse options beside ``--dataset``, or without it those that only go with it.
+
+    Args:
+        others: the values of options that it excludes, by name; empty where they were not given.
+        own: those of the options that only go with it.
+    """
+    given = own["--dataset"] is not None
+    for name, value in (others if given else own).items():
+        if value:
+            raise click.UsageError(
+                f"{name} and --dataset: give one of the two."
+                if given
+                else f"{name} goes with --dataset, which is not given."
+            )
 
 
 # Options that say which tensors are meant.
@@ -208,16 +254,37 @@ _OF_EXPLAIN = (
 )  # fmt: skip
 
 
+# Options that say how one input is replayed.
+_OF_ONE = (
+    "layout", "mapping", "shapes", "engine", "replay_as", "runtime", "machine", "threads", "kernel",
+    "mode", "probe",
+)  # fmt: skip
+
+
 def explain_command() -> str:
     """What the user typed, as a command that explains one element; see ``tflreplay explain``."""
+    return _typed(["explain"], _OF_EXPLAIN)
+
+
+def single_commands() -> tuple[str, str]:
+    """What the user typed, but for the inputs and what belongs to them: as a command that replays
+    one input, and as one that explains an element of it."""
+    of_one = set(_OF_ONE)
+    return _typed([], _OF_ONE), _typed(["explain"], [n for n in _OF_EXPLAIN if n in of_one])
+
+
+def _typed(command: Sequence[str], names: Collection[str]) -> str:
+    """A command on the model, with those options of these names that the user typed."""
     context = click.get_current_context()
-    words = ["tflreplay", "explain", str(context.params["model"])]
+    words = ["tflreplay", *command, str(context.params["model"])]
     for parameter in context.command.params:
         name = parameter.name or ""
-        typed = context.get_parameter_source(name) == ParameterSource.COMMANDLINE
-        if not typed or name not in _OF_EXPLAIN:
+        if not typed(name) or name not in names:
             continue
         value = context.params[name]
+        if isinstance(parameter, click.Option) and parameter.is_flag:
+            words += [parameter.opts[0]] if value == parameter.flag_value else []
+            continue
         for part in value if isinstance(value, tuple) else (value,):
             words += [parameter.opts[0], str(part)]
     return shlex.join(words)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -38,6 +38,8 @@ What a dump given to --against does not hold does not count.
 @options.seed
 @options.shapes
 @options.steps
+@options.dataset
+@options.labels
 @click.option(
     "--out",
     type=options.DIRECTORY,
@@ -93,6 +95,9 @@ def replay(
     seed: int,
     shapes: tuple[str, ...],
     steps: int | None,
+    dataset: str | None,
+    limit: int | None,
+    labels: Path | None,
     out: Path | None,
     force: bool,
     engine: str | None,
@@ -113,51 +118,76 @@ def replay(
     """
     from tflreplay.model import load
     from tflreplay.reports import check, expected, github, json_report, prepare, report, table
+    from tflreplay.runtimes.dataset import dumps_of, read_dataset
     from tflreplay.runtimes.inputs import read_inputs
     from tflreplay.runtimes.saved import load_source
-    from tflreplay.tools.replay import run
     from tflreplay.tools.sources import engine_of
 
+    options.check_dataset(
+        {"--input": sources, "--steps": steps, "--seed": options.typed("seed")},
+        {"--dataset": dataset, "--limit": limit, "--labels": labels},
+    )
     if out is not None:
         check(out, force)
     loaded = load(model)
-    inputs = read_inputs(loaded, sources, seed, steps, shapes, hints)
-    theirs = (
-        None
-        if against is None
-        else load_source(against, loaded, inputs.arrays, hints, inputs.reals)
-    )
+    source, theirs = None, None
+    if dataset is not None:
+        source = read_dataset(loaded, dataset, limit, labels, hints)
+    else:
+        inputs = read_inputs(loaded, sources, seed, steps, shapes, hints)
+        if against is not None:
+            theirs = load_source(against, loaded, inputs.arrays, hints, inputs.reals)
     if not quiet:
         ran, ours = (
             engine_of(runtime, engine, name, against=theirs, machine=machine, probe=False)
             for name in (None, replay_as)
         )
-        options.announce([ran] if theirs is None else [], [ours] if probe else [])
+        options.announce([ran] if against is None else [], [ours] if probe else [])
     with (
         ProgressBar(hidden=quiet) as progress,
         ThreadPoolExecutor(1) as background,
         output_to_error(),  # what a user's kernel prints is no part of the report
     ):
         background.submit(prepare)  # there is a processor to spare while the capture is waited for
-        result = run(
-            loaded,
-            inputs,
-            runtime,
-            engine,
-            replay_as=replay_as,
-            threads=threads,
-            against=theirs,
-            machine=machine,
-            modes=(mode,) if mode else None,
-            kernels=load_kernels(),
-            expect=expect,
-            command=options.command_line(),
-            # It explains the first inference, on inputs of the model's own shapes.
-            explain_command="" if shapes or inputs.earlier else options.explain_command(),
-            progress=progress.update,
-            probe=probe,
-            foretell=lambda line: None if quiet else click.echo(printable(line), err=True),
-        )
+        asked: dict[str, Any] = {
+            "replay_as": replay_as,
+            "threads": threads,
+            "machine": machine,
+            "modes": (mode,) if mode else None,
+            "kernels": load_kernels(),
+            "expect": expect,
+            "command": options.command_line(),
+            "progress": progress.update,
+            "probe": probe,
+        }
+        if source is None:
+            from tflreplay.tools.replay import run
+
+            result = run(
+                loaded,
+                inputs,
+                runtime,
+                engine,
+                against=theirs,
+                # It explains the first inference, on inputs of the model's own shapes.
+                explain_command="" if shapes or inputs.earlier else options.explain_command(),
+                foretell=lambda line: None if quiet else click.echo(printable(line), err=True),
+                **asked,
+            )
+        else:
+            from tflreplay.tools.dataset import run_dataset
+
+            result = run_dataset(
+                loaded,
+                source,
+                runtime,
+                engine,
+                against=None if against is None else dumps_of(against, source),
+                single_commands=options.single_commands(),
+                shapes=shapes,
+                hints=hints,
+                **asked,
+            )
         directory = out if out is not None else _new_directory(Path("reports"), model.stem)
         report(result, directory, overwrite=force)
     if as_json:

@@ -159,7 +159,8 @@ class Comparison:
         found = {layer.key: layer for layer in self.layers}
         for layer in other.layers:
             found[layer.key] = found[layer.key] + layer if layer.key in found else layer
-        return Comparison(tuple(found[key] for key in sorted(found)))
+        # In the order of the ops, and of an op's outputs.
+        return Comparison(tuple(sorted(found.values(), key=lambda layer: layer.op_index)))
 
     @cached_property
     def mismatched(self) -> tuple[LayerDiff, ...]:

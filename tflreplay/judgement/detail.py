@@ -65,6 +65,8 @@ class Detail:
     has no height and width, ``saturation`` where it is not quantized. ``fractions`` is None where
     no rule requantizes accumulators; else it holds rows ``(fraction, difference)`` of a sample:
     the fractional part of accumulator times real multiplier, in [0, 1), cut to six digits.
+    ``input`` is the one of a dataset that all this is of, and ``explain_command`` what to type, but
+    for ``--layer`` and ``--at``, to explain an element of it.
     """
 
     mode: str
@@ -72,6 +74,8 @@ class Detail:
     heat: HeatMap | None
     saturation: Saturation | None
     fractions: Array | None
+    input: str = ""
+    explain_command: str = ""
 
 
 def details(

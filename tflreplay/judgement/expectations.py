@@ -10,6 +10,9 @@ Written as ``exact``, ``any`` (whatever it gives is fine), or conditions such as
 
     [layer]                      # by op index; it beats the op, which beats the default
     17 = "any"
+
+Over a dataset, ``changed<=0`` beside other conditions, or ``changed = 0`` in the file, is of the
+inputs whose class changes.
 """
 
 from __future__ import annotations
@@ -66,12 +69,16 @@ EXACT = Expectation()
 
 @dataclass(frozen=True)
 class Expectations:
-    """What each layer is held to. ``source`` is the text, or the file, that they were read from."""
+    """What each layer is held to. ``source`` is the text, or the file, that they were read from.
+
+    ``changed`` is in how many inputs of a dataset the class may change; None where it is not asked.
+    """
 
     source: str
     default: Expectation = EXACT
     ops: Mapping[str, Expectation] = field(default_factory=dict)
     layers: Mapping[int, Expectation] = field(default_factory=dict)
+    changed: int | None = None
 
     def of(self, layer: LayerDiff) -> Expectation:
         return self.layers.get(layer.op_index) or self.ops.get(layer.op) or self.default
@@ -84,11 +91,17 @@ def read_expectations(source: str, model: Model) -> Expectations:
         InputError: it cannot be read, or names an op or a layer that ``model`` does not have.
     """
     if not source.endswith(".toml"):
-        return Expectations(source, _expectation(source, "--expect"))
+        of_layers, changed = _changed(source)
+        return Expectations(source, _expectation(of_layers, "--expect"), changed=changed)
     document = _document(source)
     for key in document:
-        if key not in ("default", *_TABLES):
-            raise InputError(f"{source}: {key!r} is unknown; there are default, [op] and [layer]")
+        if key not in ("default", "changed", *_TABLES):
+            raise InputError(
+                f"{source}: {key!r} is unknown; there are default, changed, [op] and [layer]"
+            )
+    changed = document.get("changed")
+    if changed is not None and (type(changed) is not int or changed < 0):
+        raise InputError(f"{source}: changed = {changed!r} is no number of inputs, from 0 on")
     op, layer = (document.get(name, {}) for name in _TABLES)
     for name, table in (("op", op), ("layer", layer)):
         if not isinstance(table, dict):
@@ -104,7 +117,18 @@ def read_expectations(source: str, model: Model) -> Expectations:
             _layer(key, model, source): _expectation(text, f"{source}: [layer] {key}")
             for key, text in layer.items()
         },
+        changed,
     )
+
+
+def _changed(text: str) -> tuple[str, int | None]:
+    """The conditions of layers, ``exact`` where there are none; and that of the classes."""
+    parts = text.split(",")
+    found = [part for part in parts if re.fullmatch(r"\s*changed\s*<=\s*\d+\s*", part)]
+    if len(found) != 1:
+        return text, None
+    rest = ",".join(part for part in parts if part not in found)
+    return rest or EXACT.text, int(found[0].partition("<=")[2])
 
 
 def _document(source: str) -> dict[str, Any]:

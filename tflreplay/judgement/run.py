@@ -14,6 +14,7 @@ from tflreplay.ground.machine import Machine, replay_notes
 from tflreplay.ground.words import printable, series
 from tflreplay.judgement import proof
 from tflreplay.judgement.comparison import Comparison, LayerDiff
+from tflreplay.judgement.dataset import Dataset
 from tflreplay.judgement.defects import Met, told
 from tflreplay.judgement.detail import Detail
 from tflreplay.judgement.diagnosis import Verdict, summarize
@@ -124,6 +125,7 @@ class Run:
         seconds: wall time by stage.
         input_steps: of each input that was given in real numbers, and whose codes the other side
             shows, how it made them. The graph was replayed on those.
+        dataset: of a run over a dataset a line an input; the comparison is then the sum of all.
     """
 
     model: Model
@@ -136,6 +138,7 @@ class Run:
     inference: tuple[int, int] = (1, 1)
     seconds: Mapping[str, float] = field(default_factory=dict)
     input_steps: tuple[InputStep, ...] = ()
+    dataset: Dataset | None = None
 
     @property
     def verdicts(self) -> Mapping[int, Verdict]:
@@ -191,6 +194,7 @@ class Run:
             self.capture.note,
             *self.capture.problems,
             *computed,
+            *(self.dataset.notes if self.dataset is not None else ()),
             *self.findings.undiagnosed,
         ]
         return tuple(filter(None, told))
@@ -244,9 +248,17 @@ class Run:
         """The command's: 0 where all is as expected, 1 where a layer is not, 2 where unknown."""
         if self.capture.failure or not self.comparison.layers:
             return 2
-        if self.failed or self.failed_inputs:
+        if self.failed or self.failed_inputs or self.changed_too_often:
             return 1
         return 2 if self.unjudged else 0
+
+    @property
+    def changed_too_often(self) -> bool:
+        """True where the class changes in more inputs than expected."""
+        allowed = self.asked.expectations.changed if self.asked.expectations is not None else None
+        return (
+            allowed is not None and self.dataset is not None and len(self.dataset.changed) > allowed
+        )
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -324,7 +336,6 @@ class Run:
         unread = len(self.comparison.not_read)
         compared = len(layers) - skipped - undumped - unread
         how = series(self.modes[::-1])
-        number, of = self.inference
         absent = [f"{undumped} of {len(layers)} layers not dumped"] if undumped else []
         if self.verdict == "exact":
             counted = [
@@ -335,7 +346,7 @@ class Run:
             return (
                 f"EXACT: {', '.join(counted)}, "
                 f"{self._tolerated}"
-                f"0 mismatches, {how}, {f'in each of {of} inferences, ' if of > 1 else ''}"
+                f"0 mismatches, {how}, {self._in_each}"
                 f"against {self.against}"
             )
         untold = [f"{skipped} of {len(layers)} layers not replayed"] if skipped else []
@@ -346,16 +357,31 @@ class Run:
         first = self.comparison.first_divergence
         if first is None and not self.wrong_inputs:
             same = f"{compared} of {len(layers)} layers are exact" if compared else "no comparison"
-            return printable(f"INCOMPLETE: {', '.join([same, *untold])}; against {self.against}")
+            return printable(
+                f"INCOMPLETE: {self._where}{', '.join([same, *untold])}; against {self.against}"
+            )
         differ = len(self.comparison.mismatched)
         parts = [f"{differ} of {len(layers)} layers {'differs' if differ == 1 else 'differ'}"]
         if first is None:
             parts = [f"{compared} of {len(layers)} layers are exact on its codes"]
         return printable(
-            f"MISMATCH: {f'inference {number} of {of}, ' if of > 1 else ''}"
-            f"first divergence {self._first}, "
+            f"MISMATCH: {self._where}first divergence {self._first}, "
             f"{', '.join([*parts, *untold])}; against {self.against}"
         )
+
+    @property
+    def _in_each(self) -> str:
+        if self.dataset is not None:
+            return f"in each of {len(self.dataset.inputs):,} inputs, "
+        return f"in each of {self.inference[1]} inferences, " if self.inference[1] > 1 else ""
+
+    @property
+    def _where(self) -> str:
+        """In which inputs or inferences something differs."""
+        number, of = self.inference
+        if self.dataset is not None:
+            return f"{len(self.dataset.differing):,} of {len(self.dataset.inputs):,} inputs, "
+        return f"inference {number} of {of}, " if of > 1 else ""
 
     @property
     def _first(self) -> str:

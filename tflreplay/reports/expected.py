@@ -25,6 +25,8 @@ def render(run: Run) -> str:
     ]
     if len(run.failed) > SHOWN:
         lines.append(f"... and {len(run.failed) - SHOWN} more: see junit.xml")
+    if run.changed_too_often:
+        lines.append(_changed(run))
     return "\n".join(textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines)
 
 
@@ -33,9 +35,10 @@ def headline(run: Run) -> str:
     if run.asked.expectations is None:
         return ""
     by = f"by {run.asked.expectations.source}"
-    if run.failed or run.failed_inputs:
+    if run.failed or run.failed_inputs or run.changed_too_often:
         places = [_layers(len(run.failed))] if run.failed else []
         places += ["the step before the graph"] if run.failed_inputs else []
+        places += ["the classes"] if run.changed_too_often else []
         text = f"NOT AS EXPECTED {by} in {' and '.join(places)}"
     elif run.unjudged:
         text = f"NOT COMPARED in {_layers(len(run.unjudged))} of which something is expected {by}"
@@ -57,13 +60,21 @@ def blame(run: Run, layer: LayerDiff) -> str:
     return printable(text)
 
 
+def _changed(run: Run) -> str:
+    assert run.dataset is not None
+    assert run.asked.expectations is not None
+    changed, inputs = len(run.dataset.changed), len(run.dataset.inputs)
+    expected = run.asked.expectations.changed
+    return f"the class changes in {changed:,} of {inputs:,} inputs; expected changed<={expected}"
+
+
 def document(run: Run) -> dict[str, Any] | None:
     """For ``report.json``; None where nothing was asked."""
     if run.asked.expectations is None:
         return None
     return {
         "source": run.asked.expectations.source,
-        "met": not (run.failed or run.failed_inputs or run.unjudged),
+        "met": not (run.failed or run.failed_inputs or run.changed_too_often or run.unjudged),
         "failed": [_key(run, layer) for layer in run.failed],
         "not_compared": [_key(run, layer) for layer in run.unjudged],
     }

@@ -29,7 +29,7 @@ from tflreplay.judgement.diagnosis import Verdict
 from tflreplay.judgement.difference import Difference
 from tflreplay.judgement.run import MODES, Run, story
 from tflreplay.judgement.suspects import ranges
-from tflreplay.reports import amplification, json_report
+from tflreplay.reports import amplification, dataset, json_report
 
 _HERE = Path(__file__).parent
 _CHARTED = ("elements", "mismatches", "plus_one", "minus_one")
@@ -74,12 +74,15 @@ def render(run: Run, found: dict[str, Any]) -> str:
     """The page. ``found`` is the document of ``report.json``."""
     layers = run.comparison.layers
     first = run.comparison.first_divergence
+    scripts = ["panel.js", "layer_charts.js", "report.js"]
+    scripts += ["dataset.js"] if run.dataset is not None else []
     rows = [
         Row(layer, key(layer), shape_text(layer.shape), _verdict(run, layer)) for layer in layers
     ]
     return template().render(
-        **page(json_report.encoded(_charted(found)), "panel.js", "layer_charts.js", "report.js"),
+        **page(json_report.encoded(_charted(found)), *scripts),
         run=run,
+        map_columns=dataset.MAP_COLUMNS,
         rows=rows,
         kinds=Counter(row.kind for row in rows),
         ops=sorted(Counter(layer.op for layer in layers).items()),

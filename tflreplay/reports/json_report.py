@@ -26,7 +26,7 @@ from tflreplay.judgement.proof import Proof
 from tflreplay.judgement.run import Run, story
 from tflreplay.judgement.stretch import StretchVerdict
 from tflreplay.model import Tensor
-from tflreplay.reports import amplification, expected
+from tflreplay.reports import amplification, dataset, expected
 
 # 1: the first. 2: a fit holds its mistakes as a list.
 FORMAT_VERSION = 2
@@ -100,6 +100,7 @@ def document(run: Run) -> dict[str, Any]:
         "expectations": expected.document(run),
         "input_steps": [_input_step(step) for step in run.input_steps],
         "amplification": amplification.document(run),
+        "dataset": dataset.document(run),
         "layers": [_layer(run, layer) for layer in comparison.layers],
     }
 
@@ -314,6 +315,8 @@ def _detail(found: Detail | None) -> dict[str, Any] | None:
     heat, saturation, fractions = found.heat, found.saturation, found.fractions
     return {
         "mode": found.mode,
+        "input": found.input or None,
+        "explain_command": found.explain_command,
         "worst": [_element(element) for element in found.worst],
         "heat": None
         if heat is None

@@ -9,7 +9,7 @@ from tflreplay.judgement.difference import Difference
 from tflreplay.judgement.measured import arithmetic
 from tflreplay.judgement.run import Run
 from tflreplay.judgement.suspects import ranges
-from tflreplay.reports import amplification, expected
+from tflreplay.reports import amplification, dataset, expected
 from tflreplay.reports.markdown import code, text
 
 SHOWN = 5  # differing layers
@@ -40,6 +40,7 @@ def render(run: Run) -> str:
     if len(differing) > SHOWN:
         parts.append(f"... and {len(differing) - SHOWN} more layers that differ.")
     parts += [text(step.text) for step in run.input_steps]
+    parts += map(text, dataset.lines(run))
     parts += map(text, (*run.proven, *run.explanations, *run.stretch_explanations, *run.defects))
     travel = amplification.render(run)
     if travel:

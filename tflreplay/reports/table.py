@@ -16,7 +16,7 @@ from tflreplay.judgement.diagnosis import summarize
 from tflreplay.judgement.difference import Difference
 from tflreplay.judgement.run import MODES, Run
 from tflreplay.judgement.suspects import ranges
-from tflreplay.reports import amplification
+from tflreplay.reports import amplification, dataset
 
 WIDTH = 80
 SHOWN_VERDICTS = 3  # of the layers of one op
@@ -82,6 +82,7 @@ def render(run: Run, paint: Paint = lambda text, status: text) -> str:
         for (what, reason), ops in reasons.items()
     )
     parts.extend(_wrapped(step.text) for step in run.input_steps)
+    parts.extend(_wrapped(text) for text in dataset.lines(run))
     parts.extend(_wrapped(text) for text in _explanations(run))
     parts.extend(map(_wrapped, run.defects))
     travel = amplification.render(run)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
 
 from tflreplay.ground.files import check_files, write_files
 from tflreplay.judgement.run import Run
-from tflreplay.reports import amplification, json_report, junit, model_explorer, rows, summary
+from tflreplay.reports import (
+    amplification,
+    dataset,
+    json_report,
+    junit,
+    model_explorer,
+    rows,
+    summary,
+)
 
 _TABLES: dict[str, tuple[rows.Row, Callable[[Run], Iterable[rows.Block]]]] = {
     "layers.csv": (rows.LAYER_COLUMNS, rows.layer_rows),
@@ -23,19 +32,26 @@ _TEXTS: dict[str, Callable[[Run], str]] = {
     "model_explorer_verdicts.json": model_explorer.verdicts,
 }
 FILES = (*_TABLES, *_TEXTS, "report.json", "report.html")
+INPUTS = "inputs.csv"
+
+
+def files(run: Run) -> tuple[str, ...]:
+    """Those that are written of a run; of a dataset a table more."""
+    return (*FILES, INPUTS) if run.dataset is not None else FILES
 
 
 def write(run: Run, directory: str | Path, overwrite: bool = False) -> list[Path]:
-    """Write :data:`FILES` into ``directory``, which is created if it is missing.
+    """Write the :func:`files` of a run into ``directory``, which is created if it is missing.
 
     Returns:
-        The paths, in the order of :data:`FILES`.
+        The paths, in their order.
 
     Raises:
         OutputError: one of the files exists and ``overwrite`` is not set, or the directory cannot
             be written to; it then holds what it held before.
     """
-    return write_files(Path(directory), FILES, lambda scratch: _write_all(run, scratch), overwrite)
+    names = files(run)
+    return write_files(Path(directory), names, lambda scratch: _write_all(run, scratch), overwrite)
 
 
 def prepare() -> None:
@@ -48,7 +64,7 @@ def prepare() -> None:
 
 def check(directory: Path, overwrite: bool = False) -> None:
     """Raise the :class:`OutputError` of a report that :func:`write` would refuse to replace."""
-    check_files(directory, FILES, overwrite)
+    check_files(directory, (*FILES, INPUTS), overwrite)
 
 
 def _write_all(run: Run, directory: Path) -> None:
@@ -59,6 +75,11 @@ def _write_all(run: Run, directory: Path) -> None:
             file.write(_lines(columns))
             for block in blocks(run):
                 file.write(_lines(block))
+    if run.dataset is not None:
+        with _open(directory / INPUTS) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(dataset.COLUMNS)
+            writer.writerows(dataset.rows(run))
     for name, text in _TEXTS.items():
         with _open(directory / name) as file:
             file.write(text(run))

@@ -6,17 +6,20 @@ one runtime, so it imports the standard library and numpy only, and never ``tflr
 Its one argument is a directory with ``request.json``, ``model.tflite`` and
 ``input_<index>.npy`` files, each of which holds an array for each of one or several consecutive
 inferences. It writes ``tensors.bin``, the raw tensors one after the other, and ``status.jsonl``:
-one JSON object a stage, so that the parent knows how far it came if it dies.
+one JSON object a stage, so that the parent knows how far it came if it dies. Where the request
+names a pipe, independent inputs come one by one on standard input, and tensors go into the pipe.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 ALIGNMENT = 64
@@ -44,7 +47,11 @@ def run(directory: str, request: dict[str, Any], report: Callable[..., None]) ->
     os.chdir(directory)  # a core file is to go with the rest
 
     report(stage="load", version=version(runtime))
-    interpreter = (Micro if hasattr(runtime, "InterpreterConfig") else Lite)(runtime, request)
+    make = partial(Micro if hasattr(runtime, "InterpreterConfig") else Lite, runtime, request)
+    if "pipe" in request:
+        serve(make, request, report, version(runtime))
+        return
+    interpreter = make()
 
     report(stage="allocate")
     inputs = {index: np.load(f"input_{index}.npy") for index in request["inputs"]}
@@ -62,6 +69,67 @@ def run(directory: str, request: dict[str, Any], report: Callable[..., None]) ->
     # A heap that an op has damaged often shows only when it is freed.
     del interpreter
     report(stage="done", steps=steps, missing=missing)
+
+
+def serve(
+    make: Callable[[], Lite | Micro],
+    request: dict[str, Any],
+    report: Callable[..., None],
+    version: str,
+) -> None:
+    """Compute inputs from standard input until it ends; tensors go into the pipe."""
+    import numpy as np
+
+    interpreter, shapes = None, None
+    with open(request["pipe"], "wb", buffering=1 << 20) as pipe:
+        for line in iter(sys.stdin.buffer.readline, b""):
+            inputs = {}
+            for index, (dtype, shape) in json.loads(line).items():
+                size = math.prod(shape) * np.dtype(dtype).itemsize
+                flat = np.frombuffer(sys.stdin.buffer.read(size), dtype)
+                inputs[int(index)] = flat.reshape(shape)
+            given = {index: array.shape for index, array in inputs.items()}
+            if interpreter is None or request["state"]:
+                interpreter, shapes = make(), None
+            if given != shapes:
+                report(stage="allocate")
+                interpreter.allocate(inputs)
+                report(stage="invoke")
+                shapes = given
+            interpreter.feed(inputs)
+            interpreter.invoke()
+            missing: dict[int, str] = {}
+            arrays: list[Any] = []
+            tensors, size = placed(interpreter, request["tensors"], arrays, missing)
+            told = {
+                "version": version,
+                "tensors": tensors,
+                "size": size,
+                "missing": missing,
+                "delegates": interpreter.delegates(),
+            }
+            pipe.write(json.dumps(told).encode() + b"\n")
+            for array in arrays:
+                pipe.write(array.data)
+                pipe.write(bytes(-array.nbytes % ALIGNMENT))
+            pipe.flush()
+
+
+def placed(
+    interpreter: Lite | Micro, wanted: list[int], arrays: list[Any], missing: dict[int, str]
+) -> tuple[dict[int, Any], int]:
+    """Tensors into ``arrays``: type, shape and place of each, and the bytes of all together."""
+    tensors, size = {}, 0
+    for index in wanted:
+        try:
+            array = interpreter.read(index)
+        except ValueError as error:
+            missing[index] = str(error)
+            continue
+        tensors[index] = (array.dtype.str, array.shape, size)
+        size += array.nbytes + -array.nbytes % ALIGNMENT
+        arrays.append(array)
+    return tensors, size
 
 
 def read(

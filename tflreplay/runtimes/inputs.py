@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +19,7 @@ from tflreplay.ground.rounding import Array, round_half_away
 from tflreplay.ground.words import few
 from tflreplay.model import Model, Tensor
 from tflreplay.ops import card
-from tflreplay.runtimes.formats import Found, Kind, read, read_folder
+from tflreplay.runtimes.formats import Found, Kind, numpy_files, read, read_folder
 from tflreplay.runtimes.hints import NO_HINT, NO_HINTS, Hint, Hints
 from tflreplay.runtimes.layouts import place
 from tflreplay.runtimes.names import Names
@@ -58,7 +61,8 @@ def read_inputs(
         model: the model to be fed.
         sources: each ``file`` or ``name=file``. A file is an image, or in any of the forms of
             :mod:`tflreplay.runtimes.formats`; one that holds several arrays, or a folder, has
-            inputs by name. A name is a signature's argument, or a tensor's as
+            inputs by name. ``file[17]`` is one sample of a file that holds many, from 0 on.
+            A name is a signature's argument, or a tensor's as
             :mod:`tflreplay.runtimes.names` has it. Without sources, the inputs are random.
         seed: of the random inputs.
         steps: how many inferences to run; without it as many as the files hold.
@@ -294,13 +298,16 @@ def _arrays(
 ) -> Iterator[_Given]:
     """Every array of the sources that is an input. ``left`` gets a line on each that is none."""
     for source in sources:
-        name, path = _split(source)
+        name, path, item = _split(source)
         if path.suffix.lower() in IMAGE_SUFFIXES:
             index = _input_index(model, name, str(path))
             label, pixels = _read_image(path, model.main.tensors[index])
             yield _Given(index, label, Found("", label, pixels, shaped=True))
             continue
-        found = read_folder(path)[0] if path.is_dir() else read(path)
+        if item is None:
+            found = read_folder(path)[0] if path.is_dir() else read(path)
+        else:
+            found = _held(path)
         if name and len(found) > 1:
             raise InputError(
                 f"{path}: an archive holds inputs by name; give it without the {name!r} in front"
@@ -317,13 +324,84 @@ def _arrays(
                 if Names(model).find(called).index is None:  # else it is of a dump
                     others.append(called)
             else:
+                if item is not None:
+                    each = _sample(model.main.tensors[index], each, item)
                 yield _Given(index, each.where, each, hint)
         if others:
             left.append(f"{path}: {few(others)} left out: no input is named that")
 
 
-def _split(source: str) -> tuple[str, Path]:
-    """Name and file of ``name=file``, where both may hold a ``=``: the file is one that exists."""
+def samples_in(model: Model, path: Path, hints: Hints = NO_HINTS) -> int:
+    """How many samples a file holds: 1, or as many as the first axis of its arrays counts.
+
+    Raises:
+        InputError: the file cannot be read, or its arrays do not hold as many.
+    """
+    counts = {}
+    for each in _held(path):
+        called = hints.of(each.name or path.stem, path.name).tensor or each.name
+        try:
+            tensor = model.main.tensors[_input_index(model, called, each.where)]
+        except InputError:  # told when it is read
+            continue
+        counts[each.where] = _count(tensor, each.values)
+    if len(set(counts.values()) - {1}) > 1:
+        told = ", ".join(f"{where} {count}" for where, count in counts.items())
+        raise InputError(f"{path}: its arrays do not hold as many samples: {told}")
+    return max(counts.values(), default=1)
+
+
+def _held(path: Path) -> list[Found]:
+    """The arrays of a file, kept while samples are taken out of it; an .npy stays on the disk."""
+    try:
+        stamp = path.stat().st_mtime_ns
+    except OSError as error:
+        raise InputError(f"{path}: cannot read it: {error.strerror or error}") from None
+    return _kept(path, stamp)
+
+
+@lru_cache(maxsize=2)
+def _kept(path: Path, stamp: int) -> list[Found]:
+    return numpy_files.mapped(path) or read(path)
+
+
+def _count(tensor: Tensor, values: Array) -> int:
+    """The samples of an array; the first axis counts them, before a batch of 1 or in its place."""
+    signature = tensor.shape_signature
+    if not values.ndim or not len(values) or values.size == math.prod(tensor.shape):
+        return 1
+    dynamic = any(
+        len(shape) == values.ndim - 1
+        and all(want in (-1, size) for want, size in zip(shape, values.shape[1:], strict=True))
+        for shape in (signature, signature[1:])
+    )
+    same = values.size == len(values) * math.prod(tensor.shape)
+    return len(values) if same or dynamic else 1
+
+
+def _sample(tensor: Tensor, found: Found, item: int) -> Found:
+    """One sample of an array; of one that holds a single sample all."""
+    count = _count(tensor, found.values)
+    if count == 1:
+        return found
+    where = f"{found.where}[{item}]"
+    if item >= count:
+        raise InputError(f"{where}: there are {count} samples, from 0 to {count - 1}")
+    return replace(found, where=where, values=np.array(found.values[item]))
+
+
+def _split(source: str) -> tuple[str, Path, int | None]:
+    """Name, file and sample of ``name=file[17]``, where the first two may hold a ``=``: the file
+    is one that exists."""
+    name, path = _named(source)
+    item = re.fullmatch(r"(.+)\[(\d+)\]", str(path))
+    if item is None or path.exists():
+        return name, path, None
+    name, path = _named(source[: source.rindex("[")])
+    return name, path, int(item[2])
+
+
+def _named(source: str) -> tuple[str, Path]:
     parts = source.split("=")
     splits = [("=".join(parts[:i]), "=".join(parts[i:])) for i in range(len(parts))]
     for name, file in splits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -11,7 +12,8 @@ import tempfile
 import textwrap
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,22 +91,34 @@ class Child:
         Raises:
             CaptureError: the temporary files cannot be written.
         """
+        whole = {**request, "inputs": list(steps[0]), "steps": len(steps)}
+        arrays = {index: np.stack([inputs[index] for inputs in steps]) for index in steps[0]}
+        self._start(whole, content, arrays, launch)
+
+    def _start(
+        self,
+        request: Mapping[str, Any],
+        content: bytes,
+        arrays: Mapping[int, Array],
+        launch: Launch,
+        pipe: int | None = None,
+    ) -> None:
+        """``pipe`` is where the child is to write the tensors; it then reads inputs from a pipe."""
         try:
             holder = tempfile.TemporaryDirectory(prefix="tflreplay-")
             self._directory = Path(holder.name)
-            whole = {**request, "inputs": list(steps[0]), "steps": len(steps)}
-            self._write("request.json", json.dumps(whole).encode())
+            self._write("request.json", json.dumps(request).encode())
             self._write("model.tflite", content)
-            for index in steps[0]:
-                array = np.stack([inputs[index] for inputs in steps])
+            for index, array in arrays.items():
                 np.save(self._directory / f"input_{index}.npy", array, allow_pickle=False)
             with open(self._directory / "log", "wb") as log:
                 self._process = subprocess.Popen(
                     [*launch.command, str(PROGRAM), holder.name],
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.DEVNULL if pipe is None else subprocess.PIPE,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     env=launch.variables(),
+                    pass_fds=() if pipe is None else (pipe,),
                 )
         except OSError as error:
             raise CaptureError(f"cannot start the capture: {error}") from None
@@ -133,12 +147,12 @@ class Child:
             error=textwrap.shorten(status.get("error", ""), 300, placeholder=" ..."),
             death=death(code),
             printed=tuple(line.strip() for line in log if line.strip()),
-            steps=tuple(self._tensors(status["steps"])) if done else (),
+            steps=tuple(self._arrays(status["steps"])) if done else (),
             missing={int(key): text for key, text in status["missing"].items()} if done else {},
             delegates=status.get("delegates", []),
         )
 
-    def _tensors(
+    def _arrays(
         self, steps: Sequence[Mapping[str, tuple[str, Sequence[int], int]]]
     ) -> Iterator[dict[int, Array]]:
         """Read-only views of one buffer."""
@@ -149,6 +163,53 @@ class Child:
                 int(index): np.ndarray(tuple(shape), np.dtype(dtype), buffer, offset)
                 for index, (dtype, shape, offset) in entries.items()
             }
+
+
+class Feed(Child):
+    """A child process that computes independent inputs, one after the other.
+
+    Inputs and tensors go through pipes, so that nothing is written to a disk: a line of JSON that
+    says which arrays there are, then their bytes.
+    """
+
+    def __init__(self, request: Mapping[str, Any], content: bytes, launch: Launch) -> None:
+        """As of a :class:`Child`; ``request`` also says whether the model has ``state``."""
+        ours, theirs = os.pipe()
+        try:
+            self._tensors = io.BufferedReader(io.FileIO(ours), 1 << 20)
+            self._start({**request, "pipe": theirs}, content, {}, launch, theirs)
+        finally:
+            os.close(theirs)
+        weakref.finalize(self, self._tensors.close)
+        assert self._process.stdin is not None
+        self._inputs = self._process.stdin
+
+    def send(self, inputs: Mapping[int, Array]) -> None:
+        """Have these inputs computed; what they give is to be received before the next are sent."""
+        arrays = {index: np.ascontiguousarray(array) for index, array in inputs.items()}
+        head = {index: (array.dtype.str, array.shape) for index, array in arrays.items()}
+        with suppress(BrokenPipeError):  # receive() tells
+            self._inputs.write(json.dumps(head).encode() + b"\n")
+            for array in arrays.values():
+                self._inputs.write(array.tobytes())
+            self._inputs.flush()
+
+    def receive(self) -> Outcome:
+        """What was computed of the inputs sent last; or how the process ended."""
+        line = self._tensors.readline()
+        told = json.loads(line) if line.endswith(b"\n") else None
+        buffer = np.empty(told["size"] if told else 0, np.uint8)
+        if told is None or self._tensors.readinto(buffer.data) < buffer.size:
+            return replace(self.wait(), steps=())
+        buffer.flags.writeable = False
+        tensors = {
+            int(index): np.ndarray(tuple(shape), np.dtype(dtype), buffer, offset)
+            for index, (dtype, shape, offset) in told["tensors"].items()
+        }
+        missing = {int(index): text for index, text in told["missing"].items()}
+        return Outcome(
+            "done", told["version"], steps=(tensors,), missing=missing, delegates=told["delegates"]
+        )
 
 
 def death(code: int) -> str:
@@ -164,4 +225,7 @@ def death(code: int) -> str:
 def _stop(process: subprocess.Popen[bytes], holder: tempfile.TemporaryDirectory[str]) -> None:
     process.kill()
     process.wait()
+    if process.stdin is not None:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
     holder.cleanup()

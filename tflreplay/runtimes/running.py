@@ -15,6 +15,7 @@ from tflreplay.ground.engine import LIBRARIES, Engine
 from tflreplay.ground.errors import CaptureError, InputError, NotReplayed
 from tflreplay.ground.machine import UNKNOWN, Machine, machine_of
 from tflreplay.model import (
+    HANDLES,
     Model,
     Operator,
     Tensor,
@@ -28,7 +29,7 @@ from tflreplay.ops.base.row import Defect
 from tflreplay.runtimes import xnnpack
 from tflreplay.runtimes.launching import launch
 from tflreplay.runtimes.packages import RUNTIMES, installed, parse
-from tflreplay.runtimes.process import Child, Launch, Outcome
+from tflreplay.runtimes.process import Child, Feed, Launch, Outcome
 
 Array = np.ndarray[Any, Any]
 
@@ -210,8 +211,23 @@ class Running:
             raise self._result
         return self._result
 
+    def feed(self) -> Feed:
+        """A process that computes other inputs of the whole model, one after the other."""
+        request, content = self._request(len(self._operators))
+        return Feed({**request, "state": _has_state(self._model)}, content, self._launch)
+
+    def taken(self, inputs: Mapping[int, Array], outcome: Outcome) -> Capture:
+        """What such a process gave of ``inputs``."""
+        self._steps = [dict(inputs)]
+        return self._capture(outcome, len(self._operators))
+
     def _start(self, count: int) -> Child:
         """Run the first ``count`` ops."""
+        request, content = self._request(count)
+        return Child(request, content, self._steps, self._launch)
+
+    def _request(self, count: int) -> tuple[dict[str, Any], bytes]:
+        """What the child is to do, and the model of the first ``count`` ops."""
         graph = self._model.main
         tensors = [tensor for op in self._operators[:count] for tensor in _outputs(self._model, op)]
         request = {
@@ -225,7 +241,7 @@ class Running:
         content = truncated(self._content, count)
         if added := self._added_outputs(count):
             content = with_outputs(content, [*graph.outputs, *added])
-        return Child(request, content, self._steps, self._launch)
+        return request, content
 
     def _added_outputs(self, count: int) -> list[int]:
         """What has to become an output of the model to be computed, since nothing reads it.
@@ -425,6 +441,15 @@ def arena(model: Model) -> int:
 
 def _outputs(model: Model, op: Operator) -> list[Tensor]:
     return [model.main.tensors[index] for index in op.outputs]
+
+
+def _has_state(model: Model) -> bool:
+    """True where an inference may leave something behind for the next one."""
+    return any(
+        tensor.is_variable or tensor.dtype in HANDLES
+        for graph in model.subgraphs
+        for tensor in graph.tensors
+    )
 
 
 def _unreadable(tensor: Tensor) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 import time
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
 
 from tflreplay.ground.engine import Engine
+from tflreplay.ground.errors import InputError
 from tflreplay.ground.rounding import Array
 from tflreplay.judgement import built as built_so
 from tflreplay.judgement.comparison import Comparison, compare
@@ -105,6 +106,8 @@ def run(
     against = on_machine(against, machine)
     ours = engine_of(runtime, engine, replay_as, threads, against, machine, probe)
     expectations = read_expectations(expect, model) if expect is not None else None
+    if expectations is not None and expectations.changed is not None:
+        raise InputError(f"{expectations.source}: changed is of the inputs of a dataset")
     wrong = foretold(model, ours)
     if wrong:
         foretell(wrong)
@@ -114,7 +117,7 @@ def run(
         used = {step.tensor.index: against.tensors[step.tensor.index] for step in before}
         inputs = replace(inputs, arrays=inputs.arrays | used)
     theirs = captured_later(model, inputs, runtime, engine, threads, against, machine)
-    sides = _Sides(model, ours, rows, [*inputs.earlier, inputs.arrays], theirs, progress)
+    sides = Sides(model, ours, rows, [*inputs.earlier, inputs.arrays], theirs, progress)
     chained = sides.chained() if "chained" in modes else []
     with sides.timed("waiting for the capture"):
         captured = theirs()
@@ -140,7 +143,7 @@ def run(
 
 
 @dataclass
-class _Sides:
+class Sides:
     """Our replay and their tensors, inference by inference.
 
     ``fed`` holds the inputs of each, and ``theirs`` waits for the capture of all.
@@ -161,7 +164,7 @@ class _Sides:
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
 
-    def _step(self, stage: str) -> Callable[..., None]:
+    def step(self, stage: str) -> Callable[..., None]:
         """To be called with an op's index, and perhaps with what is done with it."""
         operators = self.model.main.operators
 
@@ -187,7 +190,7 @@ class _Sides:
                     arrays,
                     self.ours,
                     captured=partial(self._known, number),
-                    progress=self._step("Replaying, chained"),
+                    progress=self.step("Replaying, chained"),
                     kernels=self.rows,
                     session=session,
                     halves=self.halves,
@@ -217,7 +220,7 @@ class _Sides:
                         tensors,
                         self.ours,
                         chained=of_chain,
-                        progress=self._step("Replaying, isolated"),
+                        progress=self.step("Replaying, isolated"),
                         kernels=self.rows,
                         session=session,
                         halves=self.halves,
@@ -245,11 +248,12 @@ class _Sides:
         by_users: Mapping[int, str],
         dumped: bool,
         number: int,
+        but: Collection[int] = (),
     ) -> Findings:
         """What explains the differences, and the layers that differ from near.
 
         Where nothing differs, what that proves of the user's kernels, or of what was ``dumped``.
-        ``number`` is that of the inference.
+        ``number`` is that of the inference. There is no verdict on the ops in ``but``.
         """
         defects, unknown = self._defects(tensors, chained)
         if not comparison.mismatched:
@@ -262,13 +266,15 @@ class _Sides:
             for index in by_users:
                 outputs = self.model.main.operators[index].outputs
                 produced.update({i: made[i] for i in outputs if i in made})
+        for index in but:
+            produced.pop(self.model.main.operators[index].outputs[0], None)
         with self.timed("verdicts"):
             verdicts, undiagnosed = diagnose_all(
                 model,
                 tensors,
                 self.ours,
                 produced,
-                self._step("Explaining"),
+                self.step("Explaining"),
                 self.halves,
                 self._known(number - 1) if number else None,
                 None if by_users else self._elsewhere(),
@@ -356,7 +362,7 @@ class _Sides:
                 self.ours,
                 command,
                 sum(self.seconds.values()) / 2,
-                self._step("Looking for what the result proves"),
+                self.step("Looking for what the result proves"),
                 self.halves,
             )
 
@@ -377,7 +383,7 @@ class _Sides:
                 tensors,
                 self.ours,
                 rivals,
-                self._step("Explaining what was not seen"),
+                self.step("Explaining what was not seen"),
                 self.halves,
             ), []
         except Exception as error:  # what was compared is told all the same

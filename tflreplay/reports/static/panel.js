@@ -134,7 +134,8 @@ function worstBlock(layer, explain) {
     element("thead", {}, element("tr", {}, ...heads.map((text, place) =>
       element("th", { className: place ? "number" : "" }, text)))),
     element("tbody", {}, ...lines));
-  const nodes = [element("h3", {}, `Worst elements, ${mode}`), table];
+  const of = layer.detail.input ? `, of ${layer.detail.input}` : "";
+  const nodes = [element("h3", {}, `Worst elements, ${mode}${of}`), table];
   if (!explain) return nodes;
   show(lines[0], worst[0].index.join(","));
   return [...nodes, element("p", { className: "explain" }, command, copied)];
@@ -203,7 +204,7 @@ function panelContent(layer, { explain_command: explain }) {
     nodes.push(...channels.nodes);
     starts.push(channels.start);
     if (layer.detail) {
-      const near = detailBlocks(layer, explain);
+      const near = detailBlocks(layer, layer.detail.explain_command || explain);
       nodes.push(...near.nodes);
       starts.push(...near.starts);
     }

@@ -48,6 +48,25 @@ def read(path: Path) -> list[Found]:
     return [Found(name, f"{path}[{name}]", array, shaped=True) for name, array in arrays]
 
 
+def mapped(path: Path) -> list[Found]:
+    """The array of an ``.npy``, left on the disk until its values are used; empty for any other.
+
+    Raises:
+        InputError: the file cannot be read, is damaged, cut short, or holds objects.
+    """
+    try:
+        with open(path, "rb") as file:
+            if file.read(6) != MAGIC[0]:
+                return []
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:
+        raise InputError(
+            f"{path}: damaged, or not a numpy file of numbers: {error or type(error).__name__}; "
+            "save it again, with numpy.save"
+        ) from None
+    return [Found("", str(path), array, shaped=True)]
+
+
 def _check(stream: IO[bytes], member: zipfile.ZipInfo) -> None:
     """Refuse an array that claims to be larger than its file."""
     if stream.read(6) != MAGIC[0]:
