@@ -1,3 +1,4 @@
 from tflreplay.cli import main
 
-main()
+if __name__ == "__main__":  # not where a worker imports it
+    main()

@@ -208,6 +208,13 @@ def command_line() -> str:
     return shlex.join(["tflreplay", *sys.argv[1:]])
 
 
+def command_to_resume(directory: Path) -> str:
+    """What the user typed, to go on with what was kept in ``directory``."""
+    words = ["tflreplay", *sys.argv[1:]]
+    words += [] if typed("out") else ["--out", str(directory)]
+    return shlex.join([*words, *([] if typed("resume") else ["--resume"])])
+
+
 _dataset = click.option(
     "--dataset",
     metavar="DIR|FILE|PATTERN",
@@ -229,6 +236,27 @@ labels = click.option(
 def dataset(command: Callable[..., Any]) -> Callable[..., Any]:
     """Many inputs."""
     return _dataset(_limit(command))
+
+
+_workers = click.option(
+    "--workers",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Work on the dataset in N processes, each of which takes one core.",
+)
+_cluster = click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    help="Work on the dataset with the workers of a Dask scheduler, such as tcp://10.0.0.1:8786.",
+)
+_resume = click.option(
+    "--resume", is_flag=True, help="Go on with a dataset that was interrupted, in --out."
+)
+
+
+def workers(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Who works on a dataset, and from where on."""
+    return _workers(_cluster(_resume(command)))
 
 
 def check_dataset(others: dict[str, Any], own: dict[str, Any]) -> None:

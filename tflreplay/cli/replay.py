@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,7 @@ What a dump given to --against does not hold does not count.
 @options.steps
 @options.dataset
 @options.labels
+@options.workers
 @click.option(
     "--out",
     type=options.DIRECTORY,
@@ -98,6 +100,9 @@ def replay(
     dataset: str | None,
     limit: int | None,
     labels: Path | None,
+    workers: int | None,
+    cluster: str | None,
+    resume: bool,
     out: Path | None,
     force: bool,
     engine: str | None,
@@ -125,8 +130,19 @@ def replay(
 
     options.check_dataset(
         {"--input": sources, "--steps": steps, "--seed": options.typed("seed")},
-        {"--dataset": dataset, "--limit": limit, "--labels": labels},
+        {
+            "--dataset": dataset,
+            "--limit": limit,
+            "--labels": labels,
+            "--workers": workers,
+            "--cluster": cluster,
+            "--resume": resume,
+        },
     )
+    if workers is not None and cluster is not None:
+        raise click.UsageError("--workers and --cluster: give one of the two.")
+    if resume and out is None:
+        raise click.UsageError("--resume goes on in --out; give that, too.")
     if out is not None:
         check(out, force)
     loaded = load(model)
@@ -174,22 +190,35 @@ def replay(
                 foretell=lambda line: None if quiet else click.echo(printable(line), err=True),
                 **asked,
             )
+            directory = out if out is not None else _new_directory(Path("reports"), model.stem)
+            report(result, directory, overwrite=force)
         else:
             from tflreplay.tools.dataset import run_dataset
+            from tflreplay.tools.dataset.kept import NAME
 
-            result = run_dataset(
-                loaded,
-                source,
-                runtime,
-                engine,
-                against=None if against is None else dumps_of(against, source),
-                single_commands=options.single_commands(),
-                shapes=shapes,
-                hints=hints,
-                **asked,
-            )
-        directory = out if out is not None else _new_directory(Path("reports"), model.stem)
-        report(result, directory, overwrite=force)
+            directory = out if out is not None else _new_directory(Path("reports"), model.stem)
+            so_far = directory / NAME
+            try:
+                result = run_dataset(
+                    loaded,
+                    source,
+                    runtime,
+                    engine,
+                    against=None if against is None else dumps_of(against, source),
+                    single_commands=options.single_commands(),
+                    shapes=shapes,
+                    hints=hints,
+                    workers=workers,
+                    cluster=cluster,
+                    so_far=so_far,
+                    resume=resume,
+                    **asked,
+                )
+            except BaseException:
+                _say_what_is_left(so_far, directory)
+                raise
+            report(result, directory, overwrite=force)
+            so_far.unlink(missing_ok=True)
     if as_json:
         click.echo(json_report.dumps(result))
     elif not quiet:
@@ -207,6 +236,19 @@ def replay(
     if result.capture.failure:
         raise CaptureError(result.capture.failure)
     sys.exit(result.exit_code)
+
+
+def _say_what_is_left(so_far: Path, directory: Path) -> None:
+    """Of a dataset that was interrupted; a directory of ours is not left empty."""
+    if so_far.exists():
+        click.echo(
+            f"tflreplay: what is done so far is in {directory}; to go on: "
+            f"{options.command_to_resume(directory)}",
+            err=True,
+        )
+    elif not options.typed("out"):
+        with suppress(OSError):
+            directory.rmdir()
 
 
 def _new_directory(parent: Path, stem: str) -> Path:
