@@ -11,13 +11,18 @@ import numpy as np
 import pytest
 
 from tests.conftest import SEVEN_OPS
+from tests.diagnosis.port import Port
 from tests.kernels.test_svdf import random_svdf
 from tests.single_op import build_side_by_side
+from tflreplay.ground.engine import Engine
 from tflreplay.ground.errors import InputError
 from tflreplay.judgement.comparison import Comparison
 from tflreplay.judgement.dataset import Classes, InputResult, chosen, classes
 from tflreplay.judgement.run import Run
 from tflreplay.model import Model, parse
+from tflreplay.ops import row_of
+from tflreplay.ops.seam import call_of
+from tflreplay.replayer.loop import replay, replay_ops
 from tflreplay.runtimes import capture
 from tflreplay.runtimes.dataset import Dataset, read_dataset
 from tflreplay.runtimes.inputs import read_inputs
@@ -155,3 +160,38 @@ def test_the_inputs_that_are_looked_at() -> None:
     assert chosen(inputs, 5, 2) == (4, 2, 1, 0, 3)
     assert chosen(inputs, 2, 1) == (4, 2, 0)
     assert chosen([line(0), line(1)], 5, 2) == (0,)
+
+
+def ported(model: Model, inputs: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
+    """What a port gives whose op 12 sums in 16 bits: enough for dark inputs."""
+    tensors = dict(replay(model, inputs).tensors)
+    op, *later = model.main.operators[12:]
+    call, arrays = call_of(model.main, op, tensors, Engine(), row_of(Engine(), model.main, op))
+    made = Port("double", "accumulator: int16 wraps").kernels[op.name](call, *arrays)
+    tensors[op.outputs[0]] = made.astype(np.int8)
+    return tensors | replay_ops(model, later, tensors, Engine())
+
+
+def test_a_mistake_that_shows_in_few_inputs_is_named(seven_ops: Model, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.integers(-128, -120, (9, 1, 48, 48, 3), np.int8)
+    bright = (3, 7)
+    codes[list(bright)] = rng.integers(-128, 128, (2, 1, 48, 48, 3), np.int8)
+    np.save(tmp_path / "x.npy", codes)
+    dataset = read_dataset(seven_ops, str(tmp_path / "x.npy"))
+    dumps = []
+    for sample in dataset.samples:
+        inputs = read_inputs(seven_ops, sample.sources).arrays
+        dumps.append(tmp_path / f"{sample.number}.npz")
+        arrays = {str(index): array for index, array in ported(seven_ops, inputs).items()}
+        np.savez(dumps[-1], **arrays)
+    found = run_dataset(seven_ops, dataset, against=dumps, single_commands=("x", ""))
+    assert found.dataset is not None
+    assert tuple(one.number for one in found.dataset.differing) == bright
+    own = [layer for layer in found.comparison.layers if layer.kind == "own"]
+    assert [layer.op_index for layer in own] == [12]
+    assert (found.dataset.evidence[2:], found.dataset.together) == ((0, 1), (12,))
+    assert found.dataset.worst[0].number in bright
+    verdict = found.verdicts[12]
+    assert (verdict.kind, verdict.fits[0].mistake) == ("mistake", "accumulator of 16 bits")
+    assert verdict.elements == 4 * own[0].elements // 9
