@@ -313,6 +313,10 @@ def other_cases() -> list[Case]:
                 instead=(here,),
             )
         )
+    # Squares are fused there, in the row that x86-64 has too.
+    for op, made in (("L2_NORMALIZATION", lengths), ("L2_POOL_2D", pooled)):
+        rows = {f"reference@aarch64 litert=={NEWEST['litert']}": row(op, "reference", types=FLOAT)}
+        cases.append(case(f"{op} float32 on aarch64", made, rows, instead=unlike(np.sin)))
     # float32 within a tolerance, which says less.
     for op, engine, make, other in (
         ("TANH", "reference", partial(models.real, op="TANH"), unlike(np.sin)),
@@ -446,6 +450,19 @@ def mean(rng: np.random.Generator) -> Made:
     inputs = [x, Spec((2,), "int32", data=axes)]
     content = build("MEAN", inputs, [y], {"keepDims": True}, "ReducerOptions", 2)
     return content, [random_codes(rng, x.shape, "int8")]
+
+
+def lengths(rng: np.random.Generator) -> Made:
+    x = Spec((8, 50), "float32")
+    content = build("L2_NORMALIZATION", [x], [x], {}, "L2NormOptions")
+    return content, [rng.normal(0, 1, x.shape).astype(np.float32)]
+
+
+def pooled(rng: np.random.Generator) -> Made:
+    x, y = Spec((1, 9, 9, 8), "float32"), Spec((1, 3, 3, 8), "float32")
+    fields = {"strideH": 3, "strideW": 3, "filterHeight": 3, "filterWidth": 3, "padding": 1}
+    content = build("L2_POOL_2D", [x], [y], fields, "Pool2DOptions")
+    return content, [rng.normal(0, 1, x.shape).astype(np.float32)]
 
 
 def softmax(rng: np.random.Generator) -> Made:

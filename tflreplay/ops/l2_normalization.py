@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from tflreplay.ground.fixed_point import inverse_square_root
+from tflreplay.ground.functions import multiply_add
+from tflreplay.ground.machine import AARCH64
 from tflreplay.ground.rounding import Array, Multiplier, double, wrap32
 from tflreplay.ops.base import refusals
 from tflreplay.ops.base.call import Call, same_type
 from tflreplay.ops.base.card import Card
-from tflreplay.ops.base.last_axis import sum_in_order
 from tflreplay.ops.base.ledger import Staged, Stages
 from tflreplay.ops.base.row import Row
 from tflreplay.ops.base.step import doubled, given, inverse_root
@@ -18,6 +19,7 @@ from tflreplay.ops.base.types import EIGHT_BITS, FLOAT
 from tflreplay.ops.base.words import EXACT, INTEGER_OPS, REFERENCE_OPS, finished
 
 _SCALE_BITS = 7  # of the output: 2**-7
+_VECTOR = 8
 _EPSILON = np.float32(1e-6)
 
 
@@ -68,9 +70,17 @@ def _stages(call: Call, arrays: Arrays, index: Index, shape: Index) -> Staged:
 def l2_normalization_float(call: Call, x: Array) -> Array:
     """``x / max(sqrt(sum(x ** 2)), 1e-6)``: ``.../internal/reference/l2normalization.h``.
 
-    Every operation is rounded to float32; the sum is taken from left to right.
+    Every operation is rounded to float32; the sum is taken from left to right. aarch64 adds the
+    last squares, behind a multiple of 8, before they are rounded.
     """
-    return np.asarray(x / np.maximum(np.sqrt(sum_in_order(x * x)), _EPSILON))
+    vectors = x.shape[-1] - x.shape[-1] % _VECTOR
+    if call.engine.machine not in AARCH64:
+        vectors = x.shape[-1]
+    total = np.zeros((*x.shape[:-1], 1), np.float32)
+    for i in range(x.shape[-1]):
+        value = x[..., i : i + 1]
+        total = multiply_add(value, value, total, fused=i >= vectors)
+    return np.asarray(x / np.maximum(np.sqrt(total), _EPSILON))
 
 
 CARDS = (

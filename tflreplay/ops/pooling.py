@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from tflreplay.ground.functions import multiply_add
+from tflreplay.ground.machine import AARCH64
 from tflreplay.ground.rounding import Array
 from tflreplay.ground.window import Window, window
 from tflreplay.ops.base import refusals
@@ -78,7 +80,7 @@ def average_pool_2d_float(call: Call, x: Array) -> Array:
     x: float32 ``(batch, height, width, channels)``. ``AveragePool`` in
     ``tflite/kernels/internal/reference/pooling.h``.
     """
-    total, count = _float_sums(call, x)
+    total, count = _float_sums(call, x, np.add)
     return activated(call, total / count)
 
 
@@ -96,19 +98,20 @@ def max_pool_2d_float(call: Call, x: Array) -> Array:
 def l2_pool_2d(call: Call, x: Array) -> Array:
     """``clamp(sqrt(mean of the squares))``, summed in float32 row by row, padding left out.
 
-    x: float32 ``(batch, height, width, channels)``. ``L2Pool`` in
-    ``tflite/kernels/internal/reference/pooling.h``.
+    On aarch64 each square is added before it is rounded. x: float32 ``(batch, height, width,
+    channels)``. ``L2Pool`` in ``tflite/kernels/internal/reference/pooling.h``.
     """
-    total, count = _float_sums(call, x * x)
+    fused = call.engine.machine in AARCH64
+    total, count = _float_sums(call, x, lambda v, total: multiply_add(v, v, total, fused))
     return activated(call, np.sqrt(total / count))
 
 
-def _float_sums(call: Call, x: Array) -> tuple[Array, Array]:
+def _float_sums(call: Call, x: Array, add: Callable[[Array, Array], Array]) -> tuple[Array, Array]:
     """Each window's sum, element after element, and how many elements it holds."""
     rows, columns = _windows(call, x.shape)
     total = np.zeros((x.shape[0], rows.outputs, columns.outputs, x.shape[3]), x.dtype)
     for values in _taps(call, x, 0):
-        total += values
+        total = add(values, total)
     count = np.outer(_counts(rows, x.shape[1]), _counts(columns, x.shape[2]))
     return total, count[:, :, None].astype(x.dtype)
 
