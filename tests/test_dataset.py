@@ -195,3 +195,15 @@ def test_a_mistake_that_shows_in_few_inputs_is_named(seven_ops: Model, tmp_path:
     verdict = found.verdicts[12]
     assert (verdict.kind, verdict.fits[0].mistake) == ("mistake", "accumulator of 16 bits")
     assert verdict.elements == 4 * own[0].elements // 9
+
+
+def test_what_is_known_to_be_wrong_is_foretold(
+    seven_ops: Model, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tflreplay.tools.dataset.foretold", lambda model, engine: "it dies")
+    told: list[str] = []
+    found = run_dataset(
+        seven_ops, replace(dataset, samples=dataset.samples[:1]), foretell=told.append
+    )
+    assert told == ["it dies"]
+    assert found.asked.foretold == "it dies"

@@ -285,7 +285,7 @@ _OF_EXPLAIN = (
 # Options that say how one input is replayed.
 _OF_ONE = (
     "layout", "mapping", "shapes", "engine", "replay_as", "runtime", "machine", "threads", "kernel",
-    "mode", "probe",
+    "time_limit", "sanitize", "mode", "probe",
 )  # fmt: skip
 
 

@@ -175,6 +175,7 @@ def replay(
             "command": options.command_line(),
             "progress": progress.update,
             "probe": probe,
+            "foretell": lambda line: None if quiet else click.echo(printable(line), err=True),
         }
         if source is None:
             from tflreplay.tools.replay import run
@@ -187,7 +188,6 @@ def replay(
                 against=theirs,
                 # It explains the first inference, on inputs of the model's own shapes.
                 explain_command="" if shapes or inputs.earlier else options.explain_command(),
-                foretell=lambda line: None if quiet else click.echo(printable(line), err=True),
                 **asked,
             )
             directory = out if out is not None else _new_directory(Path("reports"), model.stem)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,7 @@ from tflreplay.replayer.user_kernels import UserKernel
 from tflreplay.runtimes.dataset import Dataset as Source
 from tflreplay.runtimes.hints import NO_HINTS, Hints
 from tflreplay.runtimes.saved import check, save
+from tflreplay.tools.check import foretold
 from tflreplay.tools.dataset.evidence import explained
 from tflreplay.tools.dataset.given import Given, Reader
 from tflreplay.tools.dataset.judge import Job, Judge, captures_of
@@ -50,6 +51,7 @@ def run_dataset(
     resume: bool = False,
     progress: Progress = lambda stage, op, done, total: None,
     probe: bool = True,
+    foretell: Callable[[str], None] = lambda line: None,
 ) -> Run:
     """Replay ``model`` on every input of a dataset, and compare with a runtime's kernels.
 
@@ -89,6 +91,9 @@ def run_dataset(
     samples = source.samples
     first = reader.read(samples[0]).against
     ours = engine_of(runtime, engine, replay_as, threads, first, machine, probe)
+    wrong = foretold(model, ours)
+    if wrong:
+        foretell(wrong)
     job = Job(model, runtime, engine, threads, machine, ours, rows, modes)
     about = _about(job, source, shapes)
     total = None
@@ -113,6 +118,7 @@ def run_dataset(
         command,
         "",
         expectations,
+        wrong,
     )
     return explained(job, reader, source, total, asked, progress)
 
