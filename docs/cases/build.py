@@ -207,7 +207,42 @@ def sine() -> tuple[bytes, np.ndarray]:
     return graph(tensors, operators, (6,)), rng.uniform(0, 6.2, (rows, 1)).astype(np.float32)
 
 
+def add() -> tuple[bytes, np.ndarray]:
+    """Inputs of a scale 600,000 times that of the output."""
+    tensors = [
+        activation("x", (1, 8), 0.6, 0),
+        activation("y", (1, 8), 1e-6, 0),
+    ]
+    operator = Operator(0, "ADD", 2, (0, 0), (1,), options_table="AddOptions")
+    return graph(tensors, [operator], (1,)), np.arange(8, dtype=np.int8)[None]
+
+
+def transpose() -> tuple[bytes, np.ndarray]:
+    """An output of another scale than the input."""
+    tensors = [
+        activation("x", (2, 4), 0.5, 3),
+        constant("permutation", np.array([1, 0], np.int32)),
+        activation("y", (4, 2), 0.25, 3),
+    ]
+    operator = Operator(0, "TRANSPOSE", 2, (0, 1), (2,), options_table="TransposeOptions")
+    return graph(tensors, [operator], (2,)), np.arange(8, dtype=np.int8).reshape(2, 4)
+
+
+def softmax() -> tuple[bytes, np.ndarray]:
+    """Rows of 600 logits, all alike; the input's zero point is 0."""
+    tensors = [
+        activation("x", (1, 600), 0.05, 0),
+        activation("y", (1, 600), 1 / 256, -128),
+    ]
+    options = {"beta": 1.0}
+    operator = Operator(0, "SOFTMAX", 2, (0,), (1,), options, options_table="SoftmaxOptions")
+    return graph(tensors, [operator], (1,)), np.zeros((1, 600), np.int8)
+
+
 BUILT = {
+    "tensorflow-60815/add": add,
+    "tensorflow-101973/transpose": transpose,
+    "tflite-micro-3499/softmax": softmax,
     "cmsis-5-1012/average_pool": average_pool,
     "esp-dl-319/prelu": prelu,
     "litert-7441/rms_norm": rms_norm,

@@ -140,7 +140,7 @@ RULES = (
         "defect",
         Severity.WARNING,
         "",
-        "see docs/known-defects.md; avoid the op's parameters, or another engine",
+        "see docs/known-defects.md; avoid these parameters, or use another engine",
         "docs/known-defects.md",
         of_op=defect,
         of_engine=True,
