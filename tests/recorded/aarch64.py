@@ -198,7 +198,7 @@ def hybrid_cases() -> list[Case]:
     cases = []
     for name, made, there, instead in (
         ("of four rows", partial(hybrid, rows=8, units=16), ours, (xnnpack,)),
-        ("of three rows", partial(hybrid, rows=3, units=16, depth=40), ours, (x86,)),
+        ("of three rows", partial(hybrid, rows=3, units=24, depth=40), ours, (x86,)),
         ("of many rows", partial(hybrid, rows=40, units=20), ours, (x86,)),
         ("by -128", partial(hybrid, rows=5, depth=44, lowest=True), ours, (x86, of_eight)),
         ("by int4", partial(hybrid, rows=5, units=18, bits=4), four, (x86_four, ours)),

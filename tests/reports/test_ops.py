@@ -79,7 +79,10 @@ def test_what_tools_do_with_an_op() -> None:
 
 
 def test_the_real_tables_fit_the_page() -> None:
-    for runtime, names in (("litert", "reference, optimized, xnnpack"), ("tflm", "tflm")):
+    for runtime, names in (
+        ("litert", "reference, optimized, xnnpack"),
+        ("tflm", "tflm, cmsis-nn, cmsis-nn-single, esp-nn"),
+    ):
         engine = Engine(names.split(",")[0], runtime, "2.3.0")
         text = ops.render(citizens(engine), engine)
         assert f"2.3.0 ({names})" in text

@@ -65,6 +65,8 @@ def capture(
         {"--input": sources, "--seed": options.typed("seed")},
         {"--dataset": dataset, "--limit": limit},
     )
+    if dataset is None:
+        check(output, force)
     loaded = load(model)
     if dataset is not None:
         from tflreplay.runtimes.dataset import read_dataset
@@ -90,7 +92,6 @@ def capture(
         if failures:
             raise CaptureError(f"{len(failures)} inputs failed; {failures[0]}")
         return
-    check(output, force)
     inputs = read_inputs(loaded, sources, seed, shapes=shapes, hints=hints)
     options.announce([engine_of(runtime, engine, machine=machine, probe=False)])
     captured = take(loaded, inputs.arrays, runtime, engine, threads, machine=machine)

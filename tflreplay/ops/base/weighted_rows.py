@@ -66,12 +66,12 @@ def xnnpack_hybrid_row(
     )
 
 
-def by_kleidi(row: Row, kernel: Kernel) -> Row:
-    """XNNPACK's hybrid row where rows are multiplied by KleidiAI's kernels."""
+def by_kleidi(row: Row, kernel: Kernel, what: str) -> Row:
+    """XNNPACK's hybrid row where rows are multiplied by KleidiAI's kernels; ``what`` as above."""
     return replace(
         row,
         kernel=kernel,
-        algorithm=row.algorithm.replace("fma(acc*s, sw, bias)", "acc*(sw*s) + bias"),
+        algorithm=f"{what} quantized to int8; float32 acc*(sw*s) + bias",
         source="src/configs/gemm-config.c",
         on=AARCH64,
     )

@@ -260,7 +260,7 @@ CARDS = (
                     defects=(_reads_padding(xnnpack_hybrid_conv_2d),),
                 ),
                 replace(BY_PIXELS, on=NO_DOT_PRODUCT),
-                by_kleidi(BY_PIXELS, kleidi_conv_2d_by_pixels),
+                by_kleidi(BY_PIXELS, kleidi_conv_2d_by_pixels, "each pixel"),
                 BY_PIXELS,
                 replace(BY_IMAGES, on=NO_DOT_PRODUCT),
                 replace(BY_IMAGES, on=MATRICES),

@@ -237,7 +237,7 @@ CARDS = (
                 before_xnnpack_hybrid(_HYBRID_SEVERAL_SCALES),
                 lowest_products(FLOAT, _HYBRID_EIGHT_BITS),
                 replace(BY_ROWS, on=NO_DOT_PRODUCT),
-                by_kleidi(BY_ROWS, kleidi_fully_connected),
+                by_kleidi(BY_ROWS, kleidi_fully_connected, "each row"),
                 BY_ROWS,
                 xnnpack_hybrid_row(
                     xnnpack_hybrid_fully_connected,
