@@ -158,8 +158,9 @@ def critical(
     op: Op,
     scales: tuple[float, float] = TIED_SCALES,
     output_scale: float = 2.0**-4,
+    within: int = 2,
 ) -> Op:
-    """The op with small weights, and biases near where the output code changes.
+    """The op with small weights, and biases at most ``within`` off where the output code changes.
 
     The real multiplier has the significand of ``scales[0] * scales[1] / output_scale`` and is less
     than ``2**-22``, so that the largest bias still fits 32 bits.
@@ -172,7 +173,7 @@ def critical(
     input_scale = np.float32(np.ldexp(scales[0], -23 - int(np.frexp(real)[1])))
     real = float(input_scale) * float(weight_scale) / output_scale
     codes = rng.integers(-100, 100, bias.shape)
-    biases = np.round((codes + 0.5) / real) + rng.integers(-2, 3, bias.shape)
+    biases = np.round((codes + 0.5) / real) + rng.integers(-within, within + 1, bias.shape)
     same = np.full(np.shape(weights.scale), weight_scale)
     return replace(
         op,
@@ -276,6 +277,14 @@ def int8_layers() -> tuple[Layer, ...]:
             magnified(rng, convolution(rng, (1, 6, 6, 4), (1, 1), 6)),
             magnified(rng, convolution(rng, (1, 8, 8, 3), (2, 2), 9, depthwise=True)),
             magnified(rng, fully_connected(rng, 24, 8, 16)),
+            # Scales at which float32 errs unlike any narrower mantissa; how far, the biases show.
+            critical(
+                rng,
+                convolution(rng, (1, 8, 8, 16), (3, 3), 32, depthwise=True),
+                scales=(0.9, 0.3),
+                output_scale=0.0613,
+                within=64,
+            ),
         ],
     )
 

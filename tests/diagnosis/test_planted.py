@@ -132,7 +132,7 @@ CERTAIN = [
     ("divide by pot: threshold of positive x", "double", "seven_ops", "CONV_2D", True),
     ("quantize multiplier: round()", "double", "tied", "CONV_2D", False),
     ("quantize multiplier: round()", "single", "int8", "FULLY_CONNECTED", False),
-    ("real multiplier: float32", "double", "uint8", "DEPTHWISE_CONV_2D", True),
+    ("real multiplier: float32", "double", "int8", "DEPTHWISE_CONV_2D", True),
     ("real multiplier: float64", "single", "uint8", "CONV_2D", False),
     ("left shift last", "double", "int8", "DEPTHWISE_CONV_2D", True),
     ("zero point: weights'", "float-away64", "uint8", "FULLY_CONNECTED", True),
