@@ -140,7 +140,7 @@ def test_the_stretch_is_named(last_only: Run) -> None:
     assert (found.engines, found.changes, found.untried) == (("xnnpack",), (), ())
     assert found.text.startswith(
         "At or before op 19 FULLY_CONNECTED: these 10 numbers are what XNNPACK's arithmetic gives "
-        "from the input on; nothing else tried does. Tried on op 0-19: 5 engines' arithmetic, "
+        "from the input on; nothing else tried does. Tried on op 0-19: 8 engines' arithmetic, "
     )
     assert found.tried_changes > 500
     assert found.text in said(last_only)

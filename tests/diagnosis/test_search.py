@@ -211,4 +211,4 @@ def test_a_search_that_finds_nothing_makes_the_next_shorter(models: Models) -> N
         diagnose(graph, op, layer.tensors, noise, REFERENCE, doing=doing.append, learned=learned)
         (first,) = [what for what in doing if what.startswith("two mistakes, 0 of ")]
         tried.append(int(first.removeprefix("two mistakes, 0 of ").replace(",", "")))
-    assert tried[3] == 8000 >> 3 < tried[0]
+    assert tried[3] == 12000 >> 3 < tried[0]
