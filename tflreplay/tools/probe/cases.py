@@ -194,6 +194,10 @@ def _functions(build: Builder, rng: np.random.Generator) -> None:
         x = Scale(np.float32(artanh / steps), 3)
         build.op("TANH", (build.codes(codes, x),), codes.shape, Scale(1 / 128))
     if wide:
+        # A row of one is a whole 1, which int16 does not hold.
+        x, codes = Scale(UNIT, 3), random_codes(rng, build.half, (29, 1))
+        options = {"beta": 1.0}
+        build.op("SOFTMAX", (build.codes(codes, x),), codes.shape, whole, options, "SoftmaxOptions")
         # Of these scales alone some engines compute without a table.
         for x in (Scale(2.0**-4), Scale(2.0**-3)):
             codes = every_code(rng, build.half)

@@ -13,9 +13,9 @@ def all_codes(rng: np.random.Generator, half: int, columns: int) -> Array:
 
 
 def every_code(rng: np.random.Generator, half: int) -> Array:
-    """Every code of 8 bits once, and some again; of 16 bits as many."""
-    codes = np.concatenate([_spread(half), rng.integers(-half, half, 37)])
-    return rng.permutation(codes)
+    """Every code of 8 bits once, and some again; of 16 bits as many, and some next to 0."""
+    others = rng.integers(-half, half, 37) if half == 128 else np.arange(-18, 19)
+    return rng.permutation(np.concatenate([_spread(half), others]))
 
 
 def random_codes(rng: np.random.Generator, half: int, shape: tuple[int, ...]) -> Array:

@@ -90,6 +90,12 @@ def batch_matmul(build: Builder, rng: np.random.Generator) -> None:
         options = {"adj_x": False, "adj_y": False}
         shape, y = (1, rows, units), Scale(m.out / np.float32(build.step), 5)
         build.op("BATCH_MATMUL", inputs, shape, y, options, "BatchMatMulOptions")
+    if build.dtype == "int16":
+        # Quotients that need 30 bits and more, beyond which each rule wraps in its own way.
+        left, right = (random_codes(rng, 2**15, shape) for shape in ((1, 23, 1), (1, 1, 19)))
+        inputs = (build.codes(left, Scale(np.float32(1))), build.codes(right, Scale(np.float32(1))))
+        y = Scale(np.float32(2 / 3 / 256))
+        build.op("BATCH_MATMUL", inputs, (1, 23, 19), y, options, "BatchMatMulOptions")
 
 
 def resize_bilinear(build: Builder, rng: np.random.Generator) -> None:

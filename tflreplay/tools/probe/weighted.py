@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -150,6 +151,8 @@ def _by_channels(build: Builder, rng: np.random.Generator, depth: int) -> Iterat
         filters = _one_of(depth, signed[part]) if depth else signed[part][:, None]
         scales = Scale(np.float32(multipliers[part] * _Y.scale / _X.scale))
         yield _Sums(codes, filters, bias[part], _X, scales, _Y)
+    if build.dtype == "int16":
+        yield _beyond(rng, depth, np.ones(4, np.float32))
 
 
 def _by_one_scale(
@@ -163,6 +166,19 @@ def _by_one_scale(
         bias = w * rng.integers(-20, 21, units) + rng.integers(-1, 2, units)
         codes = rng.integers(-reach, reach, (rows, depth or units), endpoint=True)
         yield _Sums(codes, filters, bias, Scale(m.first, -3), Scale(m.second), Scale(m.out, 5))
+    if build.dtype == "int16":
+        yield _beyond(rng, depth, np.float32(1))
+
+
+def _beyond(rng: np.random.Generator, depth: int, scale: Any) -> _Sums:
+    """Sums of int16 codes by a multiplier of 1,500, so that quotients need 30 bits and more: beyond
+    them each rule wraps or saturates in its own way.
+    """
+    weights = np.array([127, -127, 113, -101])
+    filters = _one_of(depth, weights) if depth else weights[:, None]
+    codes, bias = all_codes(rng, 2**15, depth or weights.size), np.zeros(weights.size)
+    scales = Scale(scale * np.float32(1500 * _Y.scale / _X.scale))
+    return _Sums(codes, filters, bias, _X, scales, _Y)
 
 
 def _one_of(depth: int, weights: Array) -> Array:
