@@ -237,10 +237,10 @@ def test_rules_that_part_beyond_32_bits(out: float, same: bool) -> None:
         assert (functions[0] == functions[1]) is same
 
 
-def test_trials_of_one_function_agree_on_the_kit(probed: Cases) -> None:
-    for kind in kinds(probed):
+def test_trials_of_one_function_agree_on_the_kit(of_all_types: Cases) -> None:
+    for kind in kinds(of_all_types):
         by_function: dict[int, list[Array]] = {}
-        for trial in trials_of(probed, kind).known:
+        for trial in trials_of(of_all_types, kind).known:
             flat = np.concatenate([array.ravel() for array in trial.outputs])
             by_function.setdefault(trial.function, []).append(flat)
         for first, *others in by_function.values():

@@ -74,7 +74,7 @@ class Card:
 
     - ``kinds``: its operators that engines compute each in their own way; the last kind has no
       condition where it is all the rest.
-    - ``alike``: kernels that are one function of 8-bit codes, by algebra.
+    - ``alike``: kernels that are one function of 8-bit codes, by algebra, to a zero point of 0.
     - ``sums_once``: what is summed does not depend on the rule; ``accumulates`` names it.
     - ``operands``: what its inputs are called, and how their scales and zero points are numbered in
       formulas, of an op without weights; ``sign`` says with which sign it adds the second one,

@@ -50,7 +50,8 @@ def function_of(call: Call, arrays: Sequence[Array | None]) -> object:
         name = _canonical(call.rule.name, reals, from_zero, _has_room(call, arrays, reals))
         sums = made.values.astype(np.int64).tobytes()
         return name, sums, _bytes(name, reals), made.zero_point, made.low, made.high
-    kernels = next((each for each in card(call.op.name).alike if call.row.kernel in each), None)
+    alike = card(call.op.name).alike if call.output.zero_point == 0 else ()
+    kernels = next((each for each in alike if call.row.kernel in each), None)
     if not heard:
         return kernels or (call.row.kernel, call.row.clamp)
     reals = [real for _, real in heard]
