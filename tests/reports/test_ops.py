@@ -85,7 +85,7 @@ def test_the_real_tables_fit_the_page() -> None:
     ):
         engine = Engine(names.split(",")[0], runtime, "2.3.0")
         text = ops.render(citizens(engine), engine)
-        assert f"2.3.0 ({names})" in text
+        assert f"2.3.0 ({names})" in " ".join(text.split())
         assert max(map(len, text.splitlines())) <= 96
 
 

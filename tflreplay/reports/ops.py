@@ -46,9 +46,10 @@ file below tflreplay/ops."""
 def render(citizens: Sequence[Citizen], engine: Engine) -> str:
     """Each op with its types, those of all the runtime's engines first; then what tools do."""
     names = [one.name for one in engines(engine)]
+    title = f"Replayed of {_title(engine)} ({', '.join(names)}), by the type of the activations:"
     return "\n\n".join(
         [
-            f"Replayed of {_title(engine)} ({', '.join(names)}), by the type of the activations:",
+            textwrap.fill(title, _WIDTH),
             "\n".join(_paragraph(citizen, names) for citizen in citizens),
             _LEGEND,
             _TOOLS,
