@@ -16,7 +16,7 @@ from tflreplay.ground.machine import Machine
 from tflreplay.ground.profile import Measured
 from tflreplay.judgement.measured import profile_notes
 from tflreplay.model import Model
-from tflreplay.tools import measure
+from tflreplay.tools import probe
 from tflreplay.tools.measure import measured
 
 NEW = Engine("reference", "litert", "9.9.9")
@@ -112,7 +112,7 @@ def test_what_cannot_be_probed(
     def refused(engine: Engine) -> tuple[Measured, ...]:
         raise CaptureError("there is no wheel")
 
-    monkeypatch.setattr(measure, "measured_by", refused)
+    monkeypatch.setattr(probe, "measured_by", refused)
     engine = measured(NEW)
     (note,) = profile_notes(seven_ops, engine)
     assert note == (
@@ -126,12 +126,12 @@ def test_what_is_unexplained_and_what_was_not_probed(
     cache: Path, monkeypatch: pytest.MonkeyPatch, seven_ops: Model
 ) -> None:
     found = (Measured("MUL", "int8", None), Measured("ADD", "int8", NEW))
-    monkeypatch.setattr(measure, "measured_by", lambda engine: found)
+    monkeypatch.setattr(probe, "measured_by", lambda engine: found)
     engine = measured(NEW)
     why, assumed = profile_notes(seven_ops, engine)
     assert "; probed here, 1 of 2 kinds of op are as the tables say; not replayed, since" in why
     assert why.endswith("nothing known explains them: MUL")
     assert assumed.startswith("not measured of reference: SUB on int8 (op 0, 16), ")
     assert assumed.endswith("; assumed to be as litert==9.9.9:reference")
-    monkeypatch.setattr(measure, "measured_by", None)
+    monkeypatch.setattr(probe, "measured_by", None)
     assert measured(NEW) == engine  # it was kept

@@ -14,7 +14,6 @@ from tflreplay.ground.machine import this_machine
 from tflreplay.ground.profile import Profile
 from tflreplay.runtimes import RUNTIMES, environments
 from tflreplay.runtimes.profiles import profile_text, read_profile, spelled
-from tflreplay.tools.probe import measured_by
 
 
 def measured(engine: Engine, probe: bool = True) -> Engine:
@@ -55,6 +54,8 @@ def _named(engine: Engine, profile: Profile) -> Profile:
 
 
 def _probed(engine: Engine, path: Path) -> Profile:
+    from tflreplay.tools.probe import measured_by  # slow to import, and rarely needed
+
     try:
         found = measured_by(engine)
     except CaptureError as error:
