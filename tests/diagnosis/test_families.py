@@ -306,7 +306,7 @@ def test_layers_that_the_rule_alone_explains_are_not_called_hidden() -> None:
     found = [layer.verdict(cut), replace(layer.verdict(rounded), op_index=9)]
     (together,) = summarize(found)
     assert together.differing == 2
-    assert "does not show" not in together.text
+    assert "nothing differs" not in together.text
     assert "single alone explains 1 layer more that differs" in together.text
 
 

@@ -330,7 +330,7 @@ def test_a_mistake_shows_in_some_layers() -> None:
     assert summary(hidden, shown, hidden, sure) == (
         "CONV_2D, 2 of 4 layers differ: you do not add the bias (double rounding): all "
         "200 elements "
-        "of 2 layers (in the other 2 it does not show); the nearest other, double, gets 14 wrong. "
+        "of 2 layers (in the other 2 nothing differs); the nearest other, double, gets 14 wrong. "
         "Strong evidence: 48 independent elements tell it from all else tried. Fix: add it."
     )
     assert summary(shown) == (

@@ -294,7 +294,8 @@ class Sides:
             between, failed = self._stretches(comparison, tensors, by_users)
         notes = (*undiagnosed.values(), *missing, *failed, *unknown)
         built = ""
-        if dumped and built_so.may_be_rounded_once(verdicts.values()):
+        # What differs with a user's kernels is theirs, and says nothing of the dump.
+        if dumped and not by_users and built_so.may_be_rounded_once(verdicts.values()):
             built = self._built(comparison, tensors)
         return Findings(verdicts, notes, near, between, defects=defects, built=built)
 

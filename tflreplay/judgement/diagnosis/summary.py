@@ -82,7 +82,7 @@ class OpVerdict:
             claim += f" of {_layers(self.shown)}"
             if hidden:
                 rest = "other" if hidden == 1 else f"other {hidden}"
-                claim += f" (in the {rest} it does not show)"
+                claim += f" (in the {rest} nothing differs)"
         if self.less:
             without = "a part of it" if len(first.mistakes) > 1 else first.arithmetic
             claim += f"; {without} alone explains {_layers(self.less)} more that differ"
