@@ -155,7 +155,15 @@ def _finding(
         except NotReplayed as reason:
             return Finding(name, reason=str(reason))
         total = _sum(total, one)
-    return total
+    return total if total.computes else _by_shape(total)
+
+
+def _by_shape(total: Finding) -> Finding:
+    """The table's rows together are a candidate, where it has one for some operators only."""
+    if total.expected in {score.name for score in total.scores}:
+        return total
+    table = Score(total.expected, total.outputs, total.contradicting)
+    return replace(total, scores=(table, *total.scores))
 
 
 def _evidence(
@@ -197,7 +205,7 @@ def _sum(total: Finding, one: Finding) -> Finding:
         total,
         outputs=total.outputs + one.outputs,
         discriminating=total.discriminating + one.discriminating,
-        expected=" or ".join(dict.fromkeys((total.expected, one.expected))),
+        expected=" or ".join(dict.fromkeys((*total.expected.split(" or "), one.expected))),
         contradicting=total.contradicting + one.contradicting,
         scores=tuple(scores.values()),
         remark=total.remark if total.remark == one.remark else "",
