@@ -123,7 +123,6 @@ def replay(
     """
     from tflreplay.model import load
     from tflreplay.reports import check, expected, github, json_report, prepare, report, table
-    from tflreplay.runtimes.dataset import dumps_of, read_dataset
     from tflreplay.runtimes.inputs import read_inputs
     from tflreplay.runtimes.saved import load_source
     from tflreplay.tools.sources import engine_of
@@ -148,6 +147,8 @@ def replay(
     loaded = load(model)
     source, theirs = None, None
     if dataset is not None:
+        from tflreplay.runtimes.dataset import dumps_of, read_dataset
+
         source = read_dataset(loaded, dataset, limit, labels, hints)
     else:
         inputs = read_inputs(loaded, sources, seed, steps, shapes, hints)

@@ -108,15 +108,15 @@ def run(
     expectations = read_expectations(expect, model) if expect is not None else None
     if expectations is not None and expectations.changed is not None:
         raise InputError(f"{expectations.source}: changed is of the inputs of a dataset")
-    wrong = foretold(model, ours)
-    if wrong:
-        foretell(wrong)
     before: tuple[InputStep, ...] = ()
     if against is not None:
         before = input_steps(model, inputs.reals, inputs.arrays, against.tensors)
         used = {step.tensor.index: against.tensors[step.tensor.index] for step in before}
         inputs = replace(inputs, arrays=inputs.arrays | used)
     theirs = captured_later(model, inputs, runtime, engine, threads, against, machine)
+    wrong = foretold(model, ours)  # while the capture is waited for
+    if wrong:
+        foretell(wrong)
     sides = Sides(model, ours, rows, [*inputs.earlier, inputs.arrays], theirs, progress)
     chained = sides.chained() if "chained" in modes else []
     with sides.timed("waiting for the capture"):

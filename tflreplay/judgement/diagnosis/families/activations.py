@@ -144,24 +144,12 @@ def _bounds(call: Call, right: str) -> Iterator[Change]:
         yield Change(said, of_sums(_clamp(high=int(high))))
         for by in (-1, 1):
             if upper + by <= last:
-                said = Said(
-                    _OF_ACTIVATION,
-                    f"clamp from above at one code too {_way(by)}",
-                    _BOUNDS,
-                    f"activation's upper bound off by one, {_way(by)}",
-                )
-                yield Change(said, of_sums(_clamp(high=upper + by)))
+                yield _off_by_one("above", "upper", by, _clamp(high=upper + by))
     if low is not None:
         lower = max(to.zero_point + round(low / float(to.scale)), first)
         for by in (-1, 1):
             if lower + by >= first:
-                said = Said(
-                    _OF_ACTIVATION,
-                    f"clamp from below at one code too {_way(by)}",
-                    _BOUNDS,
-                    f"activation's lower bound off by one, {_way(by)}",
-                )
-                yield Change(said, of_sums(_clamp(low=lower + by)))
+                yield _off_by_one("below", "lower", by, _clamp(low=lower + by))
     if card(call.op.name).weighted:
         said = Said(
             "activation before the bias",
@@ -171,8 +159,17 @@ def _bounds(call: Call, right: str) -> Iterator[Change]:
         yield Change(said, _before_bias)
 
 
-def _way(by: int) -> str:
-    return "low" if by < 0 else "high"
+def _off_by_one(
+    side: str, end: str, by: int, clamped: Callable[[Accumulation], Accumulation]
+) -> Change:
+    way = "low" if by < 0 else "high"
+    said = Said(
+        _OF_ACTIVATION,
+        f"clamp from {side} at one code too {way}",
+        _BOUNDS,
+        f"activation's {end} bound off by one, {way}",
+    )
+    return Change(said, of_sums(clamped))
 
 
 def _before_bias(call: Call, arrays: Arrays) -> Made | None:
